@@ -1,0 +1,247 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxHandshakes bounds connections that have not yet proven who they are.
+const maxHandshakes = 64
+
+// Mesh holds one authenticated connection to each registered peer. Of two
+// parties the one with the lower index dials. It is safe for concurrent use.
+type Mesh struct {
+	cfg     Config
+	receive Receive
+	running sync.WaitGroup
+
+	mu    sync.Mutex
+	peers map[int]*peer
+	// byIndex is a snapshot of peers for senders, who must not wait for mu.
+	byIndex atomic.Pointer[[MaxIndex + 1]*peer]
+	ctx     context.Context
+	cancel  context.CancelFunc
+	started bool
+	closed  bool
+}
+
+// New makes a mesh without peers. Nothing moves before Start.
+func New(cfg Config) (*Mesh, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	m := &Mesh{cfg: cfg, peers: make(map[int]*peer)}
+	m.byIndex.Store(new([MaxIndex + 1]*peer))
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	return m, nil
+}
+
+// Self is the own index.
+func (m *Mesh) Self() int { return m.cfg.Self }
+
+// Start begins to accept and dial, delivering frames to receive. It is called
+// once.
+func (m *Mesh) Start(receive Receive) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || m.started || receive == nil {
+		return ErrClosed
+	}
+	m.receive, m.started = receive, true
+	if m.cfg.Listener != nil {
+		m.running.Go(m.acceptLoop)
+	}
+	for _, p := range m.peers {
+		m.launch(p)
+	}
+	return nil
+}
+
+// SetPeers replaces the registry. When it returns, a peer that is gone or has
+// another key is cut off. Peers whose key is unchanged keep their connection.
+func (m *Mesh) SetPeers(peers []Peer) error {
+	if err := m.cfg.checkPeers(peers); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	snapshot := new([MaxIndex + 1]*peer)
+	for _, info := range peers {
+		p := m.peers[info.Index]
+		if p == nil {
+			p = &peer{
+				mesh: m, index: info.Index, info: info, down: time.Now(),
+				wake: make(chan struct{}, 1), redial: make(chan struct{}, 1), cancel: func() {},
+			}
+			m.peers[info.Index] = p
+			if m.started {
+				m.launch(p)
+			}
+		} else if p.current() != info {
+			p.update(info)
+		}
+		snapshot[info.Index] = p
+	}
+	m.byIndex.Store(snapshot)
+	for index, p := range m.peers {
+		if snapshot[index] == nil {
+			delete(m.peers, index)
+			p.remove()
+		}
+	}
+	return nil
+}
+
+func (m *Mesh) launch(p *peer) {
+	ctx, cancel := context.WithCancel(m.ctx)
+	p.cancel = cancel
+	if p.index > m.cfg.Self {
+		m.running.Go(func() { p.dialLoop(ctx) })
+	}
+}
+
+func (p *peer) current() Peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.info
+}
+
+// Send queues one frame whose payload is the concatenation of parts; it copies
+// them and never blocks on the network. The error says that the frame was
+// dropped; a nil error does not promise delivery.
+func (m *Mesh) Send(to int, parts ...[]byte) error {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	if size > m.cfg.MaxFrame || size == 0 {
+		return ErrFrameTooLarge
+	}
+	if to < 1 || to > MaxIndex {
+		return ErrUnknownPeer
+	}
+	p := m.byIndex.Load()[to]
+	if p == nil {
+		return ErrUnknownPeer
+	}
+	return p.send(size, parts)
+}
+
+// Peers returns the registered indices in ascending order.
+func (m *Mesh) Peers() []int {
+	var indices []int
+	for index, p := range m.byIndex.Load() {
+		if p != nil {
+			indices = append(indices, index)
+		}
+	}
+	return indices
+}
+
+// Status describes every registered peer, by index.
+func (m *Mesh) Status() []PeerStatus {
+	var all []PeerStatus
+	for _, p := range m.byIndex.Load() {
+		if p != nil {
+			all = append(all, p.status())
+		}
+	}
+	slices.SortFunc(all, func(a, b PeerStatus) int { return cmp.Compare(a.Index, b.Index) })
+	return all
+}
+
+// Connected counts peers with an authenticated connection.
+func (m *Mesh) Connected() int {
+	count := 0
+	for _, s := range m.Status() {
+		if s.Up {
+			count++
+		}
+	}
+	return count
+}
+
+// Close cuts all connections and waits until no frame is delivered any more. It
+// must not be called from the receive callback.
+func (m *Mesh) Close() error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closed = true
+	m.cancel()
+	var err error
+	if m.cfg.Listener != nil {
+		err = m.cfg.Listener.Close()
+	}
+	m.byIndex.Store(new([MaxIndex + 1]*peer))
+	for _, p := range m.peers {
+		p.remove()
+	}
+	m.mu.Unlock()
+	m.running.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (m *Mesh) acceptLoop() {
+	slots := make(chan struct{}, maxHandshakes)
+	pause := time.Millisecond
+	for {
+		raw, err := m.cfg.Listener.Accept()
+		if err != nil {
+			if m.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of file descriptors and the like pass.
+			m.cfg.Log.Warn("cannot accept peer connections", "err", err)
+			time.Sleep(pause)
+			pause = min(2*pause, time.Second)
+			continue
+		}
+		pause = time.Millisecond
+		select {
+		case slots <- struct{}{}:
+		default:
+			_ = raw.Close()
+			continue
+		}
+		m.running.Go(func() {
+			defer func() { <-slots }()
+			index, l, err := m.accept(m.ctx, raw)
+			if err != nil {
+				m.cfg.Log.Debug("refused a connection", "from", raw.RemoteAddr().String(), "err", err)
+				return
+			}
+			p := m.byIndex.Load()[index]
+			if p == nil || p.install(l) != nil {
+				l.close()
+			}
+		})
+	}
+}
+
+func (m *Mesh) findByPin(pin Pin) (Peer, bool) {
+	for _, p := range m.byIndex.Load() {
+		if p == nil {
+			continue
+		}
+		if info := p.current(); info.Pin == pin {
+			return info, true
+		}
+	}
+	return Peer{}, false
+}
