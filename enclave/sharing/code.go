@@ -1,0 +1,255 @@
+package sharing
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/tkms-network/tkms/enclave/ring"
+)
+
+// Errors of this package.
+var (
+	// ErrParameters reports n, t and d that do not fit each other.
+	ErrParameters = errors.New("sharing: n parties need t ≥ 0, n ≥ 3t+1 and n < 2^d")
+	// ErrUndecodable reports points of which too few lie on one polynomial.
+	ErrUndecodable = errors.New("sharing: too few points lie on one polynomial")
+	// ErrNotInteger reports an opened value outside Z/2^k.
+	ErrNotInteger = errors.New("sharing: opened value is not an integer")
+)
+
+// Threshold returns ⌊(n−1)/3⌋, the corruptions that n parties tolerate.
+func Threshold(n int) int { return (n - 1) / 3 }
+
+// DegreeFor returns the extension degree used for n parties: 4 up to 15, else 5.
+func DegreeFor(n int) int {
+	if n <= 15 {
+		return 4
+	}
+	return 5
+}
+
+// Code is the Reed–Solomon code of one n, t and d. It is safe for concurrent use.
+type Code struct {
+	ring ring.Ring
+	n, t int
+	maps sync.Map // mapKey → []ring.Matrix
+}
+
+type mapKey struct {
+	from Parties
+	at   int
+}
+
+// New returns the code of n parties, t corruptions and extension degree d.
+func New(n, t, d int) (*Code, error) {
+	r, err := ring.New(d)
+	if err != nil {
+		return nil, err
+	}
+	if n < 1 || t < 0 || n < 3*t+1 || n > r.Points() {
+		return nil, fmt.Errorf("%w: n=%d t=%d d=%d", ErrParameters, n, t, d)
+	}
+	return &Code{ring: r, n: n, t: t}, nil
+}
+
+// N returns the number of parties.
+func (c *Code) N() int { return c.n }
+
+// T returns the number of corruptions tolerated.
+func (c *Code) T() int { return c.t }
+
+// Ring returns the ring of the shares.
+func (c *Code) Ring() ring.Ring { return c.ring }
+
+// Degree returns d, the words of one share.
+func (c *Code) Degree() int { return c.ring.Degree() }
+
+// Quorum returns n−t, the points that make an opening of degree t certain.
+func (c *Code) Quorum() int { return c.n - c.t }
+
+// Deal shares the integers secrets with polynomials of the given degree whose
+// other coefficients are read from random (uniform bytes). Element i−1 of the
+// result is party i's vector of len(secrets) shares over R_64.
+func (c *Code) Deal(random io.Reader, degree int, secrets []uint64) ([][]uint64, error) {
+	d := c.Degree()
+	out := make([][]uint64, c.n)
+	for i := range out {
+		out[i] = make([]uint64, len(secrets)*d)
+		for m, s := range secrets {
+			out[i][m*d] = s
+		}
+	}
+	coefficients := make([]uint64, len(secrets)*d)
+	raw := make([]byte, 8*len(coefficients))
+	for j := 1; j <= degree; j++ {
+		if _, err := io.ReadFull(random, raw); err != nil {
+			return nil, fmt.Errorf("sharing: read randomness: %w", err)
+		}
+		for m := range coefficients {
+			coefficients[m] = binary.LittleEndian.Uint64(raw[8*m:])
+		}
+		for i := range out {
+			power := c.ring.Matrix(c.power(i+1, j))
+			c.ring.MulAdd(out[i], coefficients, &power)
+		}
+	}
+	clear(raw)
+	clear(coefficients)
+	return out, nil
+}
+
+// power returns α_i^j.
+func (c *Code) power(i, j int) ring.Elem {
+	x, alpha := ring.Integer(1), c.ring.Point(i)
+	for range j {
+		x = c.ring.Mul(x, alpha)
+	}
+	return x
+}
+
+// Lagrange returns for each member of from, ascending, the coefficient of its
+// point in the value at α_at (0 for the secret) of the polynomial of degree
+// len−1 through all of them.
+func (c *Code) Lagrange(from Parties, at int) []ring.Elem {
+	points := from.List()
+	out := make([]ring.Elem, len(points))
+	target := c.ring.Point(at)
+	for a, i := range points {
+		num, den := ring.Integer(1), ring.Integer(1)
+		for _, j := range points {
+			if i != j {
+				num = c.ring.Mul(num, c.ring.Sub(target, c.ring.Point(j)))
+				den = c.ring.Mul(den, c.ring.Sub(c.ring.Point(i), c.ring.Point(j)))
+			}
+		}
+		inverse, err := c.ring.Inverse(den)
+		if err != nil {
+			panic("sharing: points coincide") // they are distinct members of the exceptional set
+		}
+		out[a] = c.ring.Mul(num, inverse)
+	}
+	return out
+}
+
+// matrices returns Lagrange's coefficients as multiplications, kept for reuse.
+func (c *Code) matrices(from Parties, at int) []ring.Matrix {
+	key := mapKey{from, at}
+	if m, ok := c.maps.Load(key); ok {
+		return m.([]ring.Matrix)
+	}
+	lagrange := c.Lagrange(from, at)
+	m := make([]ring.Matrix, len(lagrange))
+	for i, e := range lagrange {
+		m[i] = c.ring.Matrix(e)
+	}
+	c.maps.Store(key, m)
+	return m
+}
+
+// interpolate writes to dst the vector at α_at of the polynomials through the
+// vectors of from. vectors is indexed by party.
+func (c *Code) interpolate(dst []uint64, from Parties, vectors [][]uint64, at, lo, hi int) {
+	clear(dst)
+	m := c.matrices(from, at)
+	for a, i := range from.List() {
+		c.ring.MulAdd(dst, vectors[i][lo:hi], &m[a])
+	}
+}
+
+// chunk is the number of elements worked on at a time: it stays in the L1 cache.
+const chunk = 256
+
+// firstOff returns the index of the first element of some vector of rest that
+// differs mod 2^k from the polynomial through the vectors of basis, or −1.
+func (c *Code) firstOff(basis, rest Parties, vectors [][]uint64, k uint) int {
+	d, mask := c.Degree(), ring.Mask(k)
+	first := -1
+	buf := make([]uint64, chunk*d)
+	for _, j := range rest.List() {
+		words := len(vectors[j])
+		for lo := 0; lo < words; lo += chunk * d {
+			hi := min(lo+chunk*d, words)
+			want := buf[:hi-lo]
+			c.interpolate(want, basis, vectors, j, lo, hi)
+			if w := differs(want, vectors[j][lo:hi], mask); w >= 0 {
+				if i := (lo + w) / d; first < 0 || i < first {
+					first = i
+				}
+				break
+			}
+		}
+	}
+	return first
+}
+
+func differs(a, b []uint64, mask uint64) int {
+	var bad uint64
+	for i := range a {
+		bad |= a[i] ^ b[i]
+	}
+	if bad&mask == 0 {
+		return -1
+	}
+	for i := range a {
+		if (a[i]^b[i])&mask != 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// take returns the count smallest members of s.
+func take(s Parties, count int) Parties {
+	var out Parties
+	for _, i := range s.List() {
+		if out.Count() == count {
+			break
+		}
+		out = out.With(i)
+	}
+	return out
+}
+
+// OpenAll opens vectors that must all lie on polynomials of the given degree mod
+// 2^k: no error is corrected. vectors is indexed by party (element 0 unused), of
+// equal lengths, and present for every member of from, of which there are at
+// least degree+1. It writes the values at 0 to values and returns −1, or returns
+// the lowest index that is no codeword.
+func (c *Code) OpenAll(values []uint64, degree int, from Parties, vectors [][]uint64, k uint) int {
+	basis := take(from, degree+1)
+	if basis.Count() <= degree {
+		panic("sharing: too few vectors for the degree")
+	}
+	if i := c.firstOff(basis, from.Without(basis), vectors, k); i >= 0 {
+		return i
+	}
+	step := chunk * c.Degree()
+	for lo := 0; lo < len(values); lo += step {
+		hi := min(lo+step, len(values))
+		c.interpolate(values[lo:hi], basis, vectors, 0, lo, hi)
+	}
+	ring.Reduce(values, k)
+	return -1
+}
+
+// Integers takes the integers out of a vector of opened values (d words each)
+// and returns the index of the first value that is none, or −1.
+func (c *Code) Integers(dst, values []uint64) int {
+	d := c.Degree()
+	bad := -1
+	for i := range dst {
+		v := values[i*d : (i+1)*d]
+		var rest uint64
+		for _, x := range v[1:] {
+			rest |= x
+		}
+		if rest != 0 && bad < 0 {
+			bad = i
+		}
+		dst[i] = v[0]
+	}
+	return bad
+}

@@ -1,0 +1,90 @@
+package sharing
+
+import (
+	"github.com/tkms-network/tkms/enclave/ring"
+)
+
+// Opener opens a vector of degree-t sharings over R_k from vectors that come one
+// by one, in any order. It is done as soon as the vectors of n−t parties lie, at
+// every index, on polynomials of degree t; whoever differs from these is wrong,
+// whether the vector came before or comes later. It is not safe for concurrent use.
+type Opener struct {
+	code    *Code
+	k       uint
+	count   int
+	vectors [][]uint64
+	have    Parties
+	wrong   Parties
+	basis   Parties
+	values  []uint64
+}
+
+// NewOpener opens count sharings over R_k.
+func (c *Code) NewOpener(k uint, count int) *Opener {
+	return &Opener{code: c, k: k, count: count, vectors: make([][]uint64, c.n+1)}
+}
+
+// Add takes party's points, count·d words, and keeps the slice. It reports
+// whether the opening is done. A second vector of one party is ignored. It panics
+// on a length or party that the caller should have refused.
+func (o *Opener) Add(party int, points []uint64) bool {
+	if party < 1 || party > o.code.n || len(points) != o.count*o.code.Degree() {
+		panic("sharing: points of an unknown party or of the wrong length")
+	}
+	if o.have.Has(party) {
+		return o.Done()
+	}
+	o.have = o.have.With(party)
+	o.vectors[party] = points
+	if o.Done() {
+		if o.code.firstOff(o.basis, PartiesOf(party), o.vectors, o.k) >= 0 {
+			o.wrong = o.wrong.With(party)
+		}
+		return true
+	}
+	o.settle()
+	return o.Done()
+}
+
+// settle looks for n−t consistent vectors, naming wrong parties index by index.
+func (o *Opener) settle() {
+	c := o.code
+	wrong := o.wrong
+	for {
+		good := o.have.Without(wrong)
+		if good.Count() < c.Quorum() {
+			return
+		}
+		basis := take(good, c.t+1)
+		off := c.firstOff(basis, good.Without(basis), o.vectors, o.k)
+		if off < 0 {
+			o.wrong, o.basis = wrong, basis
+			o.values = make([]uint64, o.count*c.Degree())
+			c.interpolate(o.values, basis, o.vectors, 0, 0, len(o.values))
+			ring.Reduce(o.values, o.k)
+			return
+		}
+		points := make([]ring.Elem, c.n+1)
+		for _, i := range o.have.List() {
+			points[i] = c.ring.At(o.vectors[i], off)
+		}
+		_, liars, err := c.Decode(o.have, points, o.k, c.Quorum())
+		if err != nil {
+			return // more points may settle it
+		}
+		wrong |= liars
+	}
+}
+
+// Done reports whether the values are known.
+func (o *Opener) Done() bool { return o.values != nil }
+
+// Values returns the opened elements, d words each, reduced mod 2^k; nil before
+// Done.
+func (o *Opener) Values() []uint64 { return o.values }
+
+// Wrong returns the parties known to have sent a wrong vector.
+func (o *Opener) Wrong() Parties { return o.wrong }
+
+// Have returns the parties whose vectors were taken.
+func (o *Opener) Have() Parties { return o.have }
