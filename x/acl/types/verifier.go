@@ -1,0 +1,16 @@
+package types
+
+import "context"
+
+// Verifier is what x/acl offers to modules that act on decryption proofs.
+type Verifier interface {
+	// VerifyPublicDecryption checks in consensus that a registered host chain's ACL lets
+	// anybody have the plaintexts of the handles, and returns which ciphertext bytes
+	// belong to them. Handles are 1 or more, distinct, in the order of the proof's
+	// storage proofs. claimed is empty or one digest a handle: the bytes that the
+	// requester holds. Each reason for refusal has a registered error of its own; on
+	// error nothing was written.
+	VerifyPublicDecryption(ctx context.Context, hostChainID uint64, proof DecryptionProof, handles, claimed [][32]byte) (Verified, error)
+	// HostChain returns a host chain's record, or ErrUnknownHostChain.
+	HostChain(ctx context.Context, hostChainID uint64) (HostChain, error)
+}
