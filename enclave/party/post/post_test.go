@@ -1,0 +1,97 @@
+package post_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
+	"github.com/cosmos/gogoproto/proto"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/party/post"
+	"github.com/tkms-network/tkms/x/kms/client"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+)
+
+type chain struct {
+	bodies  []txtypes.TxBody
+	missing bool
+}
+
+func (c *chain) AccountNumber(context.Context, sdk.AccAddress) (uint64, error) {
+	if c.missing {
+		return 0, post.ErrNoAccount
+	}
+	return 7, nil
+}
+
+func (c *chain) BroadcastTx(_ context.Context, tx []byte) error {
+	var raw txtypes.TxRaw
+	var body txtypes.TxBody
+	if err := errors.Join(proto.Unmarshal(tx, &raw), proto.Unmarshal(raw.BodyBytes, &body)); err != nil {
+		return err
+	}
+	c.bodies = append(c.bodies, body)
+	return nil
+}
+
+func (c *chain) results(t *testing.T, tx int) int {
+	var msg kmstypes.MsgPostResults
+	require.NoError(t, proto.Unmarshal(c.bodies[tx].Messages[0].Value, &msg))
+	return len(msg.Results)
+}
+
+func TestResultsOfOneBlockShareATransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := &chain{}
+		poster := post.New(node, client.Signer{ChainID: "c", Key: secp256k1.GenPrivKey()}, func(err error) { t.Error(err) })
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go poster.Run(ctx)
+		poster.Advance(time.Unix(1000, 0))
+		poster.Result(kmstypes.Result{Attempt: 1})
+		synctest.Wait()
+		require.Len(t, node.bodies, 1, "the first result of a block goes at once")
+		for range post.MaxResults + 1 {
+			poster.Result(kmstypes.Result{Attempt: 2})
+		}
+		synctest.Wait()
+		require.Len(t, node.bodies, 1, "the next ones wait for the next block")
+		poster.Advance(time.Unix(1001, 0))
+		synctest.Wait()
+		require.Len(t, node.bodies, 2)
+		require.Equal(t, post.MaxResults, node.results(t, 1), "a transaction is bounded")
+		poster.Advance(time.Unix(1002, 0))
+		synctest.Wait()
+		require.Equal(t, 1, node.results(t, 2), "what did not fit goes with the next block")
+	})
+}
+
+func TestTransactionsAreUnorderedWithTimeoutsThatDiffer(t *testing.T) {
+	node := &chain{}
+	poster := post.New(node, client.Signer{ChainID: "c", Key: secp256k1.GenPrivKey()}, nil)
+	poster.Advance(time.Unix(1000, 0))
+	for range 3 {
+		require.NoError(t, poster.Message(t.Context(), &kmstypes.MsgCommitKeyEcho{}))
+	}
+	seen := map[time.Time]bool{}
+	for _, body := range node.bodies {
+		require.True(t, body.Unordered)
+		require.False(t, seen[*body.TimeoutTimestamp], "two transactions with one timeout: the second is refused")
+		require.WithinDuration(t, time.Unix(1000, 0).Add(post.Lifetime), *body.TimeoutTimestamp, time.Second)
+		seen[*body.TimeoutTimestamp] = true
+	}
+}
+
+func TestAnAccountThatIsNotRegisteredYetIsLookedUpAgain(t *testing.T) {
+	node := &chain{missing: true}
+	poster := post.New(node, client.Signer{ChainID: "c", Key: secp256k1.GenPrivKey()}, nil)
+	require.ErrorIs(t, poster.Message(t.Context(), &kmstypes.MsgCommitKeyEcho{}), post.ErrNoAccount)
+	node.missing = false
+	require.NoError(t, poster.Message(t.Context(), &kmstypes.MsgCommitKeyEcho{}))
+}
