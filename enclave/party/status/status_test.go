@@ -1,0 +1,53 @@
+package status_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/party/status"
+)
+
+func get(t *testing.T, board *status.Board, path string, into any) int {
+	recorder := httptest.NewRecorder()
+	board.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+	require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), into))
+	return recorder.Code
+}
+
+func TestTroubleMakesAPartyUnhealthy(t *testing.T) {
+	board := status.NewBoard(time.Now)
+	var health struct {
+		OK      bool
+		Trouble []string
+	}
+	require.Equal(t, http.StatusOK, get(t, board, "/health", &health))
+	require.True(t, health.OK)
+	board.Update(func(p *status.Party) { p.Trouble = []string{"no node answers"} })
+	require.Equal(t, http.StatusServiceUnavailable, get(t, board, "/health", &health))
+	require.False(t, health.OK)
+	require.Equal(t, []string{"no node answers"}, health.Trouble)
+}
+
+func TestARequestIsRememberedWithItsRefusal(t *testing.T) {
+	board := status.NewBoard(time.Now)
+	var request status.Request
+	require.Equal(t, http.StatusNotFound, get(t, board, "/requests/aa", &map[string]string{}))
+	board.Request("aa", func(r *status.Request) { r.State, r.Reason = status.StateRefused, status.ReasonDigest })
+	require.Equal(t, http.StatusOK, get(t, board, "/requests/aa", &request))
+	require.Equal(t, status.ReasonDigest, request.Reason)
+}
+
+func TestTheBoardForgetsTheOldestRequestsFirst(t *testing.T) {
+	board := status.NewBoard(time.Now)
+	for i := range 5000 {
+		board.Request(fmt.Sprint(i), func(r *status.Request) { r.State = status.StatePosted })
+	}
+	require.Equal(t, http.StatusNotFound, get(t, board, "/requests/0", &map[string]string{}))
+	require.Equal(t, http.StatusOK, get(t, board, "/requests/4999", &status.Request{}))
+}
