@@ -28,6 +28,8 @@ type EventPartyRegistered struct {
 	Moniker   string `protobuf:"bytes,2,opt,name=moniker,proto3" json:"moniker,omitempty"`
 	TeeType   string `protobuf:"bytes,3,opt,name=tee_type,json=teeType,proto3" json:"tee_type,omitempty"`
 	Simulated bool   `protobuf:"varint,4,opt,name=simulated,proto3" json:"simulated,omitempty"`
+	// True if a registered party showed a new document.
+	Renewed bool `protobuf:"varint,5,opt,name=renewed,proto3" json:"renewed,omitempty"`
 }
 
 func (m *EventPartyRegistered) Reset()         { *m = EventPartyRegistered{} }
@@ -91,18 +93,70 @@ func (m *EventPartyRegistered) GetSimulated() bool {
 	return false
 }
 
+func (m *EventPartyRegistered) GetRenewed() bool {
+	if m != nil {
+		return m.Renewed
+	}
+	return false
+}
+
+// EventPartyRemoved is emitted when governance removes a party.
+type EventPartyRemoved struct {
+	PartyId uint64 `protobuf:"varint,1,opt,name=party_id,json=partyId,proto3" json:"party_id,omitempty"`
+}
+
+func (m *EventPartyRemoved) Reset()         { *m = EventPartyRemoved{} }
+func (m *EventPartyRemoved) String() string { return proto.CompactTextString(m) }
+func (*EventPartyRemoved) ProtoMessage()    {}
+func (*EventPartyRemoved) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f588f27340c841b4, []int{1}
+}
+func (m *EventPartyRemoved) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventPartyRemoved) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventPartyRemoved.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventPartyRemoved) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventPartyRemoved.Merge(m, src)
+}
+func (m *EventPartyRemoved) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventPartyRemoved) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventPartyRemoved.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventPartyRemoved proto.InternalMessageInfo
+
+func (m *EventPartyRemoved) GetPartyId() uint64 {
+	if m != nil {
+		return m.PartyId
+	}
+	return 0
+}
+
 // EventEpochStatus is emitted when an epoch changes status or attempt.
 type EventEpochStatus struct {
-	EpochId uint64 `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
-	Status  string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
-	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	EpochId uint64      `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Status  EpochStatus `protobuf:"varint,2,opt,name=status,proto3,enum=tkms.parties.v1.EpochStatus" json:"status,omitempty"`
+	Attempt uint32      `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
 }
 
 func (m *EventEpochStatus) Reset()         { *m = EventEpochStatus{} }
 func (m *EventEpochStatus) String() string { return proto.CompactTextString(m) }
 func (*EventEpochStatus) ProtoMessage()    {}
 func (*EventEpochStatus) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f588f27340c841b4, []int{1}
+	return fileDescriptor_f588f27340c841b4, []int{2}
 }
 func (m *EventEpochStatus) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -138,11 +192,11 @@ func (m *EventEpochStatus) GetEpochId() uint64 {
 	return 0
 }
 
-func (m *EventEpochStatus) GetStatus() string {
+func (m *EventEpochStatus) GetStatus() EpochStatus {
 	if m != nil {
 		return m.Status
 	}
-	return ""
+	return EPOCH_STATUS_UNSPECIFIED
 }
 
 func (m *EventEpochStatus) GetAttempt() uint32 {
@@ -152,7 +206,121 @@ func (m *EventEpochStatus) GetAttempt() uint32 {
 	return 0
 }
 
-// EventMemberExcluded is emitted when a member is excluded as absent.
+// EventAbsenceReported is emitted when a member says who is silent.
+type EventAbsenceReported struct {
+	EpochId  uint64   `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Reporter uint32   `protobuf:"varint,2,opt,name=reporter,proto3" json:"reporter,omitempty"`
+	Indices  []uint32 `protobuf:"varint,3,rep,packed,name=indices,proto3" json:"indices,omitempty"`
+}
+
+func (m *EventAbsenceReported) Reset()         { *m = EventAbsenceReported{} }
+func (m *EventAbsenceReported) String() string { return proto.CompactTextString(m) }
+func (*EventAbsenceReported) ProtoMessage()    {}
+func (*EventAbsenceReported) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f588f27340c841b4, []int{3}
+}
+func (m *EventAbsenceReported) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventAbsenceReported) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventAbsenceReported.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventAbsenceReported) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventAbsenceReported.Merge(m, src)
+}
+func (m *EventAbsenceReported) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventAbsenceReported) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventAbsenceReported.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventAbsenceReported proto.InternalMessageInfo
+
+func (m *EventAbsenceReported) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *EventAbsenceReported) GetReporter() uint32 {
+	if m != nil {
+		return m.Reporter
+	}
+	return 0
+}
+
+func (m *EventAbsenceReported) GetIndices() []uint32 {
+	if m != nil {
+		return m.Indices
+	}
+	return nil
+}
+
+// EventMemberReady is emitted when an excluded member says that it is back.
+type EventMemberReady struct {
+	EpochId uint64 `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Index   uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+}
+
+func (m *EventMemberReady) Reset()         { *m = EventMemberReady{} }
+func (m *EventMemberReady) String() string { return proto.CompactTextString(m) }
+func (*EventMemberReady) ProtoMessage()    {}
+func (*EventMemberReady) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f588f27340c841b4, []int{4}
+}
+func (m *EventMemberReady) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventMemberReady) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventMemberReady.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventMemberReady) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventMemberReady.Merge(m, src)
+}
+func (m *EventMemberReady) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventMemberReady) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventMemberReady.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventMemberReady proto.InternalMessageInfo
+
+func (m *EventMemberReady) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *EventMemberReady) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+// EventMemberExcluded is emitted when a member is excluded, without blame.
 type EventMemberExcluded struct {
 	EpochId    uint64 `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
 	Index      uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
@@ -163,7 +331,7 @@ func (m *EventMemberExcluded) Reset()         { *m = EventMemberExcluded{} }
 func (m *EventMemberExcluded) String() string { return proto.CompactTextString(m) }
 func (*EventMemberExcluded) ProtoMessage()    {}
 func (*EventMemberExcluded) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f588f27340c841b4, []int{2}
+	return fileDescriptor_f588f27340c841b4, []int{5}
 }
 func (m *EventMemberExcluded) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -224,7 +392,7 @@ func (m *EventMemberReadmitted) Reset()         { *m = EventMemberReadmitted{} }
 func (m *EventMemberReadmitted) String() string { return proto.CompactTextString(m) }
 func (*EventMemberReadmitted) ProtoMessage()    {}
 func (*EventMemberReadmitted) Descriptor() ([]byte, []int) {
-	return fileDescriptor_f588f27340c841b4, []int{3}
+	return fileDescriptor_f588f27340c841b4, []int{6}
 }
 func (m *EventMemberReadmitted) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -276,7 +444,10 @@ func (m *EventMemberReadmitted) GetGeneration() uint32 {
 
 func init() {
 	proto.RegisterType((*EventPartyRegistered)(nil), "tkms.parties.v1.EventPartyRegistered")
+	proto.RegisterType((*EventPartyRemoved)(nil), "tkms.parties.v1.EventPartyRemoved")
 	proto.RegisterType((*EventEpochStatus)(nil), "tkms.parties.v1.EventEpochStatus")
+	proto.RegisterType((*EventAbsenceReported)(nil), "tkms.parties.v1.EventAbsenceReported")
+	proto.RegisterType((*EventMemberReady)(nil), "tkms.parties.v1.EventMemberReady")
 	proto.RegisterType((*EventMemberExcluded)(nil), "tkms.parties.v1.EventMemberExcluded")
 	proto.RegisterType((*EventMemberReadmitted)(nil), "tkms.parties.v1.EventMemberReadmitted")
 }
@@ -284,29 +455,35 @@ func init() {
 func init() { proto.RegisterFile("tkms/parties/v1/events.proto", fileDescriptor_f588f27340c841b4) }
 
 var fileDescriptor_f588f27340c841b4 = []byte{
-	// 345 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x92, 0xcf, 0x4e, 0xfa, 0x40,
-	0x10, 0xc7, 0xd9, 0xdf, 0x0f, 0xf9, 0xb3, 0x09, 0xd1, 0x54, 0x34, 0x35, 0x21, 0x0d, 0xe9, 0x89,
-	0x83, 0xb6, 0x21, 0xbe, 0x81, 0x09, 0x26, 0x1c, 0x4c, 0x4c, 0xf5, 0xe4, 0x85, 0x2c, 0xec, 0x08,
-	0x1b, 0xd8, 0x6e, 0xb3, 0x3b, 0x45, 0x7a, 0xf7, 0x01, 0x7c, 0x2c, 0x8f, 0x1c, 0x3d, 0x1a, 0x78,
-	0x11, 0xb3, 0x4b, 0x51, 0x2e, 0x1e, 0x3d, 0x7e, 0x66, 0xa6, 0xfd, 0x7c, 0x37, 0x33, 0xb4, 0x83,
-	0x73, 0x69, 0xe2, 0x8c, 0x69, 0x14, 0x60, 0xe2, 0x65, 0x3f, 0x86, 0x25, 0xa4, 0x68, 0xa2, 0x4c,
-	0x2b, 0x54, 0xde, 0xb1, 0xed, 0x46, 0x65, 0x37, 0x5a, 0xf6, 0xc3, 0x57, 0x42, 0xdb, 0x03, 0x3b,
-	0x71, 0xcf, 0x34, 0x16, 0x09, 0x4c, 0x85, 0x41, 0xd0, 0xc0, 0xbd, 0x0b, 0xda, 0xb0, 0x63, 0xc5,
-	0x48, 0x70, 0x9f, 0x74, 0x49, 0xaf, 0x9a, 0xd4, 0x1d, 0x0f, 0xb9, 0xe7, 0xd3, 0xba, 0x54, 0xa9,
-	0x98, 0x83, 0xf6, 0xff, 0x75, 0x49, 0xaf, 0x99, 0xec, 0xd1, 0x7e, 0x84, 0x00, 0x23, 0x2c, 0x32,
-	0xf0, 0xff, 0xef, 0x5a, 0x08, 0xf0, 0x58, 0x64, 0xe0, 0x75, 0x68, 0xd3, 0x08, 0x99, 0x2f, 0x18,
-	0x02, 0xf7, 0xab, 0x5d, 0xd2, 0x6b, 0x24, 0x3f, 0x85, 0x70, 0x44, 0x4f, 0x5c, 0x8a, 0x41, 0xa6,
-	0x26, 0xb3, 0x07, 0x64, 0x98, 0x1b, 0xfb, 0x33, 0xb0, 0x78, 0x90, 0xc0, 0xf1, 0x90, 0x7b, 0xe7,
-	0xb4, 0x66, 0xdc, 0x50, 0x19, 0xa0, 0x24, 0x9b, 0x8c, 0x21, 0x82, 0xcc, 0xd0, 0xe9, 0x5b, 0xc9,
-	0x1e, 0xc3, 0x67, 0x7a, 0xea, 0x04, 0x77, 0x20, 0xc7, 0xa0, 0x07, 0xab, 0xc9, 0x22, 0xe7, 0xbb,
-	0x57, 0xfe, 0xe6, 0x68, 0xd3, 0x23, 0x91, 0x72, 0x58, 0x39, 0x45, 0x2b, 0xd9, 0x81, 0x17, 0x50,
-	0x3a, 0x85, 0x14, 0x34, 0x43, 0xa1, 0xd2, 0x52, 0x72, 0x50, 0x09, 0x67, 0xf4, 0xec, 0xc0, 0x93,
-	0x00, 0xe3, 0x52, 0x20, 0xfe, 0x81, 0xe9, 0xe6, 0xf6, 0x7d, 0x13, 0x90, 0xf5, 0x26, 0x20, 0x9f,
-	0x9b, 0x80, 0xbc, 0x6d, 0x83, 0xca, 0x7a, 0x1b, 0x54, 0x3e, 0xb6, 0x41, 0xe5, 0xe9, 0x72, 0x2a,
-	0x70, 0x96, 0x8f, 0xa3, 0x89, 0x92, 0xb1, 0xdd, 0xf7, 0x55, 0x0a, 0xf8, 0xa2, 0xf4, 0xdc, 0x41,
-	0xbc, 0xfa, 0x3e, 0x0e, 0xbb, 0x26, 0x33, 0xae, 0xb9, 0xcb, 0xb8, 0xfe, 0x0a, 0x00, 0x00, 0xff,
-	0xff, 0xc5, 0x2c, 0x18, 0xc7, 0x39, 0x02, 0x00, 0x00,
+	// 439 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x93, 0xcf, 0x8e, 0xd3, 0x30,
+	0x10, 0xc6, 0x6b, 0xba, 0x7f, 0xba, 0x96, 0x96, 0x3f, 0x61, 0x91, 0xc2, 0xaa, 0x44, 0x55, 0x4e,
+	0x3d, 0x40, 0xa2, 0x05, 0x5e, 0x00, 0x50, 0x91, 0xf6, 0x80, 0x84, 0x0c, 0x27, 0x2e, 0xab, 0x34,
+	0x1e, 0x5a, 0xab, 0x6b, 0x3b, 0xb2, 0xa7, 0xd9, 0xe6, 0xc0, 0x3b, 0xf0, 0x04, 0x3c, 0x0f, 0xc7,
+	0x3d, 0x72, 0x44, 0xed, 0x8b, 0x20, 0x3b, 0x49, 0x89, 0x2a, 0xe8, 0x6d, 0x8f, 0x3f, 0xcf, 0x97,
+	0xf9, 0xbe, 0x99, 0xd8, 0x74, 0x88, 0x0b, 0x69, 0xd3, 0x22, 0x33, 0x28, 0xc0, 0xa6, 0xe5, 0x45,
+	0x0a, 0x25, 0x28, 0xb4, 0x49, 0x61, 0x34, 0xea, 0xe0, 0x81, 0xab, 0x26, 0x4d, 0x35, 0x29, 0x2f,
+	0xce, 0x9f, 0xed, 0xca, 0xdb, 0x9a, 0xd7, 0xc7, 0x3f, 0x08, 0x3d, 0x9b, 0xb8, 0x06, 0x1f, 0x33,
+	0x83, 0x15, 0x83, 0x99, 0xb0, 0x08, 0x06, 0x78, 0xf0, 0x94, 0x0e, 0x9c, 0xb2, 0xba, 0x12, 0x3c,
+	0x24, 0x23, 0x32, 0x3e, 0x60, 0xc7, 0x9e, 0x2f, 0x79, 0x10, 0xd2, 0x63, 0xa9, 0x95, 0x58, 0x80,
+	0x09, 0xef, 0x8d, 0xc8, 0xf8, 0x84, 0xb5, 0xe8, 0x3e, 0x42, 0x80, 0x2b, 0xac, 0x0a, 0x08, 0xfb,
+	0x75, 0x09, 0x01, 0x3e, 0x57, 0x05, 0x04, 0x43, 0x7a, 0x62, 0x85, 0x5c, 0x5e, 0x67, 0x08, 0x3c,
+	0x3c, 0x18, 0x91, 0xf1, 0x80, 0xfd, 0x3d, 0x70, 0x2d, 0x0d, 0x28, 0xb8, 0x01, 0x1e, 0x1e, 0xfa,
+	0x5a, 0x8b, 0x71, 0x42, 0x1f, 0x75, 0xf3, 0x49, 0x5d, 0xee, 0x0d, 0x17, 0x7f, 0xa3, 0x0f, 0xbd,
+	0x7e, 0x52, 0xe8, 0x7c, 0xfe, 0x09, 0x33, 0x5c, 0x5a, 0x27, 0x07, 0x87, 0x1d, 0xb9, 0xe7, 0x4b,
+	0x1e, 0xbc, 0xa6, 0x47, 0xd6, 0x8b, 0xfc, 0x28, 0xf7, 0x5f, 0x0e, 0x93, 0x9d, 0x05, 0x26, 0x9d,
+	0x46, 0xac, 0xd1, 0xba, 0xb8, 0x19, 0x22, 0xc8, 0x02, 0xfd, 0x98, 0xa7, 0xac, 0xc5, 0x78, 0xd6,
+	0xac, 0xf3, 0xcd, 0xd4, 0x82, 0xca, 0x81, 0x41, 0xa1, 0x0d, 0xd6, 0x89, 0xff, 0x17, 0xe1, 0x9c,
+	0x0e, 0x4c, 0x2d, 0xab, 0xf7, 0x79, 0xca, 0xb6, 0xec, 0x8c, 0x84, 0xe2, 0x22, 0x07, 0x1b, 0xf6,
+	0x47, 0x7d, 0x67, 0xd4, 0x60, 0xfc, 0xae, 0x99, 0xf3, 0x03, 0xc8, 0x29, 0x18, 0x06, 0x19, 0xaf,
+	0xf6, 0x99, 0x9c, 0xd1, 0x43, 0xa1, 0x38, 0xac, 0x1a, 0x87, 0x1a, 0xe2, 0xaf, 0xf4, 0x71, 0xa7,
+	0xc9, 0x64, 0x95, 0x5f, 0x2f, 0xf9, 0xfe, 0xb0, 0xff, 0xec, 0x13, 0x44, 0x94, 0xce, 0x40, 0x81,
+	0xc9, 0x50, 0x68, 0xd5, 0xac, 0xa4, 0x73, 0x12, 0xcf, 0xe9, 0x93, 0x9d, 0xb0, 0x52, 0x20, 0xde,
+	0x81, 0xd3, 0xdb, 0xf7, 0x3f, 0xd7, 0x11, 0xb9, 0x5d, 0x47, 0xe4, 0xf7, 0x3a, 0x22, 0xdf, 0x37,
+	0x51, 0xef, 0x76, 0x13, 0xf5, 0x7e, 0x6d, 0xa2, 0xde, 0x97, 0xe7, 0x33, 0x81, 0xf3, 0xe5, 0x34,
+	0xc9, 0xb5, 0x4c, 0xdd, 0x3f, 0x7e, 0xa1, 0x00, 0x6f, 0xb4, 0x59, 0x78, 0x48, 0x57, 0xdb, 0x27,
+	0xe2, 0x2e, 0xaf, 0x9d, 0x1e, 0xf9, 0xe7, 0xf1, 0xea, 0x4f, 0x00, 0x00, 0x00, 0xff, 0xff, 0xc0,
+	0xdd, 0xa0, 0x76, 0x6e, 0x03, 0x00, 0x00,
 }
 
 func (m *EventPartyRegistered) Marshal() (dAtA []byte, err error) {
@@ -329,6 +506,16 @@ func (m *EventPartyRegistered) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Renewed {
+		i--
+		if m.Renewed {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x28
+	}
 	if m.Simulated {
 		i--
 		if m.Simulated {
@@ -353,6 +540,34 @@ func (m *EventPartyRegistered) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x12
 	}
+	if m.PartyId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.PartyId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventPartyRemoved) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventPartyRemoved) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventPartyRemoved) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
 	if m.PartyId != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.PartyId))
 		i--
@@ -386,12 +601,94 @@ func (m *EventEpochStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x18
 	}
-	if len(m.Status) > 0 {
-		i -= len(m.Status)
-		copy(dAtA[i:], m.Status)
-		i = encodeVarintEvents(dAtA, i, uint64(len(m.Status)))
+	if m.Status != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Status))
 		i--
-		dAtA[i] = 0x12
+		dAtA[i] = 0x10
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventAbsenceReported) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventAbsenceReported) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventAbsenceReported) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Indices) > 0 {
+		dAtA2 := make([]byte, len(m.Indices)*10)
+		var j1 int
+		for _, num := range m.Indices {
+			for num >= 1<<7 {
+				dAtA2[j1] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j1++
+			}
+			dAtA2[j1] = uint8(num)
+			j1++
+		}
+		i -= j1
+		copy(dAtA[i:], dAtA2[:j1])
+		i = encodeVarintEvents(dAtA, i, uint64(j1))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Reporter != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Reporter))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventMemberReady) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventMemberReady) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventMemberReady) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Index != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x10
 	}
 	if m.EpochId != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.EpochId))
@@ -508,6 +805,21 @@ func (m *EventPartyRegistered) Size() (n int) {
 	if m.Simulated {
 		n += 2
 	}
+	if m.Renewed {
+		n += 2
+	}
+	return n
+}
+
+func (m *EventPartyRemoved) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.PartyId != 0 {
+		n += 1 + sovEvents(uint64(m.PartyId))
+	}
 	return n
 }
 
@@ -520,12 +832,48 @@ func (m *EventEpochStatus) Size() (n int) {
 	if m.EpochId != 0 {
 		n += 1 + sovEvents(uint64(m.EpochId))
 	}
-	l = len(m.Status)
-	if l > 0 {
-		n += 1 + l + sovEvents(uint64(l))
+	if m.Status != 0 {
+		n += 1 + sovEvents(uint64(m.Status))
 	}
 	if m.Attempt != 0 {
 		n += 1 + sovEvents(uint64(m.Attempt))
+	}
+	return n
+}
+
+func (m *EventAbsenceReported) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		n += 1 + sovEvents(uint64(m.EpochId))
+	}
+	if m.Reporter != 0 {
+		n += 1 + sovEvents(uint64(m.Reporter))
+	}
+	if len(m.Indices) > 0 {
+		l = 0
+		for _, e := range m.Indices {
+			l += sovEvents(uint64(e))
+		}
+		n += 1 + sovEvents(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *EventMemberReady) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		n += 1 + sovEvents(uint64(m.EpochId))
+	}
+	if m.Index != 0 {
+		n += 1 + sovEvents(uint64(m.Index))
 	}
 	return n
 }
@@ -704,6 +1052,95 @@ func (m *EventPartyRegistered) Unmarshal(dAtA []byte) error {
 				}
 			}
 			m.Simulated = bool(v != 0)
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Renewed", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Renewed = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventPartyRemoved) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventPartyRemoved: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventPartyRemoved: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyId", wireType)
+			}
+			m.PartyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PartyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvents(dAtA[iNdEx:])
@@ -774,10 +1211,10 @@ func (m *EventEpochStatus) Unmarshal(dAtA []byte) error {
 				}
 			}
 		case 2:
-			if wireType != 2 {
+			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
 			}
-			var stringLen uint64
+			m.Status = 0
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return ErrIntOverflowEvents
@@ -787,24 +1224,11 @@ func (m *EventEpochStatus) Unmarshal(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				stringLen |= uint64(b&0x7F) << shift
+				m.Status |= EpochStatus(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
-			intStringLen := int(stringLen)
-			if intStringLen < 0 {
-				return ErrInvalidLengthEvents
-			}
-			postIndex := iNdEx + intStringLen
-			if postIndex < 0 {
-				return ErrInvalidLengthEvents
-			}
-			if postIndex > l {
-				return io.ErrUnexpectedEOF
-			}
-			m.Status = string(dAtA[iNdEx:postIndex])
-			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
@@ -820,6 +1244,258 @@ func (m *EventEpochStatus) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventAbsenceReported) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventAbsenceReported: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventAbsenceReported: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reporter", wireType)
+			}
+			m.Reporter = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reporter |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Indices = append(m.Indices, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthEvents
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthEvents
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Indices) == 0 {
+					m.Indices = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowEvents
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Indices = append(m.Indices, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Indices", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventMemberReady) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventMemberReady: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventMemberReady: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

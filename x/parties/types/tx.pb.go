@@ -31,23 +31,34 @@ var _ = math.Inf
 // proto package needs to be updated.
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
+// MsgRegisterParty adds a party; with the keys of a registered one it renews that.
+// All but moniker, peer_address and vault_url is bound by the document.
 type MsgRegisterParty struct {
-	Operator      string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
-	Moniker       string `protobuf:"bytes,2,opt,name=moniker,proto3" json:"moniker,omitempty"`
-	SigningKey    []byte `protobuf:"bytes,3,opt,name=signing_key,json=signingKey,proto3" json:"signing_key,omitempty"`
-	SessionKey    []byte `protobuf:"bytes,4,opt,name=session_key,json=sessionKey,proto3" json:"session_key,omitempty"`
-	TlsKeyHash    []byte `protobuf:"bytes,5,opt,name=tls_key_hash,json=tlsKeyHash,proto3" json:"tls_key_hash,omitempty"`
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	Moniker  string `protobuf:"bytes,2,opt,name=moniker,proto3" json:"moniker,omitempty"`
+	// secp256k1, compressed, 33 bytes.
+	SigningKey []byte `protobuf:"bytes,3,opt,name=signing_key,json=signingKey,proto3" json:"signing_key,omitempty"`
+	// Ed25519, 32 bytes.
+	SessionKey []byte `protobuf:"bytes,4,opt,name=session_key,json=sessionKey,proto3" json:"session_key,omitempty"`
+	// SHA-256 of the TLS certificate's SubjectPublicKeyInfo.
+	TlsKeyHash []byte `protobuf:"bytes,5,opt,name=tls_key_hash,json=tlsKeyHash,proto3" json:"tls_key_hash,omitempty"`
+	// X25519, 32 bytes.
 	EncryptionKey []byte `protobuf:"bytes,6,opt,name=encryption_key,json=encryptionKey,proto3" json:"encryption_key,omitempty"`
-	PeerAddress   string `protobuf:"bytes,7,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
-	VaultUrl      string `protobuf:"bytes,8,opt,name=vault_url,json=vaultUrl,proto3" json:"vault_url,omitempty"`
-	TeeType       string `protobuf:"bytes,9,opt,name=tee_type,json=teeType,proto3" json:"tee_type,omitempty"`
+	// host:port of the peer link.
+	PeerAddress string `protobuf:"bytes,7,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	// http or https base URL of the public vault.
+	VaultUrl string `protobuf:"bytes,8,opt,name=vault_url,json=vaultUrl,proto3" json:"vault_url,omitempty"`
+	// "nitro" or "dev-nitro".
+	TeeType string `protobuf:"bytes,9,opt,name=tee_type,json=teeType,proto3" json:"tee_type,omitempty"`
 	// The attestation document.
-	Evidence       []byte `protobuf:"bytes,10,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Evidence []byte `protobuf:"bytes,10,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// SHA-256 of the policy under which the party seals its shares.
 	SealPolicyHash []byte `protobuf:"bytes,11,opt,name=seal_policy_hash,json=sealPolicyHash,proto3" json:"seal_policy_hash,omitempty"`
-	// The header that the party's light client trusts.
+	// The header that the party's light client trusts: one of the last recent_blocks,
+	// or the one on record.
 	TrustedHeight int64  `protobuf:"varint,12,opt,name=trusted_height,json=trustedHeight,proto3" json:"trusted_height,omitempty"`
 	TrustedHash   []byte `protobuf:"bytes,13,opt,name=trusted_hash,json=trustedHash,proto3" json:"trusted_hash,omitempty"`
-	// A recent block, for freshness.
+	// One of the last recent_blocks, for freshness.
 	RecentHeight int64  `protobuf:"varint,14,opt,name=recent_height,json=recentHeight,proto3" json:"recent_height,omitempty"`
 	RecentHash   []byte `protobuf:"bytes,15,opt,name=recent_hash,json=recentHash,proto3" json:"recent_hash,omitempty"`
 }
@@ -190,6 +201,7 @@ func (m *MsgRegisterParty) GetRecentHash() []byte {
 	return nil
 }
 
+// MsgRegisterPartyResponse names the party.
 type MsgRegisterPartyResponse struct {
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 }
@@ -234,6 +246,7 @@ func (m *MsgRegisterPartyResponse) GetId() uint64 {
 	return 0
 }
 
+// MsgFormCommittee starts an epoch.
 type MsgFormCommittee struct {
 	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
 	// In the order of their index.
@@ -287,6 +300,7 @@ func (m *MsgFormCommittee) GetPartyIds() []uint64 {
 	return nil
 }
 
+// MsgFormCommitteeResponse names the epoch.
 type MsgFormCommitteeResponse struct {
 	EpochId uint64 `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
 }
@@ -331,6 +345,8 @@ func (m *MsgFormCommitteeResponse) GetEpochId() uint64 {
 	return 0
 }
 
+// MsgUpdateParams replaces the parameters. It can forbid simulated enclave devices,
+// never allow them: only genesis does.
 type MsgUpdateParams struct {
 	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
 	Params    Params `protobuf:"bytes,2,opt,name=params,proto3" json:"params"`
@@ -383,6 +399,7 @@ func (m *MsgUpdateParams) GetParams() Params {
 	return Params{}
 }
 
+// MsgUpdateParamsResponse is empty.
 type MsgUpdateParamsResponse struct {
 }
 
@@ -419,6 +436,197 @@ func (m *MsgUpdateParamsResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgUpdateParamsResponse proto.InternalMessageInfo
 
+// MsgSetMeasurement adds or removes one accepted enclave image.
+type MsgSetMeasurement struct {
+	Authority   string      `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	Measurement Measurement `protobuf:"bytes,2,opt,name=measurement,proto3" json:"measurement"`
+	// Take the image off the list instead. Registered parties stay until their
+	// attestation lapses; RemoveParty cuts one off at once.
+	Remove bool `protobuf:"varint,3,opt,name=remove,proto3" json:"remove,omitempty"`
+}
+
+func (m *MsgSetMeasurement) Reset()         { *m = MsgSetMeasurement{} }
+func (m *MsgSetMeasurement) String() string { return proto.CompactTextString(m) }
+func (*MsgSetMeasurement) ProtoMessage()    {}
+func (*MsgSetMeasurement) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{6}
+}
+func (m *MsgSetMeasurement) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetMeasurement) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetMeasurement.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetMeasurement) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetMeasurement.Merge(m, src)
+}
+func (m *MsgSetMeasurement) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetMeasurement) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetMeasurement.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetMeasurement proto.InternalMessageInfo
+
+func (m *MsgSetMeasurement) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgSetMeasurement) GetMeasurement() Measurement {
+	if m != nil {
+		return m.Measurement
+	}
+	return Measurement{}
+}
+
+func (m *MsgSetMeasurement) GetRemove() bool {
+	if m != nil {
+		return m.Remove
+	}
+	return false
+}
+
+// MsgSetMeasurementResponse is empty.
+type MsgSetMeasurementResponse struct {
+}
+
+func (m *MsgSetMeasurementResponse) Reset()         { *m = MsgSetMeasurementResponse{} }
+func (m *MsgSetMeasurementResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSetMeasurementResponse) ProtoMessage()    {}
+func (*MsgSetMeasurementResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{7}
+}
+func (m *MsgSetMeasurementResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetMeasurementResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetMeasurementResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetMeasurementResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetMeasurementResponse.Merge(m, src)
+}
+func (m *MsgSetMeasurementResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetMeasurementResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetMeasurementResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetMeasurementResponse proto.InternalMessageInfo
+
+// MsgRemoveParty cuts a party off for good.
+type MsgRemoveParty struct {
+	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	PartyId   uint64 `protobuf:"varint,2,opt,name=party_id,json=partyId,proto3" json:"party_id,omitempty"`
+}
+
+func (m *MsgRemoveParty) Reset()         { *m = MsgRemoveParty{} }
+func (m *MsgRemoveParty) String() string { return proto.CompactTextString(m) }
+func (*MsgRemoveParty) ProtoMessage()    {}
+func (*MsgRemoveParty) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{8}
+}
+func (m *MsgRemoveParty) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRemoveParty) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRemoveParty.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRemoveParty) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRemoveParty.Merge(m, src)
+}
+func (m *MsgRemoveParty) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRemoveParty) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRemoveParty.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRemoveParty proto.InternalMessageInfo
+
+func (m *MsgRemoveParty) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgRemoveParty) GetPartyId() uint64 {
+	if m != nil {
+		return m.PartyId
+	}
+	return 0
+}
+
+// MsgRemovePartyResponse is empty.
+type MsgRemovePartyResponse struct {
+}
+
+func (m *MsgRemovePartyResponse) Reset()         { *m = MsgRemovePartyResponse{} }
+func (m *MsgRemovePartyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRemovePartyResponse) ProtoMessage()    {}
+func (*MsgRemovePartyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{9}
+}
+func (m *MsgRemovePartyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRemovePartyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRemovePartyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRemovePartyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRemovePartyResponse.Merge(m, src)
+}
+func (m *MsgRemovePartyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRemovePartyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRemovePartyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRemovePartyResponse proto.InternalMessageInfo
+
+// MsgCommitSetup posts the Merkle root of a member's set-up contributions.
 type MsgCommitSetup struct {
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
@@ -430,7 +638,7 @@ func (m *MsgCommitSetup) Reset()         { *m = MsgCommitSetup{} }
 func (m *MsgCommitSetup) String() string { return proto.CompactTextString(m) }
 func (*MsgCommitSetup) ProtoMessage()    {}
 func (*MsgCommitSetup) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{6}
+	return fileDescriptor_35116548794af2a3, []int{10}
 }
 func (m *MsgCommitSetup) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -487,6 +695,7 @@ func (m *MsgCommitSetup) GetRoot() []byte {
 	return nil
 }
 
+// MsgCommitSetupResponse is empty.
 type MsgCommitSetupResponse struct {
 }
 
@@ -494,7 +703,7 @@ func (m *MsgCommitSetupResponse) Reset()         { *m = MsgCommitSetupResponse{}
 func (m *MsgCommitSetupResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgCommitSetupResponse) ProtoMessage()    {}
 func (*MsgCommitSetupResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{7}
+	return fileDescriptor_35116548794af2a3, []int{11}
 }
 func (m *MsgCommitSetupResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -523,6 +732,7 @@ func (m *MsgCommitSetupResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgCommitSetupResponse proto.InternalMessageInfo
 
+// MsgConfirmSetup posts the digest of the set-up as the member sees it.
 type MsgConfirmSetup struct {
 	Account    string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	EpochId    uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
@@ -534,7 +744,7 @@ func (m *MsgConfirmSetup) Reset()         { *m = MsgConfirmSetup{} }
 func (m *MsgConfirmSetup) String() string { return proto.CompactTextString(m) }
 func (*MsgConfirmSetup) ProtoMessage()    {}
 func (*MsgConfirmSetup) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{8}
+	return fileDescriptor_35116548794af2a3, []int{12}
 }
 func (m *MsgConfirmSetup) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -591,6 +801,7 @@ func (m *MsgConfirmSetup) GetTranscript() []byte {
 	return nil
 }
 
+// MsgConfirmSetupResponse is empty.
 type MsgConfirmSetupResponse struct {
 }
 
@@ -598,7 +809,7 @@ func (m *MsgConfirmSetupResponse) Reset()         { *m = MsgConfirmSetupResponse
 func (m *MsgConfirmSetupResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgConfirmSetupResponse) ProtoMessage()    {}
 func (*MsgConfirmSetupResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{9}
+	return fileDescriptor_35116548794af2a3, []int{13}
 }
 func (m *MsgConfirmSetupResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -627,19 +838,22 @@ func (m *MsgConfirmSetupResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgConfirmSetupResponse proto.InternalMessageInfo
 
+// MsgReportAbsent replaces the sender's earlier reports: indices are all members that
+// it finds silent now; none withdraws.
 type MsgReportAbsent struct {
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
-	// Generation of the excluded set that the reporter saw.
-	Generation uint32   `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
-	Indices    []uint32 `protobuf:"varint,4,rep,packed,name=indices,proto3" json:"indices,omitempty"`
+	// Generation of the excluded set that the reporter saw; an old one is refused.
+	Generation uint32 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Strictly ascending.
+	Indices []uint32 `protobuf:"varint,4,rep,packed,name=indices,proto3" json:"indices,omitempty"`
 }
 
 func (m *MsgReportAbsent) Reset()         { *m = MsgReportAbsent{} }
 func (m *MsgReportAbsent) String() string { return proto.CompactTextString(m) }
 func (*MsgReportAbsent) ProtoMessage()    {}
 func (*MsgReportAbsent) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{10}
+	return fileDescriptor_35116548794af2a3, []int{14}
 }
 func (m *MsgReportAbsent) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -696,6 +910,7 @@ func (m *MsgReportAbsent) GetIndices() []uint32 {
 	return nil
 }
 
+// MsgReportAbsentResponse is empty.
 type MsgReportAbsentResponse struct {
 }
 
@@ -703,7 +918,7 @@ func (m *MsgReportAbsentResponse) Reset()         { *m = MsgReportAbsentResponse
 func (m *MsgReportAbsentResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgReportAbsentResponse) ProtoMessage()    {}
 func (*MsgReportAbsentResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{11}
+	return fileDescriptor_35116548794af2a3, []int{15}
 }
 func (m *MsgReportAbsentResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -732,18 +947,21 @@ func (m *MsgReportAbsentResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgReportAbsentResponse proto.InternalMessageInfo
 
+// MsgReady says that the sender takes part again.
 type MsgReady struct {
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
-	// Digest of what the party holds of the epoch (public parts).
+	// Transcript digest of the set-up that the party holds; must be the epoch's.
 	Digest []byte `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Generation of the excluded set that the party saw; an old one is refused.
+	Generation uint32 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
 }
 
 func (m *MsgReady) Reset()         { *m = MsgReady{} }
 func (m *MsgReady) String() string { return proto.CompactTextString(m) }
 func (*MsgReady) ProtoMessage()    {}
 func (*MsgReady) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{12}
+	return fileDescriptor_35116548794af2a3, []int{16}
 }
 func (m *MsgReady) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -793,6 +1011,14 @@ func (m *MsgReady) GetDigest() []byte {
 	return nil
 }
 
+func (m *MsgReady) GetGeneration() uint32 {
+	if m != nil {
+		return m.Generation
+	}
+	return 0
+}
+
+// MsgReadyResponse is empty.
 type MsgReadyResponse struct {
 }
 
@@ -800,7 +1026,7 @@ func (m *MsgReadyResponse) Reset()         { *m = MsgReadyResponse{} }
 func (m *MsgReadyResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgReadyResponse) ProtoMessage()    {}
 func (*MsgReadyResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_35116548794af2a3, []int{13}
+	return fileDescriptor_35116548794af2a3, []int{17}
 }
 func (m *MsgReadyResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -836,6 +1062,10 @@ func init() {
 	proto.RegisterType((*MsgFormCommitteeResponse)(nil), "tkms.parties.v1.MsgFormCommitteeResponse")
 	proto.RegisterType((*MsgUpdateParams)(nil), "tkms.parties.v1.MsgUpdateParams")
 	proto.RegisterType((*MsgUpdateParamsResponse)(nil), "tkms.parties.v1.MsgUpdateParamsResponse")
+	proto.RegisterType((*MsgSetMeasurement)(nil), "tkms.parties.v1.MsgSetMeasurement")
+	proto.RegisterType((*MsgSetMeasurementResponse)(nil), "tkms.parties.v1.MsgSetMeasurementResponse")
+	proto.RegisterType((*MsgRemoveParty)(nil), "tkms.parties.v1.MsgRemoveParty")
+	proto.RegisterType((*MsgRemovePartyResponse)(nil), "tkms.parties.v1.MsgRemovePartyResponse")
 	proto.RegisterType((*MsgCommitSetup)(nil), "tkms.parties.v1.MsgCommitSetup")
 	proto.RegisterType((*MsgCommitSetupResponse)(nil), "tkms.parties.v1.MsgCommitSetupResponse")
 	proto.RegisterType((*MsgConfirmSetup)(nil), "tkms.parties.v1.MsgConfirmSetup")
@@ -849,72 +1079,80 @@ func init() {
 func init() { proto.RegisterFile("tkms/parties/v1/tx.proto", fileDescriptor_35116548794af2a3) }
 
 var fileDescriptor_35116548794af2a3 = []byte{
-	// 1025 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x56, 0x41, 0x6f, 0xdc, 0x44,
-	0x14, 0x8e, 0x93, 0x6d, 0xb2, 0x99, 0xdd, 0x4d, 0x8a, 0x55, 0x1a, 0xef, 0xb6, 0x6c, 0x36, 0x8b,
-	0x80, 0x25, 0x6a, 0x76, 0x69, 0xa0, 0x1c, 0xf6, 0xd6, 0x54, 0x54, 0xad, 0xaa, 0x48, 0x91, 0x4b,
-	0x85, 0x54, 0xa9, 0xb2, 0x26, 0xf6, 0xc3, 0x3b, 0xca, 0xda, 0x63, 0xcd, 0xcc, 0x86, 0xfa, 0x86,
-	0x38, 0x72, 0xe2, 0xda, 0x7f, 0x11, 0x24, 0x6e, 0xfc, 0x81, 0x72, 0xa2, 0xe2, 0xc4, 0x09, 0xa1,
-	0xe4, 0x90, 0x7f, 0x81, 0xd0, 0x8c, 0xc7, 0x5e, 0xdb, 0x31, 0x5a, 0x84, 0x2a, 0x2e, 0xab, 0x7d,
-	0xdf, 0xfb, 0xe6, 0xf3, 0xfb, 0x66, 0xde, 0x3c, 0x1b, 0x59, 0xe2, 0x24, 0xe0, 0xa3, 0x08, 0x33,
-	0x41, 0x80, 0x8f, 0x4e, 0xef, 0x8e, 0xc4, 0xcb, 0x61, 0xc4, 0xa8, 0xa0, 0xe6, 0xa6, 0xcc, 0x0c,
-	0x75, 0x66, 0x78, 0x7a, 0xb7, 0x73, 0xc3, 0xa7, 0x3e, 0x55, 0xb9, 0x91, 0xfc, 0x97, 0xd0, 0x3a,
-	0x5b, 0x2e, 0xe5, 0x01, 0xe5, 0xa3, 0x80, 0xfb, 0x72, 0x79, 0xc0, 0x7d, 0x9d, 0x68, 0x27, 0x09,
-	0x27, 0x59, 0x91, 0x04, 0x3a, 0xf5, 0x0e, 0x0e, 0x48, 0x48, 0x47, 0xea, 0x57, 0x43, 0xef, 0x95,
-	0xeb, 0x48, 0x1f, 0xac, 0xd2, 0xfd, 0x5f, 0x6b, 0xe8, 0xfa, 0x21, 0xf7, 0x6d, 0xf0, 0x09, 0x17,
-	0xc0, 0x8e, 0x30, 0x13, 0xb1, 0xf9, 0x19, 0xaa, 0xd3, 0x08, 0x18, 0x16, 0x94, 0x59, 0x46, 0xcf,
-	0x18, 0xac, 0x1f, 0x58, 0xbf, 0xfd, 0xb4, 0x77, 0x43, 0x3f, 0xea, 0xbe, 0xe7, 0x31, 0xe0, 0xfc,
-	0xa9, 0x60, 0x24, 0xf4, 0xed, 0x8c, 0x69, 0x5a, 0x68, 0x2d, 0xa0, 0x21, 0x39, 0x01, 0x66, 0x2d,
-	0xcb, 0x45, 0x76, 0x1a, 0x9a, 0xdb, 0xa8, 0xc1, 0x89, 0x1f, 0x92, 0xd0, 0x77, 0x4e, 0x20, 0xb6,
-	0x56, 0x7a, 0xc6, 0xa0, 0x69, 0x23, 0x0d, 0x3d, 0x81, 0x58, 0x11, 0x80, 0x73, 0x42, 0x43, 0x45,
-	0xa8, 0x69, 0x42, 0x02, 0x49, 0x42, 0x0f, 0x35, 0xc5, 0x94, 0xcb, 0xa4, 0x33, 0xc1, 0x7c, 0x62,
-	0x5d, 0x4b, 0x18, 0x62, 0xca, 0x9f, 0x40, 0xfc, 0x08, 0xf3, 0x89, 0xf9, 0x01, 0xda, 0x80, 0xd0,
-	0x65, 0x71, 0x24, 0x52, 0x95, 0x55, 0xc5, 0x69, 0xcd, 0x51, 0x29, 0xb4, 0x83, 0x9a, 0x11, 0x00,
-	0x73, 0x70, 0x62, 0xc2, 0x5a, 0x53, 0x95, 0x36, 0x24, 0xa6, 0x7d, 0x99, 0xb7, 0xd0, 0xfa, 0x29,
-	0x9e, 0x4d, 0x85, 0x33, 0x63, 0x53, 0xab, 0xae, 0xf2, 0x75, 0x05, 0x3c, 0x63, 0x53, 0xb3, 0x8d,
-	0xea, 0x02, 0xc0, 0x11, 0x71, 0x04, 0xd6, 0x7a, 0xe2, 0x52, 0x00, 0x7c, 0x19, 0x47, 0x60, 0x76,
-	0x50, 0x1d, 0x4e, 0x89, 0x07, 0xa1, 0x0b, 0x16, 0x52, 0xcf, 0xce, 0x62, 0x73, 0x80, 0xae, 0x73,
-	0xc0, 0x53, 0x27, 0xa2, 0x53, 0xe2, 0x6a, 0x0f, 0x0d, 0xc5, 0xd9, 0x90, 0xf8, 0x91, 0x82, 0x53,
-	0x1f, 0x82, 0xcd, 0xb8, 0x00, 0xcf, 0x99, 0x00, 0xf1, 0x27, 0xc2, 0x6a, 0xf6, 0x8c, 0xc1, 0x8a,
-	0xdd, 0xd2, 0xe8, 0x23, 0x05, 0x4a, 0x1f, 0x19, 0x4d, 0x8a, 0xb5, 0x94, 0x58, 0x23, 0x25, 0x49,
-	0xa5, 0xf7, 0x51, 0x8b, 0x81, 0x0b, 0xa1, 0x48, 0x85, 0x36, 0x94, 0x50, 0x33, 0x01, 0xb5, 0xce,
-	0x36, 0x6a, 0xa4, 0x24, 0x29, 0xb3, 0x99, 0xec, 0xab, 0xa6, 0x60, 0x3e, 0x19, 0x8f, 0xbe, 0xbb,
-	0x3c, 0xdb, 0xcd, 0x0e, 0xf9, 0xfb, 0xcb, 0xb3, 0xdd, 0x62, 0x47, 0x95, 0x9b, 0xa7, 0xbf, 0x8b,
-	0xac, 0x32, 0x66, 0x03, 0x8f, 0x68, 0xc8, 0xc1, 0xdc, 0x40, 0xcb, 0xc4, 0x53, 0x2d, 0x55, 0xb3,
-	0x97, 0x89, 0xd7, 0x7f, 0x65, 0xa8, 0xee, 0x7b, 0x48, 0x59, 0xf0, 0x80, 0x06, 0x01, 0x11, 0x02,
-	0xc0, 0xfc, 0x1c, 0xad, 0xe3, 0x99, 0x98, 0x50, 0x46, 0x44, 0xbc, 0xb0, 0xfd, 0xe6, 0x54, 0x79,
-	0x6e, 0xb2, 0xa8, 0xd8, 0x21, 0x1e, 0xb7, 0x96, 0x7b, 0x2b, 0x83, 0x9a, 0x5d, 0x57, 0xc0, 0x63,
-	0x8f, 0x8f, 0x3f, 0x91, 0x36, 0xe6, 0xe4, 0x4a, 0x1f, 0x85, 0x32, 0xfa, 0xf7, 0x94, 0x8f, 0x02,
-	0x96, 0xf9, 0x68, 0xa3, 0x3a, 0x44, 0xd4, 0x9d, 0x38, 0x99, 0x9b, 0x35, 0x15, 0x3f, 0xf6, 0xfa,
-	0x3f, 0x1a, 0x68, 0xf3, 0x90, 0xfb, 0xcf, 0x22, 0x0f, 0x0b, 0x38, 0xc2, 0x0c, 0x07, 0xfc, 0x3f,
-	0x3b, 0xba, 0x87, 0x56, 0x23, 0xa5, 0xa0, 0x2e, 0x54, 0x63, 0x7f, 0x6b, 0x58, 0x1a, 0x1d, 0xc3,
-	0xe4, 0x01, 0x07, 0xb5, 0xd7, 0x7f, 0x6c, 0x2f, 0xd9, 0x9a, 0x9c, 0x1c, 0x59, 0xd1, 0xeb, 0xed,
-	0xb2, 0xd7, 0x7c, 0x7d, 0xfd, 0x36, 0xda, 0x2a, 0x41, 0xa9, 0xd3, 0xfe, 0xcf, 0x06, 0xda, 0x38,
-	0xe4, 0x7e, 0xb2, 0x05, 0x4f, 0x41, 0xcc, 0x22, 0x73, 0x1f, 0xad, 0x61, 0xd7, 0xa5, 0xb3, 0x50,
-	0x2c, 0xf4, 0x92, 0x12, 0x0b, 0x1b, 0xb6, 0x5c, 0xd8, 0x30, 0x39, 0x36, 0xb0, 0x10, 0x10, 0x44,
-	0x42, 0x0d, 0x86, 0x96, 0x9d, 0x86, 0xa6, 0x89, 0x6a, 0x8c, 0x52, 0xa1, 0xc7, 0x81, 0xfa, 0x3f,
-	0xbe, 0x23, 0xbd, 0xa5, 0xb2, 0xd2, 0xd9, 0xad, 0xb2, 0xb3, 0x5c, 0xa9, 0x7d, 0x0b, 0xdd, 0x2c,
-	0x22, 0x99, 0xaf, 0x5f, 0x92, 0x63, 0x7a, 0x40, 0xc3, 0xaf, 0x09, 0x0b, 0xfe, 0x67, 0x63, 0x5d,
-	0x84, 0x04, 0xc3, 0x21, 0x77, 0x19, 0x89, 0x52, 0x7b, 0x39, 0x64, 0xbc, 0x57, 0x36, 0x79, 0xfb,
-	0xaa, 0xc9, 0x79, 0xdd, 0xfa, 0xf8, 0xf2, 0x50, 0xd9, 0xa6, 0x0d, 0x11, 0x65, 0xe2, 0xfe, 0x31,
-	0x87, 0x50, 0xbc, 0x6d, 0x9b, 0x5d, 0x84, 0x7c, 0x08, 0xe5, 0x78, 0x20, 0x34, 0xd4, 0x4e, 0x73,
-	0x88, 0xdc, 0x06, 0x12, 0x7a, 0xc4, 0x05, 0x6e, 0xd5, 0x7a, 0x2b, 0x72, 0x1b, 0x74, 0xf8, 0x2f,
-	0x6c, 0xe6, 0xeb, 0xd6, 0x36, 0xf3, 0x50, 0x66, 0xf3, 0x95, 0x81, 0xea, 0x2a, 0x87, 0xbd, 0xf8,
-	0x6d, 0xfb, 0xbb, 0x89, 0x56, 0x3d, 0xe2, 0x03, 0x17, 0xfa, 0xbd, 0xa5, 0xa3, 0xf1, 0x87, 0xe5,
-	0xea, 0xdf, 0xbd, 0x5a, 0x3d, 0xf6, 0xe2, 0xbe, 0xa9, 0x5f, 0xb0, 0xd8, 0xcb, 0xe6, 0xe0, 0xfe,
-	0x5f, 0x35, 0xb4, 0x72, 0xc8, 0x7d, 0xf3, 0x05, 0x6a, 0x15, 0xdf, 0xbc, 0x3b, 0x57, 0x6e, 0x78,
-	0x79, 0x96, 0x76, 0x3e, 0x5e, 0x48, 0xc9, 0xc6, 0xd4, 0x0b, 0xd4, 0x2a, 0x8e, 0xd6, 0x4a, 0xf9,
-	0x02, 0xa5, 0x5a, 0xbe, 0x7a, 0x0a, 0x3e, 0x47, 0xcd, 0xc2, 0x98, 0xeb, 0x55, 0x2d, 0xcd, 0x33,
-	0x3a, 0x83, 0x45, 0x8c, 0x4c, 0xfb, 0x2b, 0xd4, 0xc8, 0xcf, 0x9c, 0xed, 0xaa, 0x85, 0x39, 0x42,
-	0xe7, 0xa3, 0x05, 0x84, 0x7c, 0xd1, 0x85, 0x4b, 0xdf, 0xab, 0x5e, 0x38, 0x67, 0x54, 0x17, 0x5d,
-	0x75, 0xdb, 0xa4, 0x76, 0xe1, 0xa6, 0xf5, 0xaa, 0x8f, 0x6a, 0xce, 0xa8, 0xd6, 0xae, 0x6a, 0x71,
-	0xf3, 0x0b, 0x74, 0x2d, 0x69, 0xef, 0x76, 0xf5, 0x12, 0xec, 0xc5, 0x9d, 0x9d, 0x7f, 0x4c, 0xa5,
-	0x32, 0x9d, 0x6b, 0xdf, 0x5e, 0x9e, 0xed, 0x1a, 0x07, 0x0f, 0x5f, 0x9f, 0x77, 0x8d, 0x37, 0xe7,
-	0x5d, 0xe3, 0xcf, 0xf3, 0xae, 0xf1, 0xc3, 0x45, 0x77, 0xe9, 0xcd, 0x45, 0x77, 0xe9, 0xf7, 0x8b,
-	0xee, 0xd2, 0xf3, 0x3b, 0x3e, 0x11, 0x93, 0xd9, 0xf1, 0xd0, 0xa5, 0xc1, 0x48, 0xaa, 0xed, 0x85,
-	0x20, 0xbe, 0xa1, 0xec, 0x44, 0x05, 0xa3, 0x97, 0x59, 0x7f, 0xcb, 0x2f, 0x20, 0x7e, 0xbc, 0xaa,
-	0xbe, 0x22, 0x3f, 0xfd, 0x3b, 0x00, 0x00, 0xff, 0xff, 0x1e, 0x0e, 0x64, 0x47, 0xee, 0x0a, 0x00,
-	0x00,
+	// 1162 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x97, 0xcf, 0x6f, 0xe3, 0x44,
+	0x14, 0xc7, 0xeb, 0x36, 0x4d, 0xd3, 0xc9, 0x8f, 0xee, 0x5a, 0x4b, 0xeb, 0xa4, 0x25, 0x4d, 0x83,
+	0x80, 0x50, 0x6d, 0x13, 0x5a, 0x58, 0x0e, 0xb9, 0x6d, 0x17, 0x56, 0xbb, 0x5a, 0x55, 0xaa, 0x5c,
+	0x56, 0x48, 0x2b, 0xad, 0x82, 0x1b, 0x3f, 0x9c, 0x51, 0x63, 0x8f, 0x35, 0x33, 0x29, 0xeb, 0x1b,
+	0xe2, 0xc8, 0x09, 0x89, 0x13, 0xff, 0x45, 0x91, 0xb8, 0xac, 0xf8, 0x07, 0x96, 0x13, 0x2b, 0x4e,
+	0x1c, 0x10, 0x42, 0xed, 0xa1, 0xff, 0x06, 0x9a, 0xf1, 0xd8, 0xb1, 0x1d, 0xa3, 0xa0, 0x6a, 0xc5,
+	0xa5, 0xca, 0xbc, 0xf9, 0xce, 0xd7, 0xef, 0x33, 0x7e, 0xf3, 0xc6, 0x45, 0x06, 0x3f, 0x73, 0x59,
+	0xcf, 0xb7, 0x28, 0xc7, 0xc0, 0x7a, 0xe7, 0xfb, 0x3d, 0xfe, 0xa2, 0xeb, 0x53, 0xc2, 0x89, 0xbe,
+	0x26, 0x66, 0xba, 0x6a, 0xa6, 0x7b, 0xbe, 0xdf, 0xb8, 0xe3, 0x10, 0x87, 0xc8, 0xb9, 0x9e, 0xf8,
+	0x15, 0xca, 0x1a, 0x1b, 0x43, 0xc2, 0x5c, 0xc2, 0x7a, 0x2e, 0x73, 0xc4, 0x72, 0x97, 0x39, 0x6a,
+	0xa2, 0x1e, 0x4e, 0x0c, 0xc2, 0x15, 0xe1, 0x40, 0x4d, 0xdd, 0xb6, 0x5c, 0xec, 0x91, 0x9e, 0xfc,
+	0xab, 0x42, 0x6f, 0x67, 0xf3, 0x88, 0x1e, 0x2c, 0xa7, 0xdb, 0xbf, 0x15, 0xd0, 0xad, 0x23, 0xe6,
+	0x98, 0xe0, 0x60, 0xc6, 0x81, 0x1e, 0x5b, 0x94, 0x07, 0xfa, 0xc7, 0xa8, 0x44, 0x7c, 0xa0, 0x16,
+	0x27, 0xd4, 0xd0, 0x5a, 0x5a, 0x67, 0xf5, 0xd0, 0xf8, 0xfd, 0xe7, 0xbd, 0x3b, 0xea, 0x51, 0xf7,
+	0x6d, 0x9b, 0x02, 0x63, 0x27, 0x9c, 0x62, 0xcf, 0x31, 0x63, 0xa5, 0x6e, 0xa0, 0x15, 0x97, 0x78,
+	0xf8, 0x0c, 0xa8, 0xb1, 0x28, 0x16, 0x99, 0xd1, 0x50, 0xdf, 0x46, 0x65, 0x86, 0x1d, 0x0f, 0x7b,
+	0xce, 0xe0, 0x0c, 0x02, 0x63, 0xa9, 0xa5, 0x75, 0x2a, 0x26, 0x52, 0xa1, 0x27, 0x10, 0x48, 0x01,
+	0x30, 0x86, 0x89, 0x27, 0x05, 0x05, 0x25, 0x08, 0x43, 0x42, 0xd0, 0x42, 0x15, 0x3e, 0x66, 0x62,
+	0x72, 0x30, 0xb2, 0xd8, 0xc8, 0x58, 0x0e, 0x15, 0x7c, 0xcc, 0x9e, 0x40, 0xf0, 0xc8, 0x62, 0x23,
+	0xfd, 0x5d, 0x54, 0x03, 0x6f, 0x48, 0x03, 0x9f, 0x47, 0x2e, 0x45, 0xa9, 0xa9, 0x4e, 0xa3, 0xc2,
+	0x68, 0x07, 0x55, 0x7c, 0x00, 0x3a, 0xb0, 0x42, 0x08, 0x63, 0x45, 0x66, 0x5a, 0x16, 0x31, 0xc5,
+	0xa5, 0x6f, 0xa2, 0xd5, 0x73, 0x6b, 0x32, 0xe6, 0x83, 0x09, 0x1d, 0x1b, 0x25, 0x39, 0x5f, 0x92,
+	0x81, 0xa7, 0x74, 0xac, 0xd7, 0x51, 0x89, 0x03, 0x0c, 0x78, 0xe0, 0x83, 0xb1, 0x1a, 0x52, 0x72,
+	0x80, 0xcf, 0x03, 0x1f, 0xf4, 0x06, 0x2a, 0xc1, 0x39, 0xb6, 0xc1, 0x1b, 0x82, 0x81, 0xe4, 0xb3,
+	0xe3, 0xb1, 0xde, 0x41, 0xb7, 0x18, 0x58, 0xe3, 0x81, 0x4f, 0xc6, 0x78, 0xa8, 0x18, 0xca, 0x52,
+	0x53, 0x13, 0xf1, 0x63, 0x19, 0x8e, 0x38, 0x38, 0x9d, 0x30, 0x0e, 0xf6, 0x60, 0x04, 0xd8, 0x19,
+	0x71, 0xa3, 0xd2, 0xd2, 0x3a, 0x4b, 0x66, 0x55, 0x45, 0x1f, 0xc9, 0xa0, 0xe0, 0x88, 0x65, 0xc2,
+	0xac, 0x2a, 0xcd, 0xca, 0x91, 0x48, 0x38, 0xbd, 0x83, 0xaa, 0x14, 0x86, 0xe0, 0xf1, 0xc8, 0xa8,
+	0x26, 0x8d, 0x2a, 0x61, 0x50, 0xf9, 0x6c, 0xa3, 0x72, 0x24, 0x12, 0x36, 0x6b, 0xe1, 0xbe, 0x2a,
+	0x89, 0xc5, 0x46, 0xfd, 0xde, 0xb7, 0xd7, 0x17, 0xbb, 0xf1, 0x4b, 0xfe, 0xee, 0xfa, 0x62, 0x37,
+	0x5d, 0x51, 0xd9, 0xe2, 0x69, 0xef, 0x22, 0x23, 0x1b, 0x33, 0x81, 0xf9, 0xc4, 0x63, 0xa0, 0xd7,
+	0xd0, 0x22, 0xb6, 0x65, 0x49, 0x15, 0xcc, 0x45, 0x6c, 0xb7, 0x7f, 0xd4, 0x64, 0xf5, 0x3d, 0x24,
+	0xd4, 0x7d, 0x40, 0x5c, 0x17, 0x73, 0x0e, 0xa0, 0x7f, 0x82, 0x56, 0xad, 0x09, 0x1f, 0x11, 0x8a,
+	0x79, 0x30, 0xb7, 0xfc, 0xa6, 0x52, 0xf1, 0xde, 0x44, 0x52, 0xc1, 0x00, 0xdb, 0xcc, 0x58, 0x6c,
+	0x2d, 0x75, 0x0a, 0x66, 0x49, 0x06, 0x1e, 0xdb, 0xac, 0xff, 0xa1, 0xc0, 0x98, 0x8a, 0x73, 0x39,
+	0x52, 0x69, 0xb4, 0xef, 0x49, 0x8e, 0x54, 0x2c, 0xe6, 0xa8, 0xa3, 0x12, 0xf8, 0x64, 0x38, 0x1a,
+	0xc4, 0x34, 0x2b, 0x72, 0xfc, 0xd8, 0x6e, 0xff, 0xa4, 0xa1, 0xb5, 0x23, 0xe6, 0x3c, 0xf5, 0x6d,
+	0x8b, 0xc3, 0xb1, 0x45, 0x2d, 0x97, 0xdd, 0x98, 0xe8, 0x1e, 0x2a, 0xfa, 0xd2, 0x41, 0x1e, 0xa8,
+	0xf2, 0xc1, 0x46, 0x37, 0xd3, 0x3a, 0xba, 0xe1, 0x03, 0x0e, 0x0b, 0xaf, 0xfe, 0xda, 0x5e, 0x30,
+	0x95, 0x38, 0x7c, 0x65, 0x69, 0xd6, 0xad, 0x2c, 0x6b, 0x32, 0xbf, 0x76, 0x1d, 0x6d, 0x64, 0x42,
+	0x11, 0x69, 0xfb, 0x4f, 0x0d, 0xdd, 0x3e, 0x62, 0xce, 0x09, 0xf0, 0x23, 0xb0, 0xd8, 0x84, 0x82,
+	0x0b, 0x1e, 0xbf, 0x31, 0xd0, 0xa7, 0xa8, 0xec, 0x4e, 0x6d, 0x14, 0xd5, 0xd6, 0x0c, 0x55, 0xe2,
+	0x51, 0x0a, 0x2d, 0xb9, 0x4c, 0x5f, 0x47, 0x45, 0x0a, 0x2e, 0x39, 0x07, 0xd9, 0x49, 0x4a, 0xa6,
+	0x1a, 0xf5, 0xf7, 0x67, 0xb9, 0x9b, 0x59, 0xee, 0x34, 0x48, 0x7b, 0x13, 0xd5, 0x67, 0x82, 0x31,
+	0xfb, 0x0f, 0x1a, 0xaa, 0xc9, 0x52, 0x16, 0xee, 0x61, 0x67, 0xbc, 0x29, 0x78, 0x1d, 0x95, 0xa2,
+	0xda, 0x94, 0xd4, 0x05, 0x73, 0x45, 0x95, 0x66, 0xbf, 0x3b, 0x9b, 0xf5, 0xe6, 0xec, 0x09, 0x8b,
+	0x53, 0x68, 0x1b, 0x68, 0x3d, 0x1d, 0x89, 0xf3, 0xfd, 0x25, 0xcc, 0x37, 0x2c, 0xd7, 0x13, 0xe0,
+	0x13, 0x5f, 0x3f, 0x40, 0x2b, 0xd6, 0x70, 0x48, 0x26, 0x1e, 0x9f, 0x9b, 0x6d, 0x24, 0x4c, 0x15,
+	0xf7, 0x62, 0xaa, 0xb8, 0x45, 0x8b, 0xb7, 0x38, 0x07, 0xd7, 0xe7, 0x72, 0xeb, 0xab, 0x66, 0x34,
+	0xd4, 0x75, 0x54, 0xa0, 0x84, 0x70, 0xd5, 0xba, 0xe5, 0xef, 0xfe, 0x5d, 0x41, 0x16, 0xd9, 0xe6,
+	0x72, 0x25, 0x52, 0x55, 0x5c, 0x89, 0x48, 0xcc, 0xf5, 0x6b, 0x78, 0xa4, 0x1e, 0x10, 0xef, 0x2b,
+	0x4c, 0xdd, 0xff, 0x19, 0xac, 0x89, 0x10, 0xa7, 0x96, 0xc7, 0x86, 0x14, 0xfb, 0x11, 0x5e, 0x22,
+	0xd2, 0xdf, 0xcb, 0x42, 0x6e, 0xcd, 0x42, 0x4e, 0xf3, 0x56, 0x47, 0x2d, 0x19, 0xca, 0x62, 0x9a,
+	0xe0, 0x13, 0xca, 0xef, 0x9f, 0x32, 0x51, 0xea, 0x6f, 0x18, 0xb3, 0x89, 0x90, 0x03, 0x9e, 0x68,
+	0xe5, 0x98, 0x78, 0x8a, 0x34, 0x11, 0x11, 0xdb, 0x80, 0x3d, 0x1b, 0x0f, 0x81, 0x19, 0x85, 0xd6,
+	0x92, 0xd8, 0x06, 0x35, 0xfc, 0x0f, 0x98, 0xc9, 0xbc, 0x15, 0x66, 0x32, 0x14, 0x63, 0xbe, 0xd4,
+	0x50, 0x49, 0xce, 0x59, 0x76, 0xf0, 0xa6, 0xf9, 0xd6, 0x51, 0xd1, 0xc6, 0x0e, 0x30, 0xae, 0xbe,
+	0x31, 0xd4, 0x28, 0xc3, 0x5d, 0xc8, 0x72, 0xf7, 0xdf, 0xcb, 0xd2, 0xbd, 0x35, 0x4b, 0x67, 0xd9,
+	0x41, 0x5b, 0x57, 0x1f, 0x4b, 0x96, 0x1d, 0x9f, 0xba, 0x83, 0x97, 0x45, 0xb4, 0x74, 0xc4, 0x1c,
+	0xfd, 0x39, 0xaa, 0xa6, 0xbf, 0xa2, 0x76, 0x66, 0xfb, 0x5a, 0xe6, 0x5e, 0x6c, 0x7c, 0x30, 0x57,
+	0x12, 0x5f, 0x39, 0xcf, 0x51, 0x35, 0x7d, 0x4d, 0xe6, 0xda, 0xa7, 0x24, 0xf9, 0xf6, 0xf9, 0x37,
+	0xda, 0x33, 0x54, 0x49, 0x5d, 0x59, 0xad, 0xbc, 0xa5, 0x49, 0x45, 0xa3, 0x33, 0x4f, 0x11, 0x7b,
+	0x7f, 0x89, 0x6a, 0x99, 0xfb, 0xa3, 0x9d, 0xb7, 0x36, 0xad, 0x69, 0xec, 0xce, 0xd7, 0xc4, 0x4f,
+	0xf8, 0x02, 0x95, 0x93, 0x5d, 0x7a, 0x3b, 0x7f, 0x5b, 0x63, 0x41, 0xe3, 0xfd, 0x39, 0x82, 0xa4,
+	0x71, 0xb2, 0x9d, 0xe6, 0x1a, 0x27, 0x04, 0xf9, 0xc6, 0x39, 0x3d, 0x4d, 0xec, 0x77, 0xaa, 0x9f,
+	0xb5, 0xf2, 0x17, 0x4e, 0x15, 0xf9, 0xfb, 0x9d, 0xd7, 0x48, 0x84, 0x77, 0xaa, 0x89, 0xb4, 0xf2,
+	0x69, 0xa7, 0x8a, 0x7c, 0xef, 0xbc, 0xd3, 0xab, 0x7f, 0x86, 0x96, 0xc3, 0x93, 0x5b, 0xcf, 0x5f,
+	0x62, 0xd9, 0x41, 0x63, 0xe7, 0x5f, 0xa7, 0x22, 0x9b, 0xc6, 0xf2, 0x37, 0xd7, 0x17, 0xbb, 0xda,
+	0xe1, 0xc3, 0x57, 0x97, 0x4d, 0xed, 0xf5, 0x65, 0x53, 0xfb, 0xfb, 0xb2, 0xa9, 0x7d, 0x7f, 0xd5,
+	0x5c, 0x78, 0x7d, 0xd5, 0x5c, 0xf8, 0xe3, 0xaa, 0xb9, 0xf0, 0xec, 0xae, 0x83, 0xf9, 0x68, 0x72,
+	0xda, 0x1d, 0x12, 0xb7, 0x27, 0xdc, 0xf6, 0x3c, 0xe0, 0x5f, 0x13, 0x7a, 0x26, 0x07, 0xbd, 0x17,
+	0xf1, 0xd1, 0x14, 0x1f, 0xe2, 0xec, 0xb4, 0x28, 0xff, 0x99, 0xf9, 0xe8, 0x9f, 0x00, 0x00, 0x00,
+	0xff, 0xff, 0x2b, 0xf1, 0xeb, 0xfa, 0x75, 0x0d, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -935,11 +1173,15 @@ type MsgClient interface {
 	FormCommittee(ctx context.Context, in *MsgFormCommittee, opts ...grpc.CallOption) (*MsgFormCommitteeResponse, error)
 	// UpdateParams replaces the parameters. Governance only.
 	UpdateParams(ctx context.Context, in *MsgUpdateParams, opts ...grpc.CallOption) (*MsgUpdateParamsResponse, error)
+	// SetMeasurement accepts an enclave image, or no longer. Governance only.
+	SetMeasurement(ctx context.Context, in *MsgSetMeasurement, opts ...grpc.CallOption) (*MsgSetMeasurementResponse, error)
+	// RemoveParty cuts a party off for good. Governance only.
+	RemoveParty(ctx context.Context, in *MsgRemoveParty, opts ...grpc.CallOption) (*MsgRemovePartyResponse, error)
 	// CommitSetup posts the root of a member's set-up contribution. Party message.
 	CommitSetup(ctx context.Context, in *MsgCommitSetup, opts ...grpc.CallOption) (*MsgCommitSetupResponse, error)
 	// ConfirmSetup posts the transcript digest. Party message.
 	ConfirmSetup(ctx context.Context, in *MsgConfirmSetup, opts ...grpc.CallOption) (*MsgConfirmSetupResponse, error)
-	// ReportAbsent says that a member is silent in the offline phase. Party message.
+	// ReportAbsent names the members that are silent in the offline phase. Party message.
 	ReportAbsent(ctx context.Context, in *MsgReportAbsent, opts ...grpc.CallOption) (*MsgReportAbsentResponse, error)
 	// Ready says that an excluded member is back. Party message.
 	Ready(ctx context.Context, in *MsgReady, opts ...grpc.CallOption) (*MsgReadyResponse, error)
@@ -974,6 +1216,24 @@ func (c *msgClient) FormCommittee(ctx context.Context, in *MsgFormCommittee, opt
 func (c *msgClient) UpdateParams(ctx context.Context, in *MsgUpdateParams, opts ...grpc.CallOption) (*MsgUpdateParamsResponse, error) {
 	out := new(MsgUpdateParamsResponse)
 	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/UpdateParams", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SetMeasurement(ctx context.Context, in *MsgSetMeasurement, opts ...grpc.CallOption) (*MsgSetMeasurementResponse, error) {
+	out := new(MsgSetMeasurementResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/SetMeasurement", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RemoveParty(ctx context.Context, in *MsgRemoveParty, opts ...grpc.CallOption) (*MsgRemovePartyResponse, error) {
+	out := new(MsgRemovePartyResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/RemoveParty", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1024,11 +1284,15 @@ type MsgServer interface {
 	FormCommittee(context.Context, *MsgFormCommittee) (*MsgFormCommitteeResponse, error)
 	// UpdateParams replaces the parameters. Governance only.
 	UpdateParams(context.Context, *MsgUpdateParams) (*MsgUpdateParamsResponse, error)
+	// SetMeasurement accepts an enclave image, or no longer. Governance only.
+	SetMeasurement(context.Context, *MsgSetMeasurement) (*MsgSetMeasurementResponse, error)
+	// RemoveParty cuts a party off for good. Governance only.
+	RemoveParty(context.Context, *MsgRemoveParty) (*MsgRemovePartyResponse, error)
 	// CommitSetup posts the root of a member's set-up contribution. Party message.
 	CommitSetup(context.Context, *MsgCommitSetup) (*MsgCommitSetupResponse, error)
 	// ConfirmSetup posts the transcript digest. Party message.
 	ConfirmSetup(context.Context, *MsgConfirmSetup) (*MsgConfirmSetupResponse, error)
-	// ReportAbsent says that a member is silent in the offline phase. Party message.
+	// ReportAbsent names the members that are silent in the offline phase. Party message.
 	ReportAbsent(context.Context, *MsgReportAbsent) (*MsgReportAbsentResponse, error)
 	// Ready says that an excluded member is back. Party message.
 	Ready(context.Context, *MsgReady) (*MsgReadyResponse, error)
@@ -1046,6 +1310,12 @@ func (*UnimplementedMsgServer) FormCommittee(ctx context.Context, req *MsgFormCo
 }
 func (*UnimplementedMsgServer) UpdateParams(ctx context.Context, req *MsgUpdateParams) (*MsgUpdateParamsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateParams not implemented")
+}
+func (*UnimplementedMsgServer) SetMeasurement(ctx context.Context, req *MsgSetMeasurement) (*MsgSetMeasurementResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetMeasurement not implemented")
+}
+func (*UnimplementedMsgServer) RemoveParty(ctx context.Context, req *MsgRemoveParty) (*MsgRemovePartyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RemoveParty not implemented")
 }
 func (*UnimplementedMsgServer) CommitSetup(ctx context.Context, req *MsgCommitSetup) (*MsgCommitSetupResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method CommitSetup not implemented")
@@ -1114,6 +1384,42 @@ func _Msg_UpdateParams_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MsgServer).UpdateParams(ctx, req.(*MsgUpdateParams))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SetMeasurement_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSetMeasurement)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SetMeasurement(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/SetMeasurement",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SetMeasurement(ctx, req.(*MsgSetMeasurement))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RemoveParty_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRemoveParty)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RemoveParty(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/RemoveParty",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RemoveParty(ctx, req.(*MsgRemoveParty))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1206,6 +1512,14 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateParams",
 			Handler:    _Msg_UpdateParams_Handler,
+		},
+		{
+			MethodName: "SetMeasurement",
+			Handler:    _Msg_SetMeasurement_Handler,
+		},
+		{
+			MethodName: "RemoveParty",
+			Handler:    _Msg_RemoveParty_Handler,
 		},
 		{
 			MethodName: "CommitSetup",
@@ -1519,6 +1833,137 @@ func (m *MsgUpdateParamsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error)
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgSetMeasurement) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetMeasurement) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetMeasurement) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Remove {
+		i--
+		if m.Remove {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x18
+	}
+	{
+		size, err := m.Measurement.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetMeasurementResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetMeasurementResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetMeasurementResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRemoveParty) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRemoveParty) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRemoveParty) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.PartyId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.PartyId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRemovePartyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRemovePartyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRemovePartyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
 func (m *MsgCommitSetup) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -1680,20 +2125,20 @@ func (m *MsgReportAbsent) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Indices) > 0 {
-		dAtA5 := make([]byte, len(m.Indices)*10)
-		var j4 int
+		dAtA6 := make([]byte, len(m.Indices)*10)
+		var j5 int
 		for _, num := range m.Indices {
 			for num >= 1<<7 {
-				dAtA5[j4] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA6[j5] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j4++
+				j5++
 			}
-			dAtA5[j4] = uint8(num)
-			j4++
+			dAtA6[j5] = uint8(num)
+			j5++
 		}
-		i -= j4
-		copy(dAtA[i:], dAtA5[:j4])
-		i = encodeVarintTx(dAtA, i, uint64(j4))
+		i -= j5
+		copy(dAtA[i:], dAtA6[:j5])
+		i = encodeVarintTx(dAtA, i, uint64(j5))
 		i--
 		dAtA[i] = 0x22
 	}
@@ -1760,6 +2205,11 @@ func (m *MsgReady) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Generation != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Generation))
+		i--
+		dAtA[i] = 0x20
+	}
 	if len(m.Digest) > 0 {
 		i -= len(m.Digest)
 		copy(dAtA[i:], m.Digest)
@@ -1951,6 +2401,58 @@ func (m *MsgUpdateParamsResponse) Size() (n int) {
 	return n
 }
 
+func (m *MsgSetMeasurement) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = m.Measurement.Size()
+	n += 1 + l + sovTx(uint64(l))
+	if m.Remove {
+		n += 2
+	}
+	return n
+}
+
+func (m *MsgSetMeasurementResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRemoveParty) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.PartyId != 0 {
+		n += 1 + sovTx(uint64(m.PartyId))
+	}
+	return n
+}
+
+func (m *MsgRemovePartyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
 func (m *MsgCommitSetup) Size() (n int) {
 	if m == nil {
 		return 0
@@ -2066,6 +2568,9 @@ func (m *MsgReady) Size() (n int) {
 	l = len(m.Digest)
 	if l > 0 {
 		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Generation != 0 {
+		n += 1 + sovTx(uint64(m.Generation))
 	}
 	return n
 }
@@ -3066,6 +3571,342 @@ func (m *MsgUpdateParamsResponse) Unmarshal(dAtA []byte) error {
 	}
 	return nil
 }
+func (m *MsgSetMeasurement) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetMeasurement: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetMeasurement: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Measurement", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Measurement.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Remove", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Remove = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetMeasurementResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetMeasurementResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetMeasurementResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRemoveParty) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRemoveParty: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRemoveParty: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyId", wireType)
+			}
+			m.PartyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PartyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRemovePartyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRemovePartyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRemovePartyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
 func (m *MsgCommitSetup) Unmarshal(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
@@ -3834,6 +4675,25 @@ func (m *MsgReady) Unmarshal(dAtA []byte) error {
 				m.Digest = []byte{}
 			}
 			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Generation", wireType)
+			}
+			m.Generation = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Generation |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
