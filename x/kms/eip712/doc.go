@@ -1,0 +1,13 @@
+// Package eip712 makes and checks the signatures of MPC parties: the
+// EIP-712 message PublicDecryptVerification that a host chain's KMSVerifier
+// accepts, and KeyVerification, the parties' word on a generated key.
+//
+// It guarantees that a signature it accepts was made over exactly the stated
+// domain and message by the holder of the stated address, that digests are those
+// of the unmodified fhEVM contracts, and that no second encoding of a signature
+// passes (65 bytes, low s, v 27 or 28). It does not know who may sign: x/kms
+// asks the registry of parties.
+//
+// The package is pure and does not depend on the Cosmos SDK, so that parties,
+// relayers and contracts' tests can use it alone.
+package eip712

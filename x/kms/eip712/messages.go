@@ -1,0 +1,77 @@
+package eip712
+
+import (
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+var (
+	publicDecryptType = crypto.Keccak256Hash([]byte(
+		"PublicDecryptVerification(bytes32[] ctHandles,bytes decryptedResult,bytes extraData)"))
+	keyType = crypto.Keccak256Hash([]byte(
+		"KeyVerification(bytes32 keyId,uint64 hostChainId,string params,uint64 epochId,uint32 attempt," +
+			"bytes16 seed,bytes32 publicKeyDigest,bytes32 publicKeyKeccak,uint64 publicKeySize,bool testDecryptionOk)"))
+)
+
+// PublicDecryption returns the digest that parties sign over a public
+// decryption: PublicDecryptVerification with extraData empty, in the order of
+// the request's handles. result is the ABI encoding of the values (package handles).
+//
+// extraData is empty because the published client sends 0x00 and verifies
+// signatures over the empty string.
+func PublicDecryption[H ~[32]byte](domain Domain, ctHandles []H, result []byte) [32]byte {
+	packed := make([]byte, 0, 32*len(ctHandles))
+	for _, h := range ctHandles {
+		packed = append(packed, h[:]...)
+	}
+	return digest(domain.Separator(), crypto.Keccak256Hash(
+		publicDecryptType[:],
+		crypto.Keccak256(packed),
+		crypto.Keccak256(result),
+		crypto.Keccak256(nil),
+	))
+}
+
+// Key is what a party says about a key that it helped to generate.
+type Key struct {
+	KeyID       [32]byte
+	HostChainID uint64
+	// Params is the name of the parameter set.
+	Params  string
+	EpochID uint64
+	// Attempt counts from 1.
+	Attempt uint32
+	// Seed is the public seed of the masks.
+	Seed [16]byte
+	// PublicKeyDigest is SHAKE-256("PDAT_KEY" || CompactPublicKey), 32 bytes.
+	PublicKeyDigest [32]byte
+	// PublicKeyKeccak is keccak256(CompactPublicKey): its name in blob stores.
+	PublicKeyKeccak [32]byte
+	// PublicKeySize is the length of the serialized CompactPublicKey in bytes.
+	PublicKeySize uint64
+	// TestDecryptionOK says that a fresh encryption decrypted right by MPC.
+	TestDecryptionOK bool
+}
+
+// KeyGeneration returns the digest that parties of the TKMS chain chainID sign
+// over generated key material.
+func KeyGeneration(chainID string, k Key) [32]byte {
+	seed := make([]byte, 32)
+	copy(seed, k.Seed[:])
+	ok := uint64(0)
+	if k.TestDecryptionOK {
+		ok = 1
+	}
+	return digest(tkmsSeparator(chainID), crypto.Keccak256Hash(
+		keyType[:],
+		k.KeyID[:],
+		word(k.HostChainID),
+		crypto.Keccak256([]byte(k.Params)),
+		word(k.EpochID),
+		word(uint64(k.Attempt)),
+		seed,
+		k.PublicKeyDigest[:],
+		k.PublicKeyKeccak[:],
+		word(k.PublicKeySize),
+		word(ok),
+	))
+}
