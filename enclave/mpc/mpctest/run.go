@@ -1,0 +1,114 @@
+// Package mpctest runs the parties of a protocol in one process: messages are
+// copied through their wire form, delivered in a seeded random order, and may be
+// dropped, altered or held back for tests. It is deterministic.
+package mpctest
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+)
+
+// Envelope is a message on its way.
+type Envelope struct {
+	From, To int
+	Round    uint16
+	Payload  []byte
+}
+
+// Network delivers messages. The zero value delivers all in a fixed order.
+type Network struct {
+	// Seed shuffles the order of delivery.
+	Seed uint64
+	// Tap sees each envelope (with its own copy of the payload) once for each
+	// receiver and returns what to deliver instead: nothing to drop it.
+	Tap func(Envelope) []Envelope
+	// Late reports envelopes that are delivered only when all others are.
+	Late func(Envelope) bool
+	// Bytes counts the payload bytes sent by each party, Messages the envelopes,
+	// and Rounds is one more than the highest round seen.
+	Bytes    map[int]int
+	Messages int
+	Rounds   int
+
+	queue, late []Envelope
+	random      *rand.Rand
+	errs        map[int]error
+	machines    map[int]mpc.Machine
+}
+
+// Run starts the machines, keyed by party, and delivers messages until none is
+// left. A machine whose Start or Receive fails gets no more messages; the errors
+// are returned by party. Parties without a machine swallow what they are sent.
+func (n *Network) Run(machines map[int]mpc.Machine, parties int) map[int]error {
+	n.random = rand.New(rand.NewPCG(n.Seed, 0x746b6d73))
+	n.errs, n.machines = map[int]error{}, machines
+	if n.Bytes == nil {
+		n.Bytes = map[int]int{}
+	}
+	n.queue, n.late = nil, nil
+	for i := 1; i <= parties; i++ {
+		if m := machines[i]; m != nil {
+			out, err := m.Start()
+			n.take(i, parties, out, err)
+		}
+	}
+	for len(n.queue)+len(n.late) > 0 {
+		if len(n.queue) == 0 {
+			n.queue, n.late = n.late, nil
+			held := n.Late
+			n.Late = nil
+			defer func() { n.Late = held }()
+		}
+		i := n.random.IntN(len(n.queue))
+		e := n.queue[i]
+		n.queue[i] = n.queue[len(n.queue)-1]
+		n.queue = n.queue[:len(n.queue)-1]
+		m := machines[e.To]
+		if m == nil || n.errs[e.To] != nil {
+			continue
+		}
+		out, err := m.Receive(e.From, e.Round, e.Payload)
+		n.take(e.To, parties, out, err)
+	}
+	return n.errs
+}
+
+func (n *Network) take(from, parties int, out []mpc.Message, err error) {
+	if err != nil {
+		n.errs[from] = err
+	}
+	for _, m := range out {
+		n.Rounds = max(n.Rounds, int(m.Round)+1)
+		for to := 1; to <= parties; to++ {
+			if to == from || m.To != mpc.Everyone && m.To != to {
+				continue
+			}
+			n.Bytes[from] += len(m.Payload)
+			n.Messages++
+			e := Envelope{From: from, To: to, Round: m.Round, Payload: append([]byte(nil), m.Payload...)}
+			out := []Envelope{e}
+			if n.Tap != nil {
+				out = n.Tap(e)
+			}
+			for _, e := range out {
+				if n.Late != nil && n.Late(e) {
+					n.late = append(n.late, e)
+				} else {
+					n.queue = append(n.queue, e)
+				}
+			}
+		}
+	}
+}
+
+// FirstError returns one of errs with its party, or nil.
+func FirstError(errs map[int]error) error {
+	for i := 1; i <= 31; i++ {
+		if errs[i] != nil {
+			return fmt.Errorf("party %d: %w", i, errs[i])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package prss
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/merkle"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+// openingSize is a contribution κ followed by the salt of its commitment.
+const openingSize = 2 * KeySize
+
+// Contribution is what one party adds to the keys of the sets that it is in: a
+// random value a set, committed to on the chain before any is shown. It is
+// secret until the set-up is over, and as secret as Keys afterwards.
+type Contribution struct {
+	n, t, self int
+	epoch      mpc.Digest
+	sets       []sharing.Parties
+	openings   [][openingSize]byte
+}
+
+// NewContribution draws party self's contribution to an epoch from random, which
+// must be cryptographic.
+func NewContribution(random io.Reader, epoch mpc.Digest, self, n, t int) (*Contribution, error) {
+	k, err := newKeys(n, t, self, epoch)
+	if err != nil {
+		return nil, err
+	}
+	c := &Contribution{n: n, t: t, self: self, epoch: epoch, sets: k.sets, openings: make([][openingSize]byte, len(k.sets))}
+	for i := range c.openings {
+		if _, err := io.ReadFull(random, c.openings[i][:]); err != nil {
+			return nil, fmt.Errorf("prss: read randomness: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// commit is c_{i,A} = H("prss", epoch, i, A, κ, salt).
+func commit(epoch mpc.Digest, i int, a sharing.Parties, opening *[openingSize]byte) mpc.Digest {
+	return mpc.Hash("tkms/v1/prss/commitment", epoch[:], mpc.Uint64(uint64(i)), setBytes(a), opening[:KeySize], opening[KeySize:])
+}
+
+// commitments returns the list of commitments, one a set, in the order of Sets.
+func (c *Contribution) commitments() [][]byte {
+	out := make([][]byte, len(c.sets))
+	for i, a := range c.sets {
+		h := commit(c.epoch, c.self, a, &c.openings[i])
+		out[i] = h[:]
+	}
+	return out
+}
+
+// Root returns the Merkle root of the commitments, which goes on the chain.
+func (c *Contribution) Root() mpc.Digest { return merkle.Root(c.commitments()) }
+
+// Zero erases the contribution.
+func (c *Contribution) Zero() {
+	for i := range c.openings {
+		clear(c.openings[i][:])
+	}
+}
+
+// String hides the contribution.
+func (c *Contribution) String() string {
+	return fmt.Sprintf("prss.Contribution(party %d of %d, redacted)", c.self, c.n)
+}
+
+// GoString hides the contribution.
+func (c *Contribution) GoString() string { return c.String() }
+
+// MarshalJSON hides the contribution.
+func (c *Contribution) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`), nil }
+
+// MarshalBinary returns the plain bytes, to be sealed before they are stored: a
+// party that restarts must open the commitments that it has posted.
+func (c *Contribution) MarshalBinary() ([]byte, error) {
+	out := make([]byte, 0, keysHeader+openingSize*len(c.openings))
+	out = append(out, keysVersion, byte(c.n), byte(c.t), byte(c.self))
+	out = append(out, c.epoch[:]...)
+	for i := range c.openings {
+		out = append(out, c.openings[i][:]...)
+	}
+	return out, nil
+}
+
+// UnmarshalContribution reads what MarshalBinary wrote: exact length, ErrEncoding
+// else.
+func UnmarshalContribution(b []byte) (*Contribution, error) {
+	if len(b) < keysHeader || b[0] != keysVersion {
+		return nil, fmt.Errorf("%w: contribution", ErrEncoding)
+	}
+	k, err := newKeys(int(b[1]), int(b[2]), int(b[3]), mpc.Digest(b[4:keysHeader]))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+	}
+	b = b[keysHeader:]
+	if len(b) != openingSize*len(k.sets) {
+		return nil, fmt.Errorf("%w: contribution has %d bytes, not %d", ErrEncoding, len(b), openingSize*len(k.sets))
+	}
+	c := &Contribution{n: k.n, t: k.t, self: k.self, epoch: k.epoch, sets: k.sets, openings: make([][openingSize]byte, len(k.sets))}
+	for i := range c.openings {
+		copy(c.openings[i][:], b[i*openingSize:])
+	}
+	return c, nil
+}

@@ -1,0 +1,20 @@
+// Package prss is pseudo-random secret sharing: after one set-up the parties draw
+// sharings of common random values without a message.
+//
+// For each set A of n−t parties a key r_A is known to exactly its members; f_A is
+// the polynomial of degree t with f_A(0)=1 that is 0 at the points of all others.
+// A draw sums, over the sets that a party is in, pseudo-random values times
+// f_A(α_i). Source: Cramer, Damgård, Ishai, "Share Conversion, Pseudorandom
+// Secret-Sharing and Applications" (TCC 2005), sections 3 and 4.
+//
+// Randomness is addressed, never counted: a value is a function of the keys, the
+// context (an epoch's or a session's id), the kind, and the position (item,
+// sub-item, try). Two draws of one position are the same value; whoever uses a
+// position for two different inputs gives their difference away, so callers take
+// item ranges from the chain and never reuse one.
+//
+// Guarantees against t corrupt parties: drawn values are pseudo-random given all
+// that the corrupt parties know, since one set contains none of them. It does not
+// hide anything from t+1 parties: together they know every key. Keys, and all
+// drawn from them, are key material of their epoch.
+package prss
