@@ -1,0 +1,274 @@
+package tfhe_test
+
+import (
+	"bytes"
+	"io"
+	"math/big"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/clientkey"
+)
+
+// randomValue returns a value of the type with its highest bit set, so that no
+// block can be lost unseen.
+func randomValue(t testing.TB, coins io.Reader, typ tfhe.Type) *big.Int {
+	t.Helper()
+	raw := make([]byte, (typ.Bits()+7)/8)
+	_, err := io.ReadFull(coins, raw)
+	require.NoError(t, err)
+	v := new(big.Int).SetBytes(raw)
+	v.Rsh(v, uint(8*len(raw)-typ.Bits()))
+	return v.SetBit(v, typ.Bits()-1, 1)
+}
+
+func TestEveryTypeSurvivesEncryptionAndDecryption(t *testing.T) {
+	for _, p := range []tfhe.Parameters{tfhe.Test(), tfhe.Production()} {
+		coins := seeded(4)
+		k, err := clientkey.Generate(coins, p)
+		require.NoError(t, err)
+		pk, err := clientkey.PublicKey(coins, k)
+		require.NoError(t, err)
+		for _, typ := range tfhe.Types() {
+			value := randomValue(t, coins, typ)
+			for _, packed := range []bool{false, true} {
+				l, err := pk.Encrypt(coins, typ, value, packed)
+				require.NoError(t, err)
+				data, err := l.MarshalBinary()
+				require.NoError(t, err)
+				c, err := tfhe.Decode(data, typ, p)
+				require.NoError(t, err)
+				require.Equal(t, tfhe.PublicKeyEncryptionKey, c.Key())
+				require.True(t, c.CarryClean())
+				got, err := clientkey.Decrypt(k, c)
+				require.NoError(t, err)
+				require.Equal(t, value, got, "%v packed=%v", typ, packed)
+			}
+			if p.Insecure {
+				data, err := clientkey.Encrypt(coins, k, typ, value)
+				require.NoError(t, err)
+				c, err := tfhe.Decode(data, typ, p)
+				require.NoError(t, err)
+				require.Equal(t, tfhe.ComputeKey, c.Key())
+				got, err := clientkey.Decrypt(k, c)
+				require.NoError(t, err)
+				require.Equal(t, value, got, "%v", typ)
+			}
+		}
+	}
+}
+
+func TestAListHasTheNoiseThatTheoryGivesIt(t *testing.T) {
+	coins := seeded(5)
+	k, err := clientkey.Generate(coins, tfhe.Production())
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(coins, k)
+	require.NoError(t, err)
+	l, err := pk.Encrypt(coins, tfhe.EUint2048, big.NewInt(0), false)
+	require.NoError(t, err)
+	c, err := l.Ciphertext(0)
+	require.NoError(t, err)
+	var squares float64
+	for i := range c.Len() {
+		_, noise, err := clientkey.DecryptLWE(k, c, i)
+		require.NoError(t, err)
+		squares += float64(noise) * float64(noise)
+	}
+	// e*r + e1*s + e2 with binary r and s: (2048/2 + 2048/2 + 1) * 2^34.4. The
+	// samples are correlated through the weights of r and s, hence the wide band.
+	require.InEpsilon(t, 2049*float64(int64(1)<<35)/6, squares/float64(c.Len()), 0.35)
+}
+
+func TestTheCoinsDecideTheCiphertext(t *testing.T) {
+	k, err := clientkey.Generate(seeded(6), tfhe.Test())
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(seeded(6), k)
+	require.NoError(t, err)
+	encrypt := func(coins io.Reader) []byte {
+		l, err := pk.Encrypt(coins, tfhe.EUint8, big.NewInt(9), true)
+		require.NoError(t, err)
+		data, err := l.MarshalBinary()
+		require.NoError(t, err)
+		return data
+	}
+	require.True(t, bytes.Equal(encrypt(seeded(7)), encrypt(seeded(7))))
+	require.False(t, bytes.Equal(encrypt(seeded(7)), encrypt(seeded(8))))
+}
+
+func TestEncryptionRefusesWhatDoesNotFit(t *testing.T) {
+	k, err := clientkey.Generate(seeded(9), tfhe.Test())
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(seeded(9), k)
+	require.NoError(t, err)
+	_, err = pk.Encrypt(seeded(9), tfhe.EBool, big.NewInt(2), true)
+	require.ErrorIs(t, err, tfhe.ErrRange)
+	_, err = pk.Encrypt(seeded(9), tfhe.EUint8, big.NewInt(-1), true)
+	require.ErrorIs(t, err, tfhe.ErrRange)
+	_, err = pk.Encrypt(seeded(9), 12, big.NewInt(0), true)
+	require.ErrorIs(t, err, tfhe.ErrUnknownType)
+	_, err = pk.Encrypt(bytes.NewReader(make([]byte, 100)), tfhe.EUint8, big.NewInt(0), true)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, err = tfhe.SampleNoise(seeded(9), 61, 1)
+	require.ErrorIs(t, err, tfhe.ErrParameters)
+}
+
+func TestNoiseIsTUniform(t *testing.T) {
+	// All 2^(3+2) words give the exact distribution of TUniform(3).
+	raw := make([]byte, 0, 8*32)
+	for r := range byte(32) {
+		raw = append(raw, r, 0, 0, 0, 0, 0, 0, 0)
+	}
+	noise, err := tfhe.SampleNoise(bytes.NewReader(raw), 3, 32)
+	require.NoError(t, err)
+	count := map[int64]int{}
+	for _, e := range noise {
+		count[int64(e)]++
+	}
+	require.Len(t, count, 17)
+	for e := int64(-7); e <= 7; e++ {
+		require.Equal(t, 2, count[e])
+	}
+	require.Equal(t, 1, count[-8])
+	require.Equal(t, 1, count[8])
+}
+
+func TestSwitchedCiphertextsAreTheRoundedOnes(t *testing.T) {
+	coins, p := seeded(10), tfhe.Test()
+	k, err := clientkey.Generate(coins, p)
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(coins, k)
+	require.NoError(t, err)
+	l, err := pk.Encrypt(coins, tfhe.EUint1024, big.NewInt(1), false) // two chunks
+	require.NoError(t, err)
+	require.Equal(t, 512, l.Count)
+	// A tie is where rounding before and after the negation would differ.
+	l.Data.Set(3, 5<<50|1<<49)
+	c, err := l.Ciphertext(0)
+	require.NoError(t, err)
+	wide, narrow := make([]uint64, c.Dimension()), make([]uint32, c.Dimension())
+	for _, bits := range []uint{1, 14, 17, 32} {
+		for _, i := range []int{0, 1, 255, 256, 511} {
+			body := c.LWE(i, wide)
+			require.Equal(t, roundTo(body, bits), c.SwitchedLWE(i, bits, narrow))
+			for j := range wide {
+				require.Equal(t, roundTo(wide[j], bits), narrow[j])
+			}
+		}
+	}
+	require.Panics(t, func() { c.SwitchedLWE(0, 33, narrow) })
+	require.Panics(t, func() { c.SwitchedLWE(512, 17, narrow) })
+	require.Panics(t, func() { c.SwitchedLWE(0, 17, narrow[1:]) })
+}
+
+// roundTo is the definition: floor(x * 2^bits / 2^64 + 1/2) mod 2^bits.
+func roundTo(x uint64, bits uint) uint32 {
+	v := new(big.Int).Lsh(new(big.Int).SetUint64(x), bits+1)
+	v.Add(v, new(big.Int).Lsh(big.NewInt(1), 64))
+	v.Rsh(v, 65)
+	return uint32(v.Mod(v, new(big.Int).Lsh(big.NewInt(1), bits)).Uint64())
+}
+
+func TestCarriesAreAddedUpInIntegersAndDroppedInLists(t *testing.T) {
+	coins, p := seeded(11), tfhe.Test()
+	k, err := clientkey.Generate(coins, p)
+	require.NoError(t, err)
+	recompose := func(data []byte, typ tfhe.Type, values ...uint64) int64 {
+		c, err := tfhe.Decode(data, typ, p)
+		require.NoError(t, err)
+		v, err := c.Recompose(values)
+		require.NoError(t, err)
+		_, err = c.Recompose(append(values, 0))
+		require.ErrorIs(t, err, tfhe.ErrMalformed)
+		return v.Int64()
+	}
+	radix, err := clientkey.Encrypt(coins, k, tfhe.EUint4, big.NewInt(0))
+	require.NoError(t, err)
+	require.Equal(t, int64(7+4*1), recompose(radix, tfhe.EUint4, 7, 1))
+	require.Equal(t, int64((15+4*15)%16), recompose(radix, tfhe.EUint4, 15, 15))
+	require.Equal(t, int64(2), recompose(radix, tfhe.EUint4, 16+2, 16), "the padding bit does not count")
+	boolean, err := clientkey.Encrypt(coins, k, tfhe.EBool, big.NewInt(0))
+	require.NoError(t, err)
+	require.Equal(t, int64(0), recompose(boolean, tfhe.EBool, 16))
+	require.Equal(t, int64(1), recompose(boolean, tfhe.EBool, 2))
+
+	pk, err := clientkey.PublicKey(coins, k)
+	require.NoError(t, err)
+	list := func(typ tfhe.Type, packed bool) []byte {
+		l, err := pk.Encrypt(coins, typ, big.NewInt(0), packed)
+		require.NoError(t, err)
+		data, err := l.MarshalBinary()
+		require.NoError(t, err)
+		return data
+	}
+	require.Equal(t, int64(3+4*1), recompose(list(tfhe.EUint4, false), tfhe.EUint4, 7, 5))
+	require.Equal(t, int64(14), recompose(list(tfhe.EUint4, true), tfhe.EUint4, 16+14))
+	require.Equal(t, int64(0), recompose(list(tfhe.EBool, true), tfhe.EBool, 4))
+	require.Equal(t, int64(1), recompose(list(tfhe.EBool, true), tfhe.EBool, 3))
+}
+
+func TestOnlyCleanCiphertextsAreCalledCarryClean(t *testing.T) {
+	coins, p := seeded(12), tfhe.Test()
+	k, err := clientkey.Generate(coins, p)
+	require.NoError(t, err)
+	b, err := clientkey.EncryptBlock(coins, k, 1)
+	require.NoError(t, err)
+	dirty := b
+	dirty.Degree = 4
+	for want, blocks := range map[bool][]tfhe.Block{true: {b, b}, false: {b, dirty}} {
+		data, err := tfhe.NewFheUint(p, blocks).MarshalBinary()
+		require.NoError(t, err)
+		c, err := tfhe.Decode(data, tfhe.EUint4, p)
+		require.NoError(t, err)
+		require.Equal(t, want, c.CarryClean())
+	}
+	// ebool, euint4, …: the boolean and all that follow share LWE ciphertexts.
+	for name, want := range map[string]bool{"node/list_packed.bin": false, "node/list_unpacked.bin": true} {
+		all, err := tfhe.DecodeAny(readVector(t, name), tfhe.Production())
+		require.NoError(t, err)
+		for _, c := range all {
+			require.Equal(t, want, c.CarryClean(), "%s %v", name, c.Type())
+		}
+	}
+}
+
+func TestParameterSetsAreFoundByName(t *testing.T) {
+	for _, p := range []tfhe.Parameters{tfhe.Production(), tfhe.Test()} {
+		got, err := tfhe.ByName(p.Name)
+		require.NoError(t, err)
+		require.Equal(t, p, got)
+		require.Equal(t, uint(5), p.WindowBits())
+		require.Equal(t, uint64(1)<<59, p.Delta())
+		// The rounding errors leave half of the margin to the noise, see SwitchBits.
+		for _, n := range []int{p.ComputeDimension(), p.PKEDimension} {
+			require.LessOrEqual(t, n/2, 1<<(p.SwitchBits-p.WindowBits()-2))
+			require.Greater(t, n/2, 1<<(p.SwitchBits-1-p.WindowBits()-2))
+		}
+	}
+	_, err := tfhe.ByName("V1_8")
+	require.ErrorIs(t, err, tfhe.ErrUnknownParameters)
+}
+
+func BenchmarkSwitchedLWE(b *testing.B) {
+	pk, err := tfhe.UnmarshalCompactPublicKey(readVector(b, "node/compact_pk.bin"), tfhe.Production())
+	require.NoError(b, err)
+	l, err := pk.Encrypt(seeded(1), tfhe.EUint64, big.NewInt(5), true)
+	require.NoError(b, err)
+	c, err := l.Ciphertext(0)
+	require.NoError(b, err)
+	mask := make([]uint32, c.Dimension())
+	for b.Loop() {
+		c.SwitchedLWE(7, 17, mask)
+	}
+}
+
+func BenchmarkEncrypt(b *testing.B) {
+	pk, err := tfhe.UnmarshalCompactPublicKey(readVector(b, "node/compact_pk.bin"), tfhe.Production())
+	require.NoError(b, err)
+	coins := seeded(1)
+	for b.Loop() {
+		_, err := pk.Encrypt(coins, tfhe.EUint64, big.NewInt(5), true)
+		require.NoError(b, err)
+	}
+}

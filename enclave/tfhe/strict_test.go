@@ -1,0 +1,284 @@
+package tfhe_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/clientkey"
+)
+
+// seeded returns reproducible coins for tests.
+func seeded(seed byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{seed}) }
+
+// samples returns one small object of each kind, under the test parameters.
+func samples(t testing.TB) map[string][]byte {
+	t.Helper()
+	coins := seeded(1)
+	p := tfhe.Test()
+	out := map[string][]byte{}
+	add := func(name string, m interface{ MarshalBinary() ([]byte, error) }, err error) {
+		require.NoError(t, err)
+		data, err := m.MarshalBinary()
+		require.NoError(t, err)
+		out[name] = data
+	}
+	k, err := clientkey.GenerateAll(coins, p)
+	add("client key", k, err)
+	pk, err := clientkey.PublicKey(coins, k)
+	add("public key", pk, err)
+	compressed, err := clientkey.CompressedPublicKey(coins, k, tfhe.PlainSeed([16]byte{1, 2, 3}))
+	add("compressed public key", compressed, err)
+	xof, err := clientkey.CompressedPublicKey(coins, k, tfhe.XOFSeed([8]byte([]byte("TFHE_GEN")), []byte("sixteen byte key")))
+	add("compressed public key, extendable seed", xof, err)
+	list, err := pk.Encrypt(coins, tfhe.EUint8, big.NewInt(77), true)
+	add("packed list", list, err)
+	list, err = pk.Encrypt(coins, tfhe.EUint8, big.NewInt(77), false)
+	add("list", list, err)
+	for name, typ := range map[string]tfhe.Type{"FheBool": tfhe.EBool, "FheUint": tfhe.EUint8} {
+		data, err := clientkey.Encrypt(coins, k, typ, big.NewInt(1))
+		require.NoError(t, err)
+		out[name] = data
+	}
+	return out
+}
+
+func TestSamplesRoundTripByteForByte(t *testing.T) {
+	for name, data := range samples(t) {
+		again, err := remarshal(data, tfhe.Test())
+		require.NoError(t, err, name)
+		require.True(t, bytes.Equal(data, again), name)
+	}
+}
+
+func TestEveryTruncationIsRefused(t *testing.T) {
+	for name, data := range samples(t) {
+		for n := range data {
+			_, err := remarshal(data[:n], tfhe.Test())
+			require.Error(t, err, "%s cut to %d bytes", name, n)
+		}
+		_, err := remarshal(data[:len(data)-1], tfhe.Test())
+		require.ErrorIs(t, err, tfhe.ErrTruncated, name)
+	}
+}
+
+func TestTrailingBytesAreRefused(t *testing.T) {
+	for name, data := range samples(t) {
+		_, err := remarshal(append(bytes.Clone(data), 0), tfhe.Test())
+		require.ErrorIs(t, err, tfhe.ErrTrailing, name)
+	}
+}
+
+func TestWhatIsAcceptedAfterAChangedByteIsWrittenBackAsItWas(t *testing.T) {
+	for name, data := range samples(t) {
+		accepted := 0
+		for i := range data {
+			for _, flip := range []byte{0x01, 0x80} {
+				changed := bytes.Clone(data)
+				changed[i] ^= flip
+				again, err := remarshal(changed, tfhe.Test())
+				if err != nil {
+					continue
+				}
+				accepted++
+				require.True(t, bytes.Equal(changed, again), "%s changed at %d", name, i)
+			}
+		}
+		require.Less(t, accepted, 2*len(data), name)
+	}
+}
+
+func TestEveryObjectOfAnotherParameterSetIsRefused(t *testing.T) {
+	for name, data := range samples(t) {
+		_, err := remarshal(data, tfhe.Production())
+		require.Error(t, err, name)
+		require.True(t, errors.Is(err, tfhe.ErrParameters) || errors.Is(err, tfhe.ErrMalformed) || errors.Is(err, tfhe.ErrTruncated), "%s: %v", name, err)
+	}
+	for _, change := range []func(*tfhe.Parameters){
+		func(p *tfhe.Parameters) { p.PKENoise++ },
+		func(p *tfhe.Parameters) { p.MessageModulus = 8 },
+		func(p *tfhe.Parameters) { p.CarryModulus = 8 },
+		func(p *tfhe.Parameters) { p.ZKScheme = 1 },
+		func(p *tfhe.Parameters) { p.PKEDimension = 128 },
+	} {
+		p := tfhe.Test()
+		change(&p)
+		for _, name := range []string{"client key", "public key", "compressed public key"} {
+			_, err := remarshal(samples(t)[name], p)
+			require.ErrorIs(t, err, tfhe.ErrParameters, name)
+		}
+	}
+}
+
+// at returns the offset in data of the place after mark.
+func at(t *testing.T, data []byte, mark string) int {
+	t.Helper()
+	i := bytes.Index(data, []byte(mark))
+	require.GreaterOrEqual(t, i, 0)
+	return i + len(mark)
+}
+
+func TestMalformedFieldsAreRefusedWithTheirReason(t *testing.T) {
+	s := samples(t)
+	const n = 256
+	u32 := func(b []byte, i int, v uint32) { binary.LittleEndian.PutUint32(b[i:], v) }
+	u64 := func(b []byte, i int, v uint64) { binary.LittleEndian.PutUint64(b[i:], v) }
+	boolStart := at(t, s["FheBool"], "high_level_api::FheBool")
+	boolMeta := boolStart + 12 + 4 + 4 + 8 + 8*(n+1) // after the block's words
+	listStart := at(t, s["list"], "high_level_api::CompactCiphertextList")
+	listMeta := listStart + 16 + 8 + 8*(n+4)
+	uintStart := at(t, s["FheUint"], "high_level_api::FheUint")
+	for _, c := range []struct {
+		name, object string
+		change       func(b []byte)
+		reason       error
+	}{
+		{"header version", "FheBool", func(b []byte) { b[8] = '9' }, tfhe.ErrHeader},
+		{"unversioned mode", "FheBool", func(b []byte) { u32(b, 11, 1) }, tfhe.ErrHeader},
+		{"versioning version", "FheBool", func(b []byte) { b[23] = '9' }, tfhe.ErrHeader},
+		{"another name", "FheBool", func(b []byte) { b[boolStart-1] = 'x' }, tfhe.ErrKind},
+		{"newer version", "FheBool", func(b []byte) { u32(b, boolStart, 3) }, tfhe.ErrVersion},
+		{"older version", "FheBool", func(b []byte) { u32(b, boolStart, 1) }, tfhe.ErrVersion},
+		{"another dimension", "FheBool", func(b []byte) { u64(b, boolStart+20, n) }, tfhe.ErrParameters},
+		{"enormous dimension", "FheBool", func(b []byte) { u64(b, boolStart+20, 1<<61) }, tfhe.ErrTruncated},
+		{"modulus that is not native", "FheBool", func(b []byte) { u64(b, boolMeta+4, 1) }, tfhe.ErrParameters},
+		{"modulus of 32 bits", "FheBool", func(b []byte) { u64(b, boolMeta+20, 32) }, tfhe.ErrParameters},
+		{"boolean of degree 2", "FheBool", func(b []byte) { u64(b, boolMeta+32, 2) }, tfhe.ErrMalformed},
+		{"noise level unknown", "FheBool", func(b []byte) { u64(b, boolMeta+44, 1<<64-1) }, tfhe.ErrMalformed},
+		{"noise level above the most", "FheBool", func(b []byte) { u64(b, boolMeta+44, 6) }, tfhe.ErrMalformed},
+		{"message modulus", "FheBool", func(b []byte) { u64(b, boolMeta+56, 2) }, tfhe.ErrParameters},
+		{"carry modulus", "FheBool", func(b []byte) { u64(b, boolMeta+68, 2) }, tfhe.ErrParameters},
+		{"atomic pattern", "FheBool", func(b []byte) { u32(b, boolMeta+80, 1) }, tfhe.ErrParameters},
+		{"bootstrap order", "FheBool", func(b []byte) { u32(b, boolMeta+88, 1) }, tfhe.ErrParameters},
+		{"tag beyond the end", "FheBool", func(b []byte) { u64(b, len(b)-20, 1<<63) }, tfhe.ErrTruncated},
+		{"enormous number of blocks", "FheUint", func(b []byte) { u64(b, uintStart+12, 1<<60) }, tfhe.ErrTruncated},
+		{"no ciphertexts", "list", func(b []byte) { u64(b, listMeta+16, 0) }, tfhe.ErrMalformed},
+		{"more ciphertexts than words", "list", func(b []byte) { u64(b, listMeta+16, 5) }, tfhe.ErrMalformed},
+		{"number of ciphertexts that overflows", "list", func(b []byte) { u64(b, listMeta+16, 1<<63+4) }, tfhe.ErrMalformed},
+		{"LWE size", "list", func(b []byte) { u64(b, listMeta+4, n) }, tfhe.ErrParameters},
+		{"degree between", "list", func(b []byte) { u64(b, listMeta+24+28+4, 7) }, tfhe.ErrMalformed},
+		{"degree of the other packing", "list", func(b []byte) { u64(b, listMeta+24+28+4, 15) }, tfhe.ErrMalformed},
+		{"no casting", "list", func(b []byte) { u32(b, listMeta+24+28+12+24+4, 1) }, tfhe.ErrParameters},
+		{"enormous number of values", "list", func(b []byte) { u64(b, listMeta+96, 1<<62) }, tfhe.ErrTruncated},
+		{"signed value", "list", func(b []byte) { u32(b, listMeta+108, 1) }, tfhe.ErrType},
+		{"string", "list", func(b []byte) { u32(b, listMeta+108, 3) }, tfhe.ErrType},
+		{"unknown kind of value", "list", func(b []byte) { u32(b, listMeta+108, 4) }, tfhe.ErrMalformed},
+		{"value of no blocks", "list", func(b []byte) { u64(b, listMeta+112, 0) }, tfhe.ErrMalformed},
+		{"value of fewer blocks than ciphertexts", "list", func(b []byte) { u64(b, listMeta+112, 2) }, tfhe.ErrMalformed},
+		{"value of enormously many blocks", "list", func(b []byte) { u64(b, listMeta+112, 1<<63) }, tfhe.ErrMalformed},
+		{"key word that is no bit", "client key", func(b []byte) { b[99] = 2 }, tfhe.ErrMalformed},
+		{"noise distribution", "public key", func(b []byte) { u32(b, len(b)-92, 0) }, tfhe.ErrParameters},
+		{"option flag", "client key", func(b []byte) { b[len(b)-12-8*64-8-20-1] = 2 }, tfhe.ErrMalformed},
+		{"seed that starts beyond its block", "compressed public key", func(b []byte) {
+			u64(b, at(t, b, "CompressedCompactPublicKey")+24+8+8*n+76, 16)
+		}, tfhe.ErrMalformed},
+		{"unknown kind of seed", "compressed public key", func(b []byte) {
+			u32(b, at(t, b, "CompressedCompactPublicKey")+24+8+8*n+12+12, 2)
+		}, tfhe.ErrMalformed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := bytes.Clone(s[c.object])
+			c.change(b)
+			_, err := remarshal(b, tfhe.Test())
+			require.ErrorIs(t, err, c.reason)
+		})
+	}
+}
+
+func TestBlocksThatFitNoTypeAreRefused(t *testing.T) {
+	coins, p := seeded(2), tfhe.Test()
+	k, err := clientkey.Generate(coins, p)
+	require.NoError(t, err)
+	for _, n := range []int{0, 1, 3, 5, 127, 129} {
+		blocks := make([]tfhe.Block, n)
+		for i := range blocks {
+			blocks[i], err = clientkey.EncryptBlock(coins, k, 1)
+			require.NoError(t, err)
+		}
+		data, err := tfhe.NewFheUint(p, blocks).MarshalBinary()
+		require.NoError(t, err)
+		for _, typ := range tfhe.Types() {
+			_, err = tfhe.Decode(data, typ, p)
+			require.ErrorIs(t, err, tfhe.ErrType, "%d blocks as %v", n, typ)
+		}
+	}
+}
+
+func TestNothingIsWrittenThatCannotBeRead(t *testing.T) {
+	p := tfhe.Test()
+	k, err := clientkey.Generate(seeded(3), p)
+	require.NoError(t, err)
+	b, err := clientkey.EncryptBlock(seeded(3), k, 1)
+	require.NoError(t, err)
+	b.NoiseLevel = 6
+	_, err = tfhe.NewFheUint(p, []tfhe.Block{b}).MarshalBinary()
+	require.ErrorIs(t, err, tfhe.ErrMalformed)
+	b.NoiseLevel, b.Data = 1, b.Data[8:]
+	_, err = tfhe.NewFheUint(p, []tfhe.Block{b}).MarshalBinary()
+	require.ErrorIs(t, err, tfhe.ErrParameters)
+	k.PKE[5] = 2
+	_, err = k.MarshalBinary()
+	require.ErrorIs(t, err, tfhe.ErrMalformed)
+	_, err = tfhe.NewCompactPublicKey(p, make([]uint64, 3), make([]uint64, p.PKEDimension))
+	require.ErrorIs(t, err, tfhe.ErrParameters)
+	f := tfhe.NewFheUint(p, nil)
+	f.Tag = make([]byte, 5000)
+	_, err = f.MarshalBinary()
+	require.ErrorIs(t, err, tfhe.ErrMalformed)
+}
+
+func fuzzKind(f *testing.F, names ...string) {
+	s := samples(f)
+	for _, name := range names {
+		f.Add(s[name])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		again, err := remarshal(data, tfhe.Test())
+		if err == nil && !bytes.Equal(data, again) {
+			t.Fatal("accepted bytes are not written back as they were")
+		}
+	})
+}
+
+func FuzzClientKey(f *testing.F) { fuzzKind(f, "client key") }
+
+func FuzzCompactPublicKey(f *testing.F) { fuzzKind(f, "public key") }
+
+func FuzzCompressedCompactPublicKey(f *testing.F) {
+	fuzzKind(f, "compressed public key", "compressed public key, extendable seed")
+}
+
+func FuzzCompactCiphertextList(f *testing.F) { fuzzKind(f, "list", "packed list") }
+
+func FuzzFheBool(f *testing.F) { fuzzKind(f, "FheBool") }
+
+func FuzzFheUint(f *testing.F) { fuzzKind(f, "FheUint") }
+
+func FuzzDecode(f *testing.F) {
+	for _, data := range samples(f) {
+		f.Add(data, byte(tfhe.EUint8))
+	}
+	p := tfhe.Test()
+	f.Fuzz(func(t *testing.T, data []byte, typ byte) {
+		c, err := tfhe.Decode(data, tfhe.Type(typ), p)
+		if err != nil {
+			return
+		}
+		// Whatever was accepted can be used without a panic.
+		mask := make([]uint32, c.Dimension())
+		values := make([]uint64, c.Len())
+		for i := range values {
+			values[i] = uint64(c.SwitchedLWE(i, p.SwitchBits, mask))
+		}
+		v, err := c.Recompose(values)
+		if err != nil || !c.Type().Fits(v) {
+			t.Fatalf("recomposed %v as %v: %v", v, c.Type(), err)
+		}
+	})
+}

@@ -1,0 +1,93 @@
+package tfhe
+
+// version is the tag that tfhe-versionable writes in front of a versioned type:
+// the index of the newest variant in the type's dispatch enum.
+type version struct {
+	name string
+	tag  uint32
+}
+
+// The version tags of TFHE-rs 1.6 and 1.7 (they are equal for all of these).
+// Types that are only a newtype over an integer all have tag 0 and share
+// verNewtype; so do the enums without a payload.
+var (
+	verNewtype = version{"newtype", 0}
+
+	verClientKey           = version{"high_level_api::ClientKey", 1}
+	verIntegerClientKey    = version{"IntegerClientKey", 8}
+	verIntegerClientInner  = version{"integer::ClientKey", 0}
+	verGenericClientKey    = version{"shortint::GenericClientKey", 1}
+	verAtomicClientKey     = version{"AtomicPatternClientKey", 0}
+	verStandardClientKey   = version{"StandardAtomicPatternClientKey", 0}
+	verGlweSecretKey       = version{"GlweSecretKey", 0}
+	verLweSecretKey        = version{"LweSecretKey", 0}
+	verPBSParameters       = version{"PBSParameters", 0}
+	verClassicPBS          = version{"ClassicPBSParameters", 2}
+	verIntegerCompactKey   = version{"integer::CompactPrivateKey", 0}
+	verShortintCompactKey  = version{"shortint::CompactPrivateKey", 0}
+	verKeySwitching        = version{"ShortintKeySwitchingParameters", 0}
+	verIntegerCompression  = version{"integer::CompressionPrivateKeys", 0}
+	verShortintCompression = version{"shortint::CompressionPrivateKeys", 0}
+	verCompression         = version{"CompressionParameters", 1}
+	verClassicCompression  = version{"ClassicCompressionParameters", 0}
+	verIntegerSquashing    = version{"integer::NoiseSquashingPrivateKey", 0}
+	verShortintSquashing   = version{"shortint::NoiseSquashingPrivateKey", 0}
+	verSquashing           = version{"NoiseSquashingParameters", 2}
+	verClassicSquashing    = version{"NoiseSquashingClassicParameters", 0}
+	verIntegerSquashComp   = version{"integer::NoiseSquashingCompressionPrivateKey", 0}
+	verShortintSquashComp  = version{"shortint::NoiseSquashingCompressionPrivateKey", 0}
+	verSquashComp          = version{"NoiseSquashingCompressionParameters", 0}
+	verReRandomization     = version{"ReRandomizationParameters", 0}
+	verIntegerOPRF         = version{"integer::OprfPrivateKey", 0}
+	verShortintOPRF        = version{"shortint::OprfPrivateKey", 0}
+	verAtomicOPRF          = version{"AtomicPatternOprfPrivateKey", 0}
+
+	verDistribution      = version{"DynamicDistribution", 0}
+	verTUniform          = version{"TUniform", 0}
+	verModulus           = version{"SerializableCiphertextModulus", 0}
+	verModulusSwitch     = version{"ModulusSwitchType", 0}
+	verPKEParameters     = version{"CompactPublicKeyEncryptionParameters", 1}
+	verExpansionKind     = version{"CompactCiphertextListExpansionKind", 1}
+	verAtomicPatternKind = version{"AtomicPatternKind", 0}
+	verTag               = version{"Tag", 0}
+	verReRandMetadata    = version{"ReRandomizationMetadata", 0}
+
+	verPublicKey           = version{"high_level_api::CompactPublicKey", 1}
+	verIntegerPublicKey    = version{"IntegerCompactPublicKey", 0}
+	verIntegerPublicInner  = version{"integer::CompactPublicKey", 0}
+	verShortintPublicKey   = version{"shortint::CompactPublicKey", 1}
+	verLwePublicKey        = version{"LweCompactPublicKey", 0}
+	verGlweCiphertext      = version{"GlweCiphertext", 0}
+	verCompressedKey       = version{"high_level_api::CompressedCompactPublicKey", 1}
+	verIntegerCompressed   = version{"IntegerCompressedCompactPublicKey", 0}
+	verIntegerSeededInner  = version{"integer::CompressedCompactPublicKey", 0}
+	verShortintCompressed  = version{"shortint::CompressedCompactPublicKey", 1}
+	verSeededLwePublicKey  = version{"SeededLweCompactPublicKey", 0}
+	verSeededGlwe          = version{"SeededGlweCiphertext", 0}
+	verCompressionSeed     = version{"CompressionSeed", 1}
+	verAesCtrParams        = version{"AesCtrParams", 0}
+	verSeedKind            = version{"SeedKind", 0}
+	verTableIndex          = version{"TableIndex", 0}
+	verFheBool             = version{"FheBool", 2}
+	verFheUint             = version{"FheUint", 2}
+	verInnerCiphertext     = version{"inner ciphertext", 0}
+	verBooleanBlock        = version{"BooleanBlock", 0}
+	verBaseRadixCiphertext = version{"BaseRadixCiphertext", 0}
+	verShortintCiphertext  = version{"shortint::Ciphertext", 1}
+	verLweCiphertext       = version{"LweCiphertext", 0}
+	verList                = version{"high_level_api::CompactCiphertextList", 1}
+	verIntegerList         = version{"integer::CompactCiphertextList", 1}
+	verShortintList        = version{"shortint::CompactCiphertextList", 2}
+	verLweList             = version{"LweCompactCiphertextList", 0}
+	verDataKind            = version{"DataKind", 1}
+)
+
+// Type names in the safe_serialize header.
+const (
+	nameClientKey           = "high_level_api::ClientKey"
+	namePublicKey           = "high_level_api::CompactPublicKey"
+	nameCompressedPublicKey = "high_level_api::CompressedCompactPublicKey"
+	nameList                = "high_level_api::CompactCiphertextList"
+	nameFheBool             = "high_level_api::FheBool"
+	nameFheUint             = "high_level_api::FheUint"
+)

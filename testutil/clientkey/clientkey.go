@@ -1,0 +1,239 @@
+// Package clientkey makes and uses whole TFHE-rs client keys, for tests and for
+// the debugging command that deals a known key among in-process parties.
+//
+// A whole key in one place is what TKMS exists to avoid: production code must
+// not import this package, and a lint rule sees to that. Nothing here is written
+// to be constant time.
+package clientkey
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+
+	"github.com/tkms-network/tkms/enclave/tfhe"
+)
+
+// ErrNoKey: the client key lacks the part that is needed.
+var ErrNoKey = errors.New("clientkey: the client key does not have this part")
+
+// Generate makes a client key with the parts that a default TFHE-rs
+// configuration with a dedicated public-key encryption key has: compute, small,
+// public-key encryption and OPRF keys.
+func Generate(coins io.Reader, p tfhe.Parameters) (*tfhe.ClientKey, error) {
+	k := tfhe.NewClientKey(p)
+	for _, part := range []struct {
+		bits *[]uint64
+		n    int
+	}{
+		{&k.GLWE, p.ComputeDimension()},
+		{&k.LWE, p.LWEDimension},
+		{&k.PKE, p.PKEDimension},
+		{&k.OPRF, p.LWEDimension},
+	} {
+		if err := drawBits(coins, part.bits, part.n); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// GenerateAll makes a client key with every part that fhEVM uses.
+func GenerateAll(coins io.Reader, p tfhe.Parameters) (*tfhe.ClientKey, error) {
+	k, err := Generate(coins, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range []struct {
+		bits *[]uint64
+		n    int
+	}{
+		{&k.Compression, p.Compression.GLWEDimension * p.Compression.PolynomialSize},
+		{&k.Squashing, p.Squashing.GLWEDimension * p.Squashing.PolynomialSize},
+		{&k.SquashingCompression, p.SquashingCompression.GLWEDimension * p.SquashingCompression.PolynomialSize},
+	} {
+		if err := drawBits(coins, part.bits, part.n); err != nil {
+			return nil, err
+		}
+	}
+	k.ReRandomization = true
+	return k, nil
+}
+
+func drawBits(coins io.Reader, out *[]uint64, n int) error {
+	raw := make([]byte, n)
+	if _, err := io.ReadFull(coins, raw); err != nil {
+		return fmt.Errorf("draw key bits: %w", err)
+	}
+	*out = make([]uint64, n)
+	for i, b := range raw {
+		(*out)[i] = uint64(b & 1)
+	}
+	return nil
+}
+
+// PublicKey makes a compact public key of k with a fresh mask.
+func PublicKey(coins io.Reader, k *tfhe.ClientKey) (*tfhe.CompactPublicKey, error) {
+	mask, err := drawWords(coins, k.Parameters().PKEDimension)
+	if err != nil {
+		return nil, err
+	}
+	body, err := publicBody(coins, k, mask)
+	if err != nil {
+		return nil, err
+	}
+	return tfhe.NewCompactPublicKey(k.Parameters(), mask, body)
+}
+
+// CompressedPublicKey makes a compact public key of k with the mask at seed.
+func CompressedPublicKey(coins io.Reader, k *tfhe.ClientKey, seed tfhe.Seed) (*tfhe.CompressedCompactPublicKey, error) {
+	mask := tfhe.ExpandMask(seed, k.Parameters().PKEDimension)
+	body, err := publicBody(coins, k, mask)
+	if err != nil {
+		return nil, err
+	}
+	return tfhe.NewCompressedCompactPublicKey(k.Parameters(), seed, body)
+}
+
+func publicBody(coins io.Reader, k *tfhe.ClientKey, mask []uint64) ([]uint64, error) {
+	if k.PKE == nil {
+		return nil, fmt.Errorf("public-key encryption key: %w", ErrNoKey)
+	}
+	p := k.Parameters()
+	noise, err := tfhe.SampleNoise(coins, p.PKENoise, p.PKEDimension)
+	if err != nil {
+		return nil, err
+	}
+	body := tfhe.NegacyclicBinaryProduct(mask, reversed(k.PKE))
+	for i, e := range noise {
+		body[i] += e
+	}
+	return body, nil
+}
+
+// PublicKeyNoise returns body - mask * rev(s) of a public key of k: its noise, as
+// signed integers.
+func PublicKeyNoise(k *tfhe.ClientKey, pk *tfhe.CompactPublicKey) ([]int64, error) {
+	if k.PKE == nil {
+		return nil, fmt.Errorf("public-key encryption key: %w", ErrNoKey)
+	}
+	product := tfhe.NegacyclicBinaryProduct(pk.Mask.Uint64s(), reversed(k.PKE))
+	noise := make([]int64, len(product))
+	for i, v := range product {
+		noise[i] = int64(pk.Body.At(i) - v)
+	}
+	return noise, nil
+}
+
+func reversed(bits []uint64) []uint64 {
+	out := make([]uint64, len(bits))
+	for i, b := range bits {
+		out[len(bits)-1-i] = b
+	}
+	return out
+}
+
+// Encrypt encrypts a value under the compute key, as a FheBool or FheUintN in
+// safe_serialize form.
+func Encrypt(coins io.Reader, k *tfhe.ClientKey, t tfhe.Type, value *big.Int) ([]byte, error) {
+	p := k.Parameters()
+	if !t.Fits(value) {
+		return nil, fmt.Errorf("encrypt %d bits as %v: %w", value.BitLen(), t, tfhe.ErrRange)
+	}
+	blocks := make([]tfhe.Block, t.Blocks(p))
+	rest := new(big.Int).Set(value)
+	base := new(big.Int).SetUint64(p.MessageModulus)
+	for i := range blocks {
+		digit := new(big.Int)
+		rest.DivMod(rest, base, digit)
+		b, err := EncryptBlock(coins, k, digit.Uint64())
+		if err != nil {
+			return nil, err
+		}
+		blocks[i] = b
+	}
+	if t == tfhe.EBool {
+		blocks[0].Degree = 1
+		return tfhe.NewFheBool(p, blocks[0]).MarshalBinary()
+	}
+	return tfhe.NewFheUint(p, blocks).MarshalBinary()
+}
+
+// EncryptBlock encrypts one digit under the compute key.
+func EncryptBlock(coins io.Reader, k *tfhe.ClientKey, digit uint64) (tfhe.Block, error) {
+	p := k.Parameters()
+	words, err := drawWords(coins, p.ComputeDimension())
+	if err != nil {
+		return tfhe.Block{}, err
+	}
+	noise, err := tfhe.SampleNoise(coins, p.GLWENoise, 1)
+	if err != nil {
+		return tfhe.Block{}, err
+	}
+	body := digit*p.Delta() + noise[0]
+	for i, a := range words {
+		body += a * k.GLWE[i]
+	}
+	return tfhe.Block{
+		Data:       tfhe.NewWords(append(words, body)),
+		Degree:     p.MessageModulus - 1,
+		NoiseLevel: 1,
+	}, nil
+}
+
+// Decrypt decrypts a ciphertext.
+func Decrypt(k *tfhe.ClientKey, c *tfhe.Ciphertext) (*big.Int, error) {
+	plaintexts := make([]uint64, c.Len())
+	for i := range plaintexts {
+		v, _, err := DecryptLWE(k, c, i)
+		if err != nil {
+			return nil, err
+		}
+		plaintexts[i] = v
+	}
+	return c.Recompose(plaintexts)
+}
+
+// DecryptLWE decrypts LWE ciphertext i of c to its plaintext, padding bit
+// included, and its noise.
+func DecryptLWE(k *tfhe.ClientKey, c *tfhe.Ciphertext, i int) (plaintext uint64, noise int64, err error) {
+	key, err := SecretBits(k, c.Key())
+	if err != nil {
+		return 0, 0, err
+	}
+	mask := make([]uint64, c.Dimension())
+	phase := c.LWE(i, mask)
+	for j, a := range mask {
+		phase -= a * key[j]
+	}
+	delta := k.Parameters().Delta()
+	plaintext = (phase + delta/2) / delta
+	noise = int64(phase - plaintext*delta)
+	return plaintext % (1 << k.Parameters().WindowBits()), noise, nil
+}
+
+// SecretBits returns the LWE key of that kind, not a copy.
+func SecretBits(k *tfhe.ClientKey, kind tfhe.KeyKind) ([]uint64, error) {
+	bits := k.GLWE
+	if kind == tfhe.PublicKeyEncryptionKey {
+		bits = k.PKE
+	}
+	if bits == nil {
+		return nil, fmt.Errorf("%v key: %w", kind, ErrNoKey)
+	}
+	return bits, nil
+}
+
+func drawWords(coins io.Reader, n int) ([]uint64, error) {
+	raw := make([]byte, 8*n)
+	if _, err := io.ReadFull(coins, raw); err != nil {
+		return nil, fmt.Errorf("draw words: %w", err)
+	}
+	out := make([]uint64, n)
+	for i := range out {
+		out[i] = binary.LittleEndian.Uint64(raw[8*i:])
+	}
+	return out, nil
+}
