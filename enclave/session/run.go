@@ -1,0 +1,230 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+)
+
+// session is one running machine with its inbox.
+type session struct {
+	id      ID
+	parties []int  // without self
+	member  []bool // by index
+	header  [messageHeader]byte
+	wake    chan struct{}
+
+	mu    sync.Mutex
+	inbox []inbound
+	bytes []int // by peer, waiting in the inbox
+}
+
+func (s *session) push(m inbound, limit int) bool {
+	if !s.member[m.from] {
+		return false
+	}
+	s.mu.Lock()
+	if s.bytes[m.from]+len(m.payload)+messageHeader > limit {
+		s.mu.Unlock()
+		return false
+	}
+	s.bytes[m.from] += len(m.payload) + messageHeader
+	s.inbox = append(s.inbox, m)
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take exchanges the inbox for an empty buffer.
+func (s *session) take(buffer []inbound) []inbound {
+	clear(buffer)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	full := s.inbox
+	s.inbox = buffer[:0]
+	clear(s.bytes)
+	return full
+}
+
+type runOptions struct {
+	parties []int
+	linger  time.Duration
+	done    func()
+	closed  func()
+}
+
+// Option changes how Run runs a machine.
+type Option func(*runOptions)
+
+// WithParties restricts the session to these indices; the own one may be among
+// them. Everyone then means these, and messages of others are dropped. The
+// default is all parties.
+func WithParties(indices ...int) Option {
+	return func(o *runOptions) { o.parties = indices }
+}
+
+// WithLinger lets the machine go on receiving for d after it is done, so that
+// late messages still name cheaters. It is then shared with the router: done is
+// called when the result is ready, before Run returns, closed after the last
+// message was delivered, and only in these two may the caller touch the machine.
+// Either may be nil.
+func WithLinger(d time.Duration, done, closed func()) Option {
+	return func(o *runOptions) { o.linger, o.done, o.closed = d, done, closed }
+}
+
+// Run starts the machine as session id and returns nil when it is done, the
+// machine's error if it fails, or the cause why ctx ended. Messages that came
+// before Run are delivered first. Without WithLinger the machine is not touched
+// after Run has returned. Parties that cannot be reached are treated as silent.
+func (r *Router) Run(ctx context.Context, id ID, machine mpc.Machine, options ...Option) error {
+	var opt runOptions
+	for _, o := range options {
+		o(&opt)
+	}
+	s, err := r.newSession(id, opt.parties)
+	if err != nil {
+		return err
+	}
+	if err := r.admit(id, s); err != nil {
+		return err
+	}
+	lingers := false
+	defer func() {
+		if !lingers {
+			r.retire(id)
+		}
+	}()
+	if err := r.start(s, machine); err != nil {
+		return err
+	}
+	var batch []inbound
+	for !machine.Done() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("session %s: %w", id, context.Cause(ctx))
+		case <-r.ctx.Done():
+			return ErrClosed
+		case <-s.wake:
+		}
+		batch = s.take(batch)
+		for i, m := range batch {
+			if err := r.step(s, machine, m); err != nil {
+				return err
+			}
+			if machine.Done() {
+				batch = batch[i+1:]
+				break
+			}
+		}
+	}
+	if opt.done != nil {
+		opt.done()
+	}
+	if opt.linger > 0 {
+		lingers = r.launch(func() { r.linger(s, machine, batch, opt) })
+	}
+	return nil
+}
+
+// linger delivers late messages. A failure is no longer of interest: the result
+// is out.
+func (r *Router) linger(s *session, machine mpc.Machine, batch []inbound, opt runOptions) {
+	defer r.retire(s.id)
+	if opt.closed != nil {
+		defer opt.closed()
+	}
+	timer := time.NewTimer(opt.linger)
+	defer timer.Stop()
+	for {
+		for _, m := range batch {
+			if err := r.step(s, machine, m); err != nil {
+				r.cfg.Log.Debug("late message", "session", s.id, "err", err)
+				return
+			}
+		}
+		select {
+		case <-timer.C:
+			return
+		case <-r.ctx.Done():
+			return
+		case <-s.wake:
+		}
+		batch = s.take(nil)
+	}
+}
+
+func (r *Router) newSession(id ID, parties []int) (*session, error) {
+	s := &session{id: id, member: make([]bool, r.cfg.Parties+1), bytes: make([]int, r.cfg.Parties+1), wake: make(chan struct{}, 1)}
+	if parties == nil {
+		for i := 1; i <= r.cfg.Parties; i++ {
+			parties = append(parties, i)
+		}
+	}
+	for _, i := range parties {
+		if i < 1 || i > r.cfg.Parties || s.member[i] {
+			return nil, fmt.Errorf("%w: party %d of session %s", ErrConfig, i, id)
+		}
+		if s.member[i] = i != r.self; s.member[i] {
+			s.parties = append(s.parties, i)
+		}
+	}
+	return s, nil
+}
+
+func (r *Router) start(s *session, machine mpc.Machine) (err error) {
+	defer r.recover(s, &err)
+	out, err := machine.Start()
+	if err != nil {
+		return fmt.Errorf("session %s: starting: %w", s.id, err)
+	}
+	return r.send(s, out)
+}
+
+func (r *Router) step(s *session, machine mpc.Machine, m inbound) (err error) {
+	defer r.recover(s, &err)
+	out, err := machine.Receive(m.from, m.round, m.payload)
+	if err != nil {
+		return fmt.Errorf("session %s: round %d from party %d: %w", s.id, m.round, m.from, err)
+	}
+	return r.send(s, out)
+}
+
+// recover turns a panic into the end of one session: a message that trips a bug
+// must not end the others.
+func (r *Router) recover(s *session, err *error) {
+	if p := recover(); p != nil {
+		r.cfg.Log.Error("a protocol machine panicked", "session", s.id, "panic", p, "stack", string(debug.Stack()))
+		*err = fmt.Errorf("%w: session %s panicked", ErrMachine, s.id)
+	}
+}
+
+func (r *Router) send(s *session, out []mpc.Message) error {
+	for _, m := range out {
+		putMessageHeader(&s.header, s.id, m.Round)
+		if m.To != mpc.Everyone {
+			if m.To < 0 || m.To >= len(s.member) || !s.member[m.To] {
+				return fmt.Errorf("%w: session %s sends to party %d", ErrMachine, s.id, m.To)
+			}
+			r.sendOne(s, m.To, m.Payload)
+			continue
+		}
+		for _, to := range s.parties {
+			r.sendOne(s, to, m.Payload)
+		}
+	}
+	return nil
+}
+
+func (r *Router) sendOne(s *session, to int, payload []byte) {
+	if err := r.cfg.Mesh.Send(to, s.header[:], payload); err != nil {
+		r.count(statUnsent)
+		r.cfg.Log.Debug("message not sent", "session", s.id, "to", to, "err", err)
+	}
+}
