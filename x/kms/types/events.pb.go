@@ -24,9 +24,11 @@ const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 // EventKeyStatus is emitted when a key changes status or attempt.
 type EventKeyStatus struct {
-	KeyId   string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	Status  string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
-	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	KeyId       string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	Status      string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	Attempt     uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	EpochId     uint64 `protobuf:"varint,5,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
 }
 
 func (m *EventKeyStatus) Reset()         { *m = EventKeyStatus{} }
@@ -69,6 +71,13 @@ func (m *EventKeyStatus) GetKeyId() string {
 	return ""
 }
 
+func (m *EventKeyStatus) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
 func (m *EventKeyStatus) GetStatus() string {
 	if m != nil {
 		return m.Status
@@ -83,6 +92,135 @@ func (m *EventKeyStatus) GetAttempt() uint32 {
 	return 0
 }
 
+func (m *EventKeyStatus) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+// EventKeyEchoAgreed is emitted when 2t+1 parties posted the same echo.
+type EventKeyEchoAgreed struct {
+	KeyId   string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Digest  string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+}
+
+func (m *EventKeyEchoAgreed) Reset()         { *m = EventKeyEchoAgreed{} }
+func (m *EventKeyEchoAgreed) String() string { return proto.CompactTextString(m) }
+func (*EventKeyEchoAgreed) ProtoMessage()    {}
+func (*EventKeyEchoAgreed) Descriptor() ([]byte, []int) {
+	return fileDescriptor_da5511a56f72b304, []int{1}
+}
+func (m *EventKeyEchoAgreed) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventKeyEchoAgreed) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventKeyEchoAgreed.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventKeyEchoAgreed) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventKeyEchoAgreed.Merge(m, src)
+}
+func (m *EventKeyEchoAgreed) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventKeyEchoAgreed) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventKeyEchoAgreed.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventKeyEchoAgreed proto.InternalMessageInfo
+
+func (m *EventKeyEchoAgreed) GetKeyId() string {
+	if m != nil {
+		return m.KeyId
+	}
+	return ""
+}
+
+func (m *EventKeyEchoAgreed) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *EventKeyEchoAgreed) GetDigest() string {
+	if m != nil {
+		return m.Digest
+	}
+	return ""
+}
+
+// EventKeyPaid is emitted when a key's fee was split.
+type EventKeyPaid struct {
+	KeyId   string   `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Fee     uint64   `protobuf:"varint,2,opt,name=fee,proto3" json:"fee,omitempty"`
+	Indices []uint32 `protobuf:"varint,3,rep,packed,name=indices,proto3" json:"indices,omitempty"`
+}
+
+func (m *EventKeyPaid) Reset()         { *m = EventKeyPaid{} }
+func (m *EventKeyPaid) String() string { return proto.CompactTextString(m) }
+func (*EventKeyPaid) ProtoMessage()    {}
+func (*EventKeyPaid) Descriptor() ([]byte, []int) {
+	return fileDescriptor_da5511a56f72b304, []int{2}
+}
+func (m *EventKeyPaid) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventKeyPaid) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventKeyPaid.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventKeyPaid) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventKeyPaid.Merge(m, src)
+}
+func (m *EventKeyPaid) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventKeyPaid) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventKeyPaid.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventKeyPaid proto.InternalMessageInfo
+
+func (m *EventKeyPaid) GetKeyId() string {
+	if m != nil {
+		return m.KeyId
+	}
+	return ""
+}
+
+func (m *EventKeyPaid) GetFee() uint64 {
+	if m != nil {
+		return m.Fee
+	}
+	return 0
+}
+
+func (m *EventKeyPaid) GetIndices() []uint32 {
+	if m != nil {
+		return m.Indices
+	}
+	return nil
+}
+
 // EventRequestAccepted is emitted when a request (or a new attempt) is recorded.
 type EventRequestAccepted struct {
 	RequestId   string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -90,13 +228,15 @@ type EventRequestAccepted struct {
 	KeyId       string `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	EpochId     uint64 `protobuf:"varint,4,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
 	Attempt     uint32 `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Handles     uint32 `protobuf:"varint,6,opt,name=handles,proto3" json:"handles,omitempty"`
+	Fee         uint64 `protobuf:"varint,7,opt,name=fee,proto3" json:"fee,omitempty"`
 }
 
 func (m *EventRequestAccepted) Reset()         { *m = EventRequestAccepted{} }
 func (m *EventRequestAccepted) String() string { return proto.CompactTextString(m) }
 func (*EventRequestAccepted) ProtoMessage()    {}
 func (*EventRequestAccepted) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{1}
+	return fileDescriptor_da5511a56f72b304, []int{3}
 }
 func (m *EventRequestAccepted) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -160,17 +300,96 @@ func (m *EventRequestAccepted) GetAttempt() uint32 {
 	return 0
 }
 
+func (m *EventRequestAccepted) GetHandles() uint32 {
+	if m != nil {
+		return m.Handles
+	}
+	return 0
+}
+
+func (m *EventRequestAccepted) GetFee() uint64 {
+	if m != nil {
+		return m.Fee
+	}
+	return 0
+}
+
+// EventResultPosted is emitted when a party's result is recorded.
+type EventResultPosted struct {
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Attempt   uint32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Index     uint32 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+}
+
+func (m *EventResultPosted) Reset()         { *m = EventResultPosted{} }
+func (m *EventResultPosted) String() string { return proto.CompactTextString(m) }
+func (*EventResultPosted) ProtoMessage()    {}
+func (*EventResultPosted) Descriptor() ([]byte, []int) {
+	return fileDescriptor_da5511a56f72b304, []int{4}
+}
+func (m *EventResultPosted) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventResultPosted) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventResultPosted.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventResultPosted) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventResultPosted.Merge(m, src)
+}
+func (m *EventResultPosted) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventResultPosted) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventResultPosted.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventResultPosted proto.InternalMessageInfo
+
+func (m *EventResultPosted) GetRequestId() string {
+	if m != nil {
+		return m.RequestId
+	}
+	return ""
+}
+
+func (m *EventResultPosted) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *EventResultPosted) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
 // EventRequestFulfilled is emitted when enough parties agree.
 type EventRequestFulfilled struct {
 	RequestId     string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Contributions uint32 `protobuf:"varint,2,opt,name=contributions,proto3" json:"contributions,omitempty"`
+	HostChainId   uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	Attempt       uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Contributions uint32 `protobuf:"varint,4,opt,name=contributions,proto3" json:"contributions,omitempty"`
+	// Indices of parties that signed another plaintext so far.
+	Disagree []uint32 `protobuf:"varint,5,rep,packed,name=disagree,proto3" json:"disagree,omitempty"`
 }
 
 func (m *EventRequestFulfilled) Reset()         { *m = EventRequestFulfilled{} }
 func (m *EventRequestFulfilled) String() string { return proto.CompactTextString(m) }
 func (*EventRequestFulfilled) ProtoMessage()    {}
 func (*EventRequestFulfilled) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{2}
+	return fileDescriptor_da5511a56f72b304, []int{5}
 }
 func (m *EventRequestFulfilled) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -206,6 +425,20 @@ func (m *EventRequestFulfilled) GetRequestId() string {
 	return ""
 }
 
+func (m *EventRequestFulfilled) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
+func (m *EventRequestFulfilled) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
 func (m *EventRequestFulfilled) GetContributions() uint32 {
 	if m != nil {
 		return m.Contributions
@@ -213,16 +446,25 @@ func (m *EventRequestFulfilled) GetContributions() uint32 {
 	return 0
 }
 
+func (m *EventRequestFulfilled) GetDisagree() []uint32 {
+	if m != nil {
+		return m.Disagree
+	}
+	return nil
+}
+
 // EventRequestExpired is emitted when the deadline passed and the fee was returned.
 type EventRequestExpired struct {
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId   string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	Attempt     uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
 }
 
 func (m *EventRequestExpired) Reset()         { *m = EventRequestExpired{} }
 func (m *EventRequestExpired) String() string { return proto.CompactTextString(m) }
 func (*EventRequestExpired) ProtoMessage()    {}
 func (*EventRequestExpired) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{3}
+	return fileDescriptor_da5511a56f72b304, []int{6}
 }
 func (m *EventRequestExpired) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -258,6 +500,20 @@ func (m *EventRequestExpired) GetRequestId() string {
 	return ""
 }
 
+func (m *EventRequestExpired) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
+func (m *EventRequestExpired) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
 // EventRequestPaid is emitted when the fee was split.
 type EventRequestPaid struct {
 	RequestId string   `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -269,7 +525,7 @@ func (m *EventRequestPaid) Reset()         { *m = EventRequestPaid{} }
 func (m *EventRequestPaid) String() string { return proto.CompactTextString(m) }
 func (*EventRequestPaid) ProtoMessage()    {}
 func (*EventRequestPaid) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{4}
+	return fileDescriptor_da5511a56f72b304, []int{7}
 }
 func (m *EventRequestPaid) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -321,7 +577,10 @@ func (m *EventRequestPaid) GetIndices() []uint32 {
 
 func init() {
 	proto.RegisterType((*EventKeyStatus)(nil), "tkms.kms.v1.EventKeyStatus")
+	proto.RegisterType((*EventKeyEchoAgreed)(nil), "tkms.kms.v1.EventKeyEchoAgreed")
+	proto.RegisterType((*EventKeyPaid)(nil), "tkms.kms.v1.EventKeyPaid")
 	proto.RegisterType((*EventRequestAccepted)(nil), "tkms.kms.v1.EventRequestAccepted")
+	proto.RegisterType((*EventResultPosted)(nil), "tkms.kms.v1.EventResultPosted")
 	proto.RegisterType((*EventRequestFulfilled)(nil), "tkms.kms.v1.EventRequestFulfilled")
 	proto.RegisterType((*EventRequestExpired)(nil), "tkms.kms.v1.EventRequestExpired")
 	proto.RegisterType((*EventRequestPaid)(nil), "tkms.kms.v1.EventRequestPaid")
@@ -330,30 +589,38 @@ func init() {
 func init() { proto.RegisterFile("tkms/kms/v1/events.proto", fileDescriptor_da5511a56f72b304) }
 
 var fileDescriptor_da5511a56f72b304 = []byte{
-	// 367 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x92, 0xcf, 0x4e, 0xfa, 0x40,
-	0x10, 0xc7, 0xe9, 0xaf, 0xfc, 0xf9, 0xb1, 0xa4, 0x86, 0x54, 0x31, 0xf5, 0x60, 0x43, 0x1a, 0x0f,
-	0x5c, 0xa4, 0x21, 0xfa, 0x02, 0x62, 0x30, 0x69, 0xbc, 0x98, 0x7a, 0xd2, 0x68, 0x48, 0x69, 0x07,
-	0xbb, 0x29, 0x74, 0x6b, 0x77, 0x8a, 0xf4, 0x2d, 0x7c, 0x09, 0xdf, 0xc5, 0x23, 0x47, 0x8f, 0x06,
-	0x5e, 0xc4, 0xec, 0x52, 0x63, 0x39, 0x71, 0xd8, 0x64, 0xbf, 0xdf, 0xd9, 0x9d, 0xf9, 0xcc, 0x64,
-	0x88, 0x81, 0xd1, 0x9c, 0xdb, 0xe2, 0x2c, 0x06, 0x36, 0x2c, 0x20, 0x46, 0xde, 0x4f, 0x52, 0x86,
-	0x4c, 0x6f, 0x89, 0x48, 0x5f, 0x9c, 0xc5, 0xc0, 0x7a, 0x20, 0x07, 0x23, 0x11, 0xbc, 0x85, 0xfc,
-	0x1e, 0x3d, 0xcc, 0xb8, 0xde, 0x21, 0xf5, 0x08, 0xf2, 0x31, 0x0d, 0x0c, 0xa5, 0xab, 0xf4, 0x9a,
-	0x6e, 0x2d, 0x82, 0xdc, 0x09, 0xf4, 0x63, 0x52, 0xe7, 0xf2, 0x81, 0xf1, 0x4f, 0xda, 0x85, 0xd2,
-	0x0d, 0xd2, 0xf0, 0x10, 0x61, 0x9e, 0xa0, 0xa1, 0x76, 0x95, 0x9e, 0xe6, 0xfe, 0x4a, 0xeb, 0x43,
-	0x21, 0x47, 0x32, 0xb7, 0x0b, 0xaf, 0x19, 0x70, 0xbc, 0xf2, 0x7d, 0x48, 0x10, 0x02, 0xfd, 0x94,
-	0x90, 0x74, 0x6b, 0xfd, 0x55, 0x69, 0x16, 0x8e, 0x13, 0xe8, 0x16, 0xd1, 0x42, 0xc6, 0x71, 0xec,
-	0x87, 0x1e, 0x8d, 0xc5, 0x0b, 0x51, 0xb0, 0xea, 0xb6, 0x84, 0x79, 0x2d, 0x3c, 0x27, 0x28, 0x41,
-	0xaa, 0x65, 0xc8, 0x13, 0xf2, 0x1f, 0x12, 0xe6, 0x87, 0x22, 0x50, 0x95, 0xbf, 0x1a, 0x52, 0x3b,
-	0x41, 0x99, 0xb3, 0xb6, 0xcb, 0xf9, 0x44, 0x3a, 0x65, 0xcc, 0x9b, 0x6c, 0x36, 0xa5, 0xb3, 0xd9,
-	0x7e, 0xce, 0x33, 0xa2, 0xf9, 0x2c, 0xc6, 0x94, 0x4e, 0x32, 0xa4, 0x2c, 0xde, 0x0e, 0x46, 0x73,
-	0x77, 0x4d, 0xeb, 0x92, 0x1c, 0x96, 0xb3, 0x8f, 0x96, 0x09, 0x4d, 0xf7, 0xe6, 0xb6, 0x9e, 0x49,
-	0xbb, 0xfc, 0xeb, 0xce, 0xa3, 0x7b, 0x71, 0xda, 0x44, 0x9d, 0x02, 0x14, 0xc3, 0x12, 0x57, 0xd1,
-	0x32, 0x8d, 0x03, 0xea, 0x03, 0x37, 0xd4, 0xae, 0x2a, 0x5a, 0x2e, 0xe4, 0x70, 0xf8, 0xb9, 0x36,
-	0x95, 0xd5, 0xda, 0x54, 0xbe, 0xd7, 0xa6, 0xf2, 0xbe, 0x31, 0x2b, 0xab, 0x8d, 0x59, 0xf9, 0xda,
-	0x98, 0x95, 0xc7, 0xde, 0x0b, 0xc5, 0x30, 0x9b, 0xf4, 0x7d, 0x36, 0xb7, 0xc5, 0x9e, 0x9c, 0xc7,
-	0x80, 0x6f, 0x2c, 0x8d, 0xa4, 0xb0, 0x97, 0x72, 0xa1, 0x30, 0x4f, 0x80, 0x4f, 0xea, 0x72, 0x9b,
-	0x2e, 0x7e, 0x02, 0x00, 0x00, 0xff, 0xff, 0xd8, 0xdb, 0xc5, 0xc5, 0x69, 0x02, 0x00, 0x00,
+	// 489 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x54, 0xc1, 0x6e, 0xd3, 0x40,
+	0x10, 0xcd, 0xd6, 0xb1, 0xd3, 0x4e, 0x09, 0x2a, 0xa6, 0xad, 0x0c, 0x12, 0x56, 0xb4, 0xe2, 0x90,
+	0x0b, 0x89, 0x2a, 0xbe, 0xa0, 0x45, 0x41, 0x8a, 0xb8, 0x14, 0x73, 0x43, 0xaa, 0x2a, 0xc7, 0x3b,
+	0x8d, 0x57, 0x71, 0xbc, 0xc6, 0xbb, 0x0e, 0xc9, 0x5f, 0x70, 0xe4, 0x4b, 0xf8, 0x06, 0x8e, 0xe5,
+	0xc6, 0x11, 0x25, 0x3f, 0x82, 0x76, 0x63, 0xb7, 0xf6, 0x21, 0xa2, 0x48, 0x70, 0x58, 0xc9, 0x6f,
+	0x46, 0x7e, 0xf3, 0xde, 0xdb, 0xd1, 0x82, 0xa7, 0x66, 0x73, 0x39, 0xd4, 0x67, 0x71, 0x36, 0xc4,
+	0x05, 0xa6, 0x4a, 0x0e, 0xb2, 0x5c, 0x28, 0xe1, 0x1e, 0xea, 0xce, 0x40, 0x9f, 0xc5, 0x19, 0xfd,
+	0x4a, 0xe0, 0xf1, 0x48, 0x77, 0xdf, 0xe1, 0xea, 0x83, 0x0a, 0x55, 0x21, 0xdd, 0x13, 0x70, 0x66,
+	0xb8, 0xba, 0xe6, 0xcc, 0x23, 0x3d, 0xd2, 0x3f, 0x08, 0xec, 0x19, 0xae, 0xc6, 0xcc, 0xa5, 0xd0,
+	0x8d, 0x85, 0x54, 0xd7, 0x51, 0x1c, 0xf2, 0x54, 0x77, 0xf7, 0x7a, 0xa4, 0xdf, 0x0e, 0x0e, 0x75,
+	0xf1, 0x8d, 0xae, 0x8d, 0x99, 0x7b, 0x0a, 0x8e, 0x34, 0x24, 0x9e, 0x65, 0x7e, 0x2d, 0x91, 0xeb,
+	0x41, 0x27, 0x54, 0x0a, 0xe7, 0x99, 0xf2, 0xda, 0x3d, 0xd2, 0xef, 0x06, 0x15, 0x74, 0x9f, 0xc1,
+	0x3e, 0x66, 0x22, 0x8a, 0x35, 0xa1, 0x6d, 0x08, 0x3b, 0x06, 0x8f, 0x19, 0xbd, 0x02, 0xb7, 0x52,
+	0x36, 0x8a, 0x62, 0x71, 0x3e, 0xcd, 0x11, 0xd9, 0x2e, 0x75, 0xb5, 0x09, 0x7b, 0xcd, 0x09, 0xa7,
+	0xe0, 0x30, 0x3e, 0x45, 0xa9, 0x2a, 0x4d, 0x5b, 0x44, 0xdf, 0xc3, 0xa3, 0x8a, 0xfe, 0x32, 0xe4,
+	0x3b, 0x89, 0x8f, 0xc0, 0xba, 0x41, 0x2c, 0xcd, 0xea, 0x4f, 0x3d, 0x8a, 0xa7, 0x8c, 0x47, 0xa8,
+	0x5d, 0x5a, 0x7a, 0x54, 0x09, 0xe9, 0x0f, 0x02, 0xc7, 0x86, 0x33, 0xc0, 0x4f, 0x05, 0x4a, 0x75,
+	0x1e, 0x45, 0x98, 0x29, 0x64, 0xee, 0x0b, 0x80, 0x7c, 0x5b, 0xba, 0xe7, 0x3f, 0x28, 0x2b, 0x0f,
+	0x8c, 0xf6, 0x5e, 0x9e, 0x55, 0x97, 0x57, 0xcf, 0xaf, 0xdd, 0xc8, 0xaf, 0x1e, 0x89, 0xdd, 0x8c,
+	0xc4, 0x83, 0x4e, 0x1c, 0xa6, 0x2c, 0x41, 0xe9, 0x39, 0xdb, 0x4e, 0x09, 0x2b, 0xb7, 0x9d, 0x3b,
+	0xb7, 0x74, 0x02, 0x4f, 0x4a, 0x4b, 0xb2, 0x48, 0xd4, 0xa5, 0x90, 0x0f, 0xf0, 0xb3, 0xfb, 0x32,
+	0x8e, 0xc1, 0xe6, 0x29, 0xc3, 0xa5, 0x31, 0xd1, 0x0d, 0xb6, 0x80, 0x7e, 0x23, 0x70, 0x52, 0xcf,
+	0xed, 0x6d, 0x91, 0xdc, 0xf0, 0x24, 0xf9, 0x37, 0xc1, 0xd5, 0xc4, 0x58, 0x4d, 0x31, 0x2f, 0xa1,
+	0x1b, 0x89, 0x54, 0xe5, 0x7c, 0x52, 0x28, 0x2e, 0x52, 0x59, 0xee, 0x66, 0xb3, 0xe8, 0x3e, 0x87,
+	0x7d, 0xc6, 0x65, 0xa8, 0xb7, 0xcf, 0xb3, 0xcd, 0x7d, 0xdf, 0x61, 0x9a, 0xc3, 0xd3, 0xba, 0xee,
+	0xd1, 0x32, 0xe3, 0xf9, 0x7f, 0x56, 0x4d, 0xaf, 0xe0, 0xa8, 0x3e, 0xd3, 0xec, 0xee, 0x1f, 0x06,
+	0xfe, 0xc5, 0x0e, 0x5f, 0x5c, 0x7c, 0x5f, 0xfb, 0xe4, 0x76, 0xed, 0x93, 0x5f, 0x6b, 0x9f, 0x7c,
+	0xd9, 0xf8, 0xad, 0xdb, 0x8d, 0xdf, 0xfa, 0xb9, 0xf1, 0x5b, 0x1f, 0xfb, 0x53, 0xae, 0xe2, 0x62,
+	0x32, 0x88, 0xc4, 0x7c, 0xa8, 0x9f, 0x90, 0x57, 0x29, 0xaa, 0xcf, 0x22, 0x9f, 0x19, 0x30, 0x5c,
+	0x9a, 0xb7, 0x46, 0xad, 0x32, 0x94, 0x13, 0xc7, 0x3c, 0x34, 0xaf, 0x7f, 0x07, 0x00, 0x00, 0xff,
+	0xff, 0x0a, 0xf9, 0xbf, 0xf3, 0x84, 0x04, 0x00, 0x00,
 }
 
 func (m *EventKeyStatus) Marshal() (dAtA []byte, err error) {
@@ -376,17 +643,122 @@ func (m *EventKeyStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.EpochId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x28
+	}
 	if m.Attempt != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
 		i--
-		dAtA[i] = 0x18
+		dAtA[i] = 0x20
 	}
 	if len(m.Status) > 0 {
 		i -= len(m.Status)
 		copy(dAtA[i:], m.Status)
 		i = encodeVarintEvents(dAtA, i, uint64(len(m.Status)))
 		i--
-		dAtA[i] = 0x12
+		dAtA[i] = 0x1a
+	}
+	if m.HostChainId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.KeyId) > 0 {
+		i -= len(m.KeyId)
+		copy(dAtA[i:], m.KeyId)
+		i = encodeVarintEvents(dAtA, i, uint64(len(m.KeyId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventKeyEchoAgreed) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventKeyEchoAgreed) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventKeyEchoAgreed) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Digest) > 0 {
+		i -= len(m.Digest)
+		copy(dAtA[i:], m.Digest)
+		i = encodeVarintEvents(dAtA, i, uint64(len(m.Digest)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.KeyId) > 0 {
+		i -= len(m.KeyId)
+		copy(dAtA[i:], m.KeyId)
+		i = encodeVarintEvents(dAtA, i, uint64(len(m.KeyId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventKeyPaid) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventKeyPaid) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventKeyPaid) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Indices) > 0 {
+		dAtA2 := make([]byte, len(m.Indices)*10)
+		var j1 int
+		for _, num := range m.Indices {
+			for num >= 1<<7 {
+				dAtA2[j1] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j1++
+			}
+			dAtA2[j1] = uint8(num)
+			j1++
+		}
+		i -= j1
+		copy(dAtA[i:], dAtA2[:j1])
+		i = encodeVarintEvents(dAtA, i, uint64(j1))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Fee != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Fee))
+		i--
+		dAtA[i] = 0x10
 	}
 	if len(m.KeyId) > 0 {
 		i -= len(m.KeyId)
@@ -418,6 +790,16 @@ func (m *EventRequestAccepted) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Fee != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Fee))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Handles != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Handles))
+		i--
+		dAtA[i] = 0x30
+	}
 	if m.Attempt != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
 		i--
@@ -437,6 +819,46 @@ func (m *EventRequestAccepted) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	if m.HostChainId != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.RequestId) > 0 {
+		i -= len(m.RequestId)
+		copy(dAtA[i:], m.RequestId)
+		i = encodeVarintEvents(dAtA, i, uint64(len(m.RequestId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventResultPosted) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventResultPosted) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventResultPosted) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Index != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
 		i--
 		dAtA[i] = 0x10
 	}
@@ -470,8 +892,36 @@ func (m *EventRequestFulfilled) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Disagree) > 0 {
+		dAtA4 := make([]byte, len(m.Disagree)*10)
+		var j3 int
+		for _, num := range m.Disagree {
+			for num >= 1<<7 {
+				dAtA4[j3] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j3++
+			}
+			dAtA4[j3] = uint8(num)
+			j3++
+		}
+		i -= j3
+		copy(dAtA[i:], dAtA4[:j3])
+		i = encodeVarintEvents(dAtA, i, uint64(j3))
+		i--
+		dAtA[i] = 0x2a
+	}
 	if m.Contributions != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.Contributions))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.HostChainId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.HostChainId))
 		i--
 		dAtA[i] = 0x10
 	}
@@ -505,6 +955,16 @@ func (m *EventRequestExpired) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Attempt != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.HostChainId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x10
+	}
 	if len(m.RequestId) > 0 {
 		i -= len(m.RequestId)
 		copy(dAtA[i:], m.RequestId)
@@ -536,20 +996,20 @@ func (m *EventRequestPaid) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Indices) > 0 {
-		dAtA2 := make([]byte, len(m.Indices)*10)
-		var j1 int
+		dAtA6 := make([]byte, len(m.Indices)*10)
+		var j5 int
 		for _, num := range m.Indices {
 			for num >= 1<<7 {
-				dAtA2[j1] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA6[j5] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j1++
+				j5++
 			}
-			dAtA2[j1] = uint8(num)
-			j1++
+			dAtA6[j5] = uint8(num)
+			j5++
 		}
-		i -= j1
-		copy(dAtA[i:], dAtA2[:j1])
-		i = encodeVarintEvents(dAtA, i, uint64(j1))
+		i -= j5
+		copy(dAtA[i:], dAtA6[:j5])
+		i = encodeVarintEvents(dAtA, i, uint64(j5))
 		i--
 		dAtA[i] = 0x1a
 	}
@@ -589,12 +1049,61 @@ func (m *EventKeyStatus) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovEvents(uint64(l))
 	}
+	if m.HostChainId != 0 {
+		n += 1 + sovEvents(uint64(m.HostChainId))
+	}
 	l = len(m.Status)
 	if l > 0 {
 		n += 1 + l + sovEvents(uint64(l))
 	}
 	if m.Attempt != 0 {
 		n += 1 + sovEvents(uint64(m.Attempt))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovEvents(uint64(m.EpochId))
+	}
+	return n
+}
+
+func (m *EventKeyEchoAgreed) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.KeyId)
+	if l > 0 {
+		n += 1 + l + sovEvents(uint64(l))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovEvents(uint64(m.Attempt))
+	}
+	l = len(m.Digest)
+	if l > 0 {
+		n += 1 + l + sovEvents(uint64(l))
+	}
+	return n
+}
+
+func (m *EventKeyPaid) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.KeyId)
+	if l > 0 {
+		n += 1 + l + sovEvents(uint64(l))
+	}
+	if m.Fee != 0 {
+		n += 1 + sovEvents(uint64(m.Fee))
+	}
+	if len(m.Indices) > 0 {
+		l = 0
+		for _, e := range m.Indices {
+			l += sovEvents(uint64(e))
+		}
+		n += 1 + sovEvents(uint64(l)) + l
 	}
 	return n
 }
@@ -622,6 +1131,31 @@ func (m *EventRequestAccepted) Size() (n int) {
 	if m.Attempt != 0 {
 		n += 1 + sovEvents(uint64(m.Attempt))
 	}
+	if m.Handles != 0 {
+		n += 1 + sovEvents(uint64(m.Handles))
+	}
+	if m.Fee != 0 {
+		n += 1 + sovEvents(uint64(m.Fee))
+	}
+	return n
+}
+
+func (m *EventResultPosted) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.RequestId)
+	if l > 0 {
+		n += 1 + l + sovEvents(uint64(l))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovEvents(uint64(m.Attempt))
+	}
+	if m.Index != 0 {
+		n += 1 + sovEvents(uint64(m.Index))
+	}
 	return n
 }
 
@@ -635,8 +1169,21 @@ func (m *EventRequestFulfilled) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovEvents(uint64(l))
 	}
+	if m.HostChainId != 0 {
+		n += 1 + sovEvents(uint64(m.HostChainId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovEvents(uint64(m.Attempt))
+	}
 	if m.Contributions != 0 {
 		n += 1 + sovEvents(uint64(m.Contributions))
+	}
+	if len(m.Disagree) > 0 {
+		l = 0
+		for _, e := range m.Disagree {
+			l += sovEvents(uint64(e))
+		}
+		n += 1 + sovEvents(uint64(l)) + l
 	}
 	return n
 }
@@ -650,6 +1197,12 @@ func (m *EventRequestExpired) Size() (n int) {
 	l = len(m.RequestId)
 	if l > 0 {
 		n += 1 + l + sovEvents(uint64(l))
+	}
+	if m.HostChainId != 0 {
+		n += 1 + sovEvents(uint64(m.HostChainId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovEvents(uint64(m.Attempt))
 	}
 	return n
 }
@@ -745,6 +1298,25 @@ func (m *EventKeyStatus) Unmarshal(dAtA []byte) error {
 			m.KeyId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
 			}
@@ -776,7 +1348,7 @@ func (m *EventKeyStatus) Unmarshal(dAtA []byte) error {
 			}
 			m.Status = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
-		case 3:
+		case 4:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
 			}
@@ -794,6 +1366,335 @@ func (m *EventKeyStatus) Unmarshal(dAtA []byte) error {
 				if b < 0x80 {
 					break
 				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventKeyEchoAgreed) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventKeyEchoAgreed: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventKeyEchoAgreed: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Digest", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Digest = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventKeyPaid) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventKeyPaid: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventKeyPaid: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fee", wireType)
+			}
+			m.Fee = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Fee |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Indices = append(m.Indices, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthEvents
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthEvents
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Indices) == 0 {
+					m.Indices = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowEvents
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Indices = append(m.Indices, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Indices", wireType)
 			}
 		default:
 			iNdEx = preIndex
@@ -966,6 +1867,164 @@ func (m *EventRequestAccepted) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Handles", wireType)
+			}
+			m.Handles = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Handles |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fee", wireType)
+			}
+			m.Fee = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Fee |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventResultPosted) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventResultPosted: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventResultPosted: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RequestId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RequestId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvents(dAtA[iNdEx:])
@@ -1050,6 +2109,44 @@ func (m *EventRequestFulfilled) Unmarshal(dAtA []byte) error {
 			iNdEx = postIndex
 		case 2:
 			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Contributions", wireType)
 			}
 			m.Contributions = 0
@@ -1066,6 +2163,82 @@ func (m *EventRequestFulfilled) Unmarshal(dAtA []byte) error {
 				if b < 0x80 {
 					break
 				}
+			}
+		case 5:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Disagree = append(m.Disagree, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthEvents
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthEvents
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Disagree) == 0 {
+					m.Disagree = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowEvents
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Disagree = append(m.Disagree, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Disagree", wireType)
 			}
 		default:
 			iNdEx = preIndex
@@ -1149,6 +2322,44 @@ func (m *EventRequestExpired) Unmarshal(dAtA []byte) error {
 			}
 			m.RequestId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvents(dAtA[iNdEx:])

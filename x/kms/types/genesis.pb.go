@@ -76,19 +76,242 @@ func (m *ItemCounter) GetNext() uint64 {
 	return 0
 }
 
-// GenesisState of x/kms.
+// HostWindow is a host chain's rate window.
+type HostWindow struct {
+	HostChainId uint64     `protobuf:"varint,1,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	Window      RateWindow `protobuf:"bytes,2,opt,name=window,proto3" json:"window"`
+}
+
+func (m *HostWindow) Reset()         { *m = HostWindow{} }
+func (m *HostWindow) String() string { return proto.CompactTextString(m) }
+func (*HostWindow) ProtoMessage()    {}
+func (*HostWindow) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c2e1cf9eefc0eff3, []int{1}
+}
+func (m *HostWindow) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HostWindow) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HostWindow.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HostWindow) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HostWindow.Merge(m, src)
+}
+func (m *HostWindow) XXX_Size() int {
+	return m.Size()
+}
+func (m *HostWindow) XXX_DiscardUnknown() {
+	xxx_messageInfo_HostWindow.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HostWindow proto.InternalMessageInfo
+
+func (m *HostWindow) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
+func (m *HostWindow) GetWindow() RateWindow {
+	if m != nil {
+		return m.Window
+	}
+	return RateWindow{}
+}
+
+// HostKey names the key under which a host chain encrypts now.
+type HostKey struct {
+	HostChainId uint64 `protobuf:"varint,1,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	KeyId       []byte `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+}
+
+func (m *HostKey) Reset()         { *m = HostKey{} }
+func (m *HostKey) String() string { return proto.CompactTextString(m) }
+func (*HostKey) ProtoMessage()    {}
+func (*HostKey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c2e1cf9eefc0eff3, []int{2}
+}
+func (m *HostKey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HostKey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HostKey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HostKey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HostKey.Merge(m, src)
+}
+func (m *HostKey) XXX_Size() int {
+	return m.Size()
+}
+func (m *HostKey) XXX_DiscardUnknown() {
+	xxx_messageInfo_HostKey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HostKey proto.InternalMessageInfo
+
+func (m *HostKey) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
+func (m *HostKey) GetKeyId() []byte {
+	if m != nil {
+		return m.KeyId
+	}
+	return nil
+}
+
+// Attempts remembers a request whose record was dropped, so that no attempt's
+// number is ever used twice.
+type Attempts struct {
+	RequestId []byte `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Attempt   uint32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+}
+
+func (m *Attempts) Reset()         { *m = Attempts{} }
+func (m *Attempts) String() string { return proto.CompactTextString(m) }
+func (*Attempts) ProtoMessage()    {}
+func (*Attempts) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c2e1cf9eefc0eff3, []int{3}
+}
+func (m *Attempts) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Attempts) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Attempts.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Attempts) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Attempts.Merge(m, src)
+}
+func (m *Attempts) XXX_Size() int {
+	return m.Size()
+}
+func (m *Attempts) XXX_DiscardUnknown() {
+	xxx_messageInfo_Attempts.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Attempts proto.InternalMessageInfo
+
+func (m *Attempts) GetRequestId() []byte {
+	if m != nil {
+		return m.RequestId
+	}
+	return nil
+}
+
+func (m *Attempts) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+// HeightWork is what one block accepted.
+type HeightWork struct {
+	Height uint64 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+	Work   Work   `protobuf:"bytes,2,opt,name=work,proto3" json:"work"`
+}
+
+func (m *HeightWork) Reset()         { *m = HeightWork{} }
+func (m *HeightWork) String() string { return proto.CompactTextString(m) }
+func (*HeightWork) ProtoMessage()    {}
+func (*HeightWork) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c2e1cf9eefc0eff3, []int{4}
+}
+func (m *HeightWork) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HeightWork) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HeightWork.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HeightWork) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HeightWork.Merge(m, src)
+}
+func (m *HeightWork) XXX_Size() int {
+	return m.Size()
+}
+func (m *HeightWork) XXX_DiscardUnknown() {
+	xxx_messageInfo_HeightWork.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HeightWork proto.InternalMessageInfo
+
+func (m *HeightWork) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *HeightWork) GetWork() Work {
+	if m != nil {
+		return m.Work
+	}
+	return Work{}
+}
+
+// GenesisState of x/kms. Heights in it are those of the exporting chain: the
+// importing one continues at the next height. Indexes, queues, open counts and
+// escrow follow from the records.
 type GenesisState struct {
 	Params       Params        `protobuf:"bytes,1,opt,name=params,proto3" json:"params"`
 	Keys         []Key         `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys"`
 	Requests     []Request     `protobuf:"bytes,3,rep,name=requests,proto3" json:"requests"`
 	ItemCounters []ItemCounter `protobuf:"bytes,4,rep,name=item_counters,json=itemCounters,proto3" json:"item_counters"`
+	HostKeys     []HostKey     `protobuf:"bytes,5,rep,name=host_keys,json=hostKeys,proto3" json:"host_keys"`
+	Windows      []HostWindow  `protobuf:"bytes,6,rep,name=windows,proto3" json:"windows"`
+	Attempts     []Attempts    `protobuf:"bytes,7,rep,name=attempts,proto3" json:"attempts"`
+	Work         []HeightWork  `protobuf:"bytes,8,rep,name=work,proto3" json:"work"`
+	// Number of keys requested so far.
+	KeySequence uint64 `protobuf:"varint,9,opt,name=key_sequence,json=keySequence,proto3" json:"key_sequence,omitempty"`
+	// Requests accepted so far.
+	TotalRequests uint64 `protobuf:"varint,10,opt,name=total_requests,json=totalRequests,proto3" json:"total_requests,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
 func (m *GenesisState) String() string { return proto.CompactTextString(m) }
 func (*GenesisState) ProtoMessage()    {}
 func (*GenesisState) Descriptor() ([]byte, []int) {
-	return fileDescriptor_c2e1cf9eefc0eff3, []int{1}
+	return fileDescriptor_c2e1cf9eefc0eff3, []int{5}
 }
 func (m *GenesisState) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -145,35 +368,97 @@ func (m *GenesisState) GetItemCounters() []ItemCounter {
 	return nil
 }
 
+func (m *GenesisState) GetHostKeys() []HostKey {
+	if m != nil {
+		return m.HostKeys
+	}
+	return nil
+}
+
+func (m *GenesisState) GetWindows() []HostWindow {
+	if m != nil {
+		return m.Windows
+	}
+	return nil
+}
+
+func (m *GenesisState) GetAttempts() []Attempts {
+	if m != nil {
+		return m.Attempts
+	}
+	return nil
+}
+
+func (m *GenesisState) GetWork() []HeightWork {
+	if m != nil {
+		return m.Work
+	}
+	return nil
+}
+
+func (m *GenesisState) GetKeySequence() uint64 {
+	if m != nil {
+		return m.KeySequence
+	}
+	return 0
+}
+
+func (m *GenesisState) GetTotalRequests() uint64 {
+	if m != nil {
+		return m.TotalRequests
+	}
+	return 0
+}
+
 func init() {
 	proto.RegisterType((*ItemCounter)(nil), "tkms.kms.v1.ItemCounter")
+	proto.RegisterType((*HostWindow)(nil), "tkms.kms.v1.HostWindow")
+	proto.RegisterType((*HostKey)(nil), "tkms.kms.v1.HostKey")
+	proto.RegisterType((*Attempts)(nil), "tkms.kms.v1.Attempts")
+	proto.RegisterType((*HeightWork)(nil), "tkms.kms.v1.HeightWork")
 	proto.RegisterType((*GenesisState)(nil), "tkms.kms.v1.GenesisState")
 }
 
 func init() { proto.RegisterFile("tkms/kms/v1/genesis.proto", fileDescriptor_c2e1cf9eefc0eff3) }
 
 var fileDescriptor_c2e1cf9eefc0eff3 = []byte{
-	// 318 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x54, 0x90, 0xcf, 0x6a, 0xc2, 0x40,
-	0x10, 0xc6, 0x13, 0x0d, 0x56, 0x36, 0x16, 0xca, 0xd6, 0xc2, 0xea, 0x61, 0x2b, 0x9e, 0xa4, 0xd0,
-	0x04, 0x2d, 0xf4, 0xd4, 0x93, 0x1e, 0x8a, 0xf4, 0x52, 0xec, 0xad, 0x17, 0xf1, 0xcf, 0x10, 0x83,
-	0x24, 0x9b, 0x66, 0x47, 0xab, 0x6f, 0xd1, 0xc7, 0xf2, 0xe8, 0xb1, 0xa7, 0x52, 0xf4, 0xd6, 0xa7,
-	0x28, 0x3b, 0x09, 0xad, 0x39, 0x2c, 0xcc, 0x7c, 0xf3, 0xfb, 0x86, 0xd9, 0x8f, 0x35, 0x70, 0x19,
-	0x69, 0xdf, 0xbc, 0x75, 0xd7, 0x0f, 0x20, 0x06, 0x1d, 0x6a, 0x2f, 0x49, 0x15, 0x2a, 0xee, 0x9a,
-	0x91, 0x67, 0xde, 0xba, 0xdb, 0xac, 0x07, 0x2a, 0x50, 0xa4, 0xfb, 0xa6, 0xca, 0x90, 0xe6, 0xd5,
-	0xa9, 0xdb, 0x90, 0x24, 0xb7, 0x1f, 0x98, 0x3b, 0x44, 0x88, 0x06, 0x6a, 0x15, 0x23, 0xa4, 0xbc,
-	0xc1, 0xaa, 0x90, 0xa8, 0xd9, 0x62, 0x1c, 0xce, 0x85, 0xdd, 0xb2, 0x3b, 0xce, 0xe8, 0x8c, 0xfa,
-	0xe1, 0x9c, 0x73, 0xe6, 0xc4, 0xb0, 0x41, 0x51, 0x22, 0x99, 0xea, 0xf6, 0x8f, 0xcd, 0x6a, 0x8f,
-	0xd9, 0x25, 0x2f, 0x38, 0x41, 0xe0, 0x5d, 0x56, 0x49, 0x26, 0xe9, 0x24, 0xd2, 0xe4, 0x76, 0x7b,
-	0x97, 0xde, 0xc9, 0x65, 0xde, 0x33, 0x8d, 0xfa, 0xce, 0xee, 0xeb, 0xda, 0x1a, 0xe5, 0x20, 0xbf,
-	0x61, 0xce, 0x12, 0xb6, 0x5a, 0x94, 0x5a, 0xe5, 0x8e, 0xdb, 0xbb, 0x28, 0x18, 0x9e, 0x60, 0x9b,
-	0xd3, 0xc4, 0xf0, 0x7b, 0x56, 0x4d, 0xe1, 0x6d, 0x05, 0x1a, 0xb5, 0x28, 0x13, 0x5f, 0x2f, 0xf0,
-	0xa3, 0x6c, 0x98, 0x7b, 0xfe, 0x58, 0x3e, 0x60, 0xe7, 0x21, 0x42, 0x34, 0x9e, 0x65, 0xdf, 0xd4,
-	0xc2, 0x21, 0xb3, 0x28, 0x98, 0x4f, 0x72, 0xc8, 0x17, 0xd4, 0xc2, 0x7f, 0x49, 0xf7, 0xfb, 0xbb,
-	0x83, 0xb4, 0xf7, 0x07, 0x69, 0x7f, 0x1f, 0xa4, 0xfd, 0x71, 0x94, 0xd6, 0xfe, 0x28, 0xad, 0xcf,
-	0xa3, 0xb4, 0x5e, 0x3b, 0x41, 0x88, 0x8b, 0xd5, 0xd4, 0x9b, 0xa9, 0xc8, 0x37, 0x1b, 0x6f, 0x63,
-	0xc0, 0x77, 0x95, 0x2e, 0xa9, 0xf1, 0x37, 0x94, 0x3a, 0x6e, 0x13, 0xd0, 0xd3, 0x0a, 0xa5, 0x7e,
-	0xf7, 0x1b, 0x00, 0x00, 0xff, 0xff, 0xb4, 0x4b, 0x50, 0x09, 0xcc, 0x01, 0x00, 0x00,
+	// 569 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x53, 0xc1, 0x6e, 0xd3, 0x40,
+	0x10, 0x4d, 0x5a, 0xd7, 0x49, 0xc6, 0x09, 0x82, 0xa5, 0xa1, 0x6e, 0x25, 0x4c, 0xb1, 0x84, 0x14,
+	0x81, 0x48, 0x94, 0x20, 0xe8, 0x85, 0x0b, 0x09, 0x12, 0x8d, 0x7a, 0x01, 0xf7, 0x50, 0x89, 0x4b,
+	0xe4, 0xc6, 0x2b, 0xdb, 0x32, 0xf6, 0x1a, 0xef, 0xa6, 0xa9, 0xff, 0x02, 0xf1, 0x55, 0x3d, 0xf6,
+	0xc8, 0x09, 0xa1, 0xe4, 0x47, 0xd0, 0x8e, 0xd7, 0x69, 0x2c, 0x7a, 0xe0, 0x60, 0xc9, 0xf3, 0xf6,
+	0xbd, 0x79, 0xbb, 0x3b, 0x6f, 0xe1, 0x50, 0x44, 0x31, 0x1f, 0xc8, 0xef, 0x6a, 0x38, 0xf0, 0x69,
+	0x42, 0x79, 0xc8, 0xfb, 0x69, 0xc6, 0x04, 0x23, 0x86, 0x5c, 0xea, 0xcb, 0xef, 0x6a, 0x78, 0xb4,
+	0xef, 0x33, 0x9f, 0x21, 0x3e, 0x90, 0x7f, 0x05, 0xe5, 0xa8, 0xbb, 0xad, 0x96, 0x4c, 0x84, 0xed,
+	0xf7, 0x60, 0x4c, 0x05, 0x8d, 0x27, 0x6c, 0x91, 0x08, 0x9a, 0x91, 0x43, 0x68, 0xd2, 0x94, 0xcd,
+	0x83, 0x59, 0xe8, 0x99, 0xf5, 0xe3, 0x7a, 0x4f, 0x73, 0x1a, 0x58, 0x4f, 0x3d, 0x42, 0x40, 0x4b,
+	0xe8, 0xb5, 0x30, 0x77, 0x10, 0xc6, 0x7f, 0xdb, 0x07, 0x38, 0x65, 0x5c, 0x5c, 0x84, 0x89, 0xc7,
+	0x96, 0xc4, 0x86, 0x4e, 0xc0, 0xb8, 0x98, 0xcd, 0x03, 0x37, 0x4c, 0xee, 0x3a, 0x18, 0x12, 0x9c,
+	0x48, 0x6c, 0xea, 0x91, 0xb7, 0xa0, 0x2f, 0x91, 0x8d, 0x7d, 0x8c, 0xd1, 0x41, 0x7f, 0x6b, 0xeb,
+	0x7d, 0xc7, 0x15, 0xb4, 0x68, 0x36, 0xd6, 0x6e, 0x7e, 0x3f, 0xab, 0x39, 0x8a, 0x6c, 0x7f, 0x84,
+	0x86, 0x34, 0x3a, 0xa3, 0xf9, 0x7f, 0xb9, 0x74, 0x41, 0x8f, 0x68, 0x2e, 0x17, 0xa5, 0x4b, 0xdb,
+	0xd9, 0x8b, 0x68, 0x3e, 0xf5, 0xec, 0x09, 0x34, 0x3f, 0x08, 0x41, 0xe3, 0x54, 0x70, 0xf2, 0x14,
+	0x20, 0xa3, 0xdf, 0x17, 0x94, 0x8b, 0xb2, 0x47, 0xdb, 0x69, 0x29, 0x64, 0xea, 0x11, 0x13, 0x1a,
+	0x6e, 0x41, 0xc5, 0x16, 0x1d, 0xa7, 0x2c, 0xed, 0x2f, 0x00, 0xa7, 0x34, 0xf4, 0x03, 0x71, 0xc1,
+	0xb2, 0x88, 0x3c, 0x01, 0x3d, 0xc0, 0x4a, 0x6d, 0x43, 0x55, 0xe4, 0x15, 0x68, 0x4b, 0x96, 0x45,
+	0xea, 0x94, 0x8f, 0x2a, 0xa7, 0x94, 0x42, 0x75, 0x3e, 0x24, 0xd9, 0x3f, 0x35, 0x68, 0x7f, 0x2a,
+	0x06, 0x7a, 0x2e, 0x5c, 0x41, 0xc9, 0x10, 0xf4, 0xd4, 0xcd, 0xdc, 0x98, 0x63, 0x57, 0x63, 0xf4,
+	0xb8, 0xa2, 0xff, 0x8c, 0x4b, 0xe5, 0x0d, 0x15, 0x44, 0xf2, 0x12, 0xb4, 0x88, 0xe6, 0xdc, 0xdc,
+	0x39, 0xde, 0xed, 0x19, 0xa3, 0x87, 0x15, 0xc1, 0x19, 0xcd, 0x4b, 0x3f, 0xc9, 0x21, 0xef, 0xa0,
+	0xa9, 0x4e, 0xca, 0xcd, 0x5d, 0xe4, 0xef, 0x57, 0xc7, 0x50, 0x2c, 0x2a, 0xcd, 0x86, 0x4b, 0x26,
+	0xd0, 0x09, 0x05, 0x8d, 0x67, 0xf3, 0x22, 0x2d, 0xdc, 0xd4, 0x50, 0x6c, 0x56, 0xc4, 0x5b, 0x71,
+	0x52, 0x0d, 0xda, 0xe1, 0x1d, 0xc4, 0xc9, 0x09, 0xb4, 0x70, 0x7e, 0xb8, 0xdb, 0xbd, 0x7b, 0xdc,
+	0xd5, 0xa0, 0x4b, 0xf7, 0xa0, 0x28, 0xa5, 0xb0, 0x51, 0xa4, 0x81, 0x9b, 0x3a, 0xca, 0x0e, 0xfe,
+	0x91, 0x55, 0xb2, 0x53, 0xb2, 0xc9, 0x09, 0x34, 0xd5, 0xf0, 0xb8, 0xd9, 0x40, 0x65, 0xb7, 0xa2,
+	0x2c, 0x33, 0x51, 0x3a, 0x96, 0x64, 0x32, 0x54, 0x43, 0x6c, 0xde, 0x67, 0xb7, 0xc9, 0xc0, 0xf6,
+	0x28, 0xc9, 0x73, 0x68, 0xcb, 0xe4, 0x71, 0x79, 0x65, 0xc9, 0x9c, 0x9a, 0xad, 0x22, 0x9c, 0x11,
+	0xcd, 0xcf, 0x15, 0x44, 0x5e, 0xc0, 0x03, 0xc1, 0x84, 0xfb, 0x6d, 0xb6, 0x99, 0x01, 0x20, 0xa9,
+	0x83, 0xa8, 0xba, 0x7b, 0x3e, 0x1e, 0xdf, 0xac, 0xac, 0xfa, 0xed, 0xca, 0xaa, 0xff, 0x59, 0x59,
+	0xf5, 0x1f, 0x6b, 0xab, 0x76, 0xbb, 0xb6, 0x6a, 0xbf, 0xd6, 0x56, 0xed, 0x6b, 0xcf, 0x0f, 0x45,
+	0xb0, 0xb8, 0xec, 0xcf, 0x59, 0x3c, 0x90, 0x5b, 0x7a, 0x9d, 0x50, 0x21, 0xcd, 0xb1, 0x18, 0x5c,
+	0xe3, 0x23, 0x17, 0x79, 0x4a, 0xf9, 0xa5, 0x8e, 0x8f, 0xfc, 0xcd, 0xdf, 0x00, 0x00, 0x00, 0xff,
+	0xff, 0xca, 0x7e, 0x16, 0x10, 0x3b, 0x04, 0x00, 0x00,
 }
 
 func (m *ItemCounter) Marshal() (dAtA []byte, err error) {
@@ -209,6 +494,152 @@ func (m *ItemCounter) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *HostWindow) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HostWindow) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HostWindow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Window.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintGenesis(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.HostChainId != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HostKey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HostKey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HostKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.KeyId) > 0 {
+		i -= len(m.KeyId)
+		copy(dAtA[i:], m.KeyId)
+		i = encodeVarintGenesis(dAtA, i, uint64(len(m.KeyId)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.HostChainId != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Attempts) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Attempts) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Attempts) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Attempt != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.RequestId) > 0 {
+		i -= len(m.RequestId)
+		copy(dAtA[i:], m.RequestId)
+		i = encodeVarintGenesis(dAtA, i, uint64(len(m.RequestId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HeightWork) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HeightWork) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HeightWork) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Work.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintGenesis(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x12
+	if m.Height != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *GenesisState) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -229,6 +660,72 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.TotalRequests != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.TotalRequests))
+		i--
+		dAtA[i] = 0x50
+	}
+	if m.KeySequence != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.KeySequence))
+		i--
+		dAtA[i] = 0x48
+	}
+	if len(m.Work) > 0 {
+		for iNdEx := len(m.Work) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Work[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x42
+		}
+	}
+	if len(m.Attempts) > 0 {
+		for iNdEx := len(m.Attempts) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Attempts[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x3a
+		}
+	}
+	if len(m.Windows) > 0 {
+		for iNdEx := len(m.Windows) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Windows[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x32
+		}
+	}
+	if len(m.HostKeys) > 0 {
+		for iNdEx := len(m.HostKeys) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.HostKeys[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
 	if len(m.ItemCounters) > 0 {
 		for iNdEx := len(m.ItemCounters) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -310,6 +807,66 @@ func (m *ItemCounter) Size() (n int) {
 	return n
 }
 
+func (m *HostWindow) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.HostChainId != 0 {
+		n += 1 + sovGenesis(uint64(m.HostChainId))
+	}
+	l = m.Window.Size()
+	n += 1 + l + sovGenesis(uint64(l))
+	return n
+}
+
+func (m *HostKey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.HostChainId != 0 {
+		n += 1 + sovGenesis(uint64(m.HostChainId))
+	}
+	l = len(m.KeyId)
+	if l > 0 {
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	return n
+}
+
+func (m *Attempts) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.RequestId)
+	if l > 0 {
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovGenesis(uint64(m.Attempt))
+	}
+	return n
+}
+
+func (m *HeightWork) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Height != 0 {
+		n += 1 + sovGenesis(uint64(m.Height))
+	}
+	l = m.Work.Size()
+	n += 1 + l + sovGenesis(uint64(l))
+	return n
+}
+
 func (m *GenesisState) Size() (n int) {
 	if m == nil {
 		return 0
@@ -335,6 +892,36 @@ func (m *GenesisState) Size() (n int) {
 			l = e.Size()
 			n += 1 + l + sovGenesis(uint64(l))
 		}
+	}
+	if len(m.HostKeys) > 0 {
+		for _, e := range m.HostKeys {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.Windows) > 0 {
+		for _, e := range m.Windows {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.Attempts) > 0 {
+		for _, e := range m.Attempts {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.Work) > 0 {
+		for _, e := range m.Work {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if m.KeySequence != 0 {
+		n += 1 + sovGenesis(uint64(m.KeySequence))
+	}
+	if m.TotalRequests != 0 {
+		n += 1 + sovGenesis(uint64(m.TotalRequests))
 	}
 	return n
 }
@@ -412,6 +999,416 @@ func (m *ItemCounter) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HostWindow) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HostWindow: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HostWindow: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Window", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Window.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HostKey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HostKey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HostKey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyId = append(m.KeyId[:0], dAtA[iNdEx:postIndex]...)
+			if m.KeyId == nil {
+				m.KeyId = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Attempts) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Attempts: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Attempts: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RequestId", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RequestId = append(m.RequestId[:0], dAtA[iNdEx:postIndex]...)
+			if m.RequestId == nil {
+				m.RequestId = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HeightWork) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HeightWork: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HeightWork: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Work", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Work.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenesis(dAtA[iNdEx:])
@@ -597,6 +1594,180 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostKeys", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.HostKeys = append(m.HostKeys, HostKey{})
+			if err := m.HostKeys[len(m.HostKeys)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Windows", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Windows = append(m.Windows, HostWindow{})
+			if err := m.Windows[len(m.Windows)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempts", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Attempts = append(m.Attempts, Attempts{})
+			if err := m.Attempts[len(m.Attempts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Work", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Work = append(m.Work, HeightWork{})
+			if err := m.Work[len(m.Work)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeySequence", wireType)
+			}
+			m.KeySequence = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeySequence |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field TotalRequests", wireType)
+			}
+			m.TotalRequests = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.TotalRequests |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenesis(dAtA[iNdEx:])

@@ -8,6 +8,7 @@ import (
 	_ "github.com/cosmos/cosmos-proto"
 	_ "github.com/cosmos/gogoproto/gogoproto"
 	proto "github.com/cosmos/gogoproto/proto"
+	types "github.com/tkms-network/tkms/x/acl/types"
 	io "io"
 	math "math"
 	math_bits "math/bits"
@@ -24,31 +25,39 @@ var _ = math.Inf
 // proto package needs to be updated.
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
+// KeyStatus is where a key stands.
 type KeyStatus int32
 
 const (
 	KEY_STATUS_UNSPECIFIED KeyStatus = 0
-	// Parties generate; attempt counts from 1.
-	KEY_STATUS_GENERATING KeyStatus = 1
-	KEY_STATUS_ACTIVE     KeyStatus = 2
-	KEY_STATUS_RETIRED    KeyStatus = 3
-	KEY_STATUS_FAILED     KeyStatus = 4
+	// Waits for an active epoch.
+	KEY_STATUS_REQUESTED KeyStatus = 1
+	// The epoch's parties generate it; attempt counts from 1.
+	KEY_STATUS_GENERATING KeyStatus = 2
+	// Its public key may be used, and decryptions under it are accepted.
+	KEY_STATUS_ACTIVE KeyStatus = 3
+	// Withdrawn by governance: nothing more is accepted under it.
+	KEY_STATUS_RETIRED KeyStatus = 4
+	// The last attempt allowed failed; the fee was returned.
+	KEY_STATUS_FAILED KeyStatus = 5
 )
 
 var KeyStatus_name = map[int32]string{
 	0: "KEY_STATUS_UNSPECIFIED",
-	1: "KEY_STATUS_GENERATING",
-	2: "KEY_STATUS_ACTIVE",
-	3: "KEY_STATUS_RETIRED",
-	4: "KEY_STATUS_FAILED",
+	1: "KEY_STATUS_REQUESTED",
+	2: "KEY_STATUS_GENERATING",
+	3: "KEY_STATUS_ACTIVE",
+	4: "KEY_STATUS_RETIRED",
+	5: "KEY_STATUS_FAILED",
 }
 
 var KeyStatus_value = map[string]int32{
 	"KEY_STATUS_UNSPECIFIED": 0,
-	"KEY_STATUS_GENERATING":  1,
-	"KEY_STATUS_ACTIVE":      2,
-	"KEY_STATUS_RETIRED":     3,
-	"KEY_STATUS_FAILED":      4,
+	"KEY_STATUS_REQUESTED":   1,
+	"KEY_STATUS_GENERATING":  2,
+	"KEY_STATUS_ACTIVE":      3,
+	"KEY_STATUS_RETIRED":     4,
+	"KEY_STATUS_FAILED":      5,
 }
 
 func (x KeyStatus) String() string {
@@ -59,6 +68,7 @@ func (KeyStatus) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_d40d56c39b1f6154, []int{0}
 }
 
+// RequestKind says what a request asks for.
 type RequestKind int32
 
 const (
@@ -84,6 +94,7 @@ func (RequestKind) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_d40d56c39b1f6154, []int{1}
 }
 
+// RequestStatus is where a request stands.
 type RequestStatus int32
 
 const (
@@ -116,10 +127,11 @@ func (RequestStatus) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_d40d56c39b1f6154, []int{2}
 }
 
-// EchoCommitment is a party's digest of an offline stage of key generation.
+// EchoCommitment is a party's digest of the offline stage of key generation.
 // Nothing built on the stage is opened before 2t+1 equal ones are on chain.
 type EchoCommitment struct {
-	Index  uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// 32 bytes.
 	Digest []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 }
 
@@ -176,10 +188,12 @@ type KeyMaterial struct {
 	Seed []byte `protobuf:"bytes,1,opt,name=seed,proto3" json:"seed,omitempty"`
 	// SHAKE-256("PDAT_KEY" || CompactPublicKey), 32 bytes, as the ecosystem computes it.
 	PublicKeyDigest []byte `protobuf:"bytes,2,opt,name=public_key_digest,json=publicKeyDigest,proto3" json:"public_key_digest,omitempty"`
+	// keccak256(CompactPublicKey), 32 bytes: its name in vaults and blob stores.
+	PublicKeyKeccak []byte `protobuf:"bytes,3,opt,name=public_key_keccak,json=publicKeyKeccak,proto3" json:"public_key_keccak,omitempty"`
 	// Bytes of the serialized CompactPublicKey.
-	PublicKeySize uint64 `protobuf:"varint,3,opt,name=public_key_size,json=publicKeySize,proto3" json:"public_key_size,omitempty"`
+	PublicKeySize uint64 `protobuf:"varint,4,opt,name=public_key_size,json=publicKeySize,proto3" json:"public_key_size,omitempty"`
 	// Whether a fresh encryption under the new key decrypted right by MPC.
-	TestDecryptionOk bool `protobuf:"varint,4,opt,name=test_decryption_ok,json=testDecryptionOk,proto3" json:"test_decryption_ok,omitempty"`
+	TestDecryptionOk bool `protobuf:"varint,5,opt,name=test_decryption_ok,json=testDecryptionOk,proto3" json:"test_decryption_ok,omitempty"`
 }
 
 func (m *KeyMaterial) Reset()         { *m = KeyMaterial{} }
@@ -229,6 +243,13 @@ func (m *KeyMaterial) GetPublicKeyDigest() []byte {
 	return nil
 }
 
+func (m *KeyMaterial) GetPublicKeyKeccak() []byte {
+	if m != nil {
+		return m.PublicKeyKeccak
+	}
+	return nil
+}
+
 func (m *KeyMaterial) GetPublicKeySize() uint64 {
 	if m != nil {
 		return m.PublicKeySize
@@ -247,9 +268,11 @@ func (m *KeyMaterial) GetTestDecryptionOk() bool {
 type KeyContribution struct {
 	Index    uint32      `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	Material KeyMaterial `protobuf:"bytes,2,opt,name=material,proto3" json:"material"`
-	// secp256k1 over the material (r || s || v), 65 bytes.
+	// EIP-712 KeyVerification, r || s || v, 65 bytes.
 	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
-	VaultUrl  string `protobuf:"bytes,4,opt,name=vault_url,json=vaultUrl,proto3" json:"vault_url,omitempty"`
+	// Base URL of the party's vault, where it serves the public key.
+	VaultUrl string `protobuf:"bytes,4,opt,name=vault_url,json=vaultUrl,proto3" json:"vault_url,omitempty"`
+	Height   int64  `protobuf:"varint,5,opt,name=height,proto3" json:"height,omitempty"`
 }
 
 func (m *KeyContribution) Reset()         { *m = KeyContribution{} }
@@ -313,27 +336,49 @@ func (m *KeyContribution) GetVaultUrl() string {
 	return ""
 }
 
+func (m *KeyContribution) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
 // Key is one TFHE key that nobody holds.
 type Key struct {
 	// 32 bytes.
 	Id          []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
 	// Name of a parameter set, e.g. "production-pke".
-	Params          string    `protobuf:"bytes,3,opt,name=params,proto3" json:"params,omitempty"`
-	Status          KeyStatus `protobuf:"varint,4,opt,name=status,proto3,enum=tkms.kms.v1.KeyStatus" json:"status,omitempty"`
-	Attempt         uint32    `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	EpochId         uint64    `protobuf:"varint,6,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
-	Requester       string    `protobuf:"bytes,7,opt,name=requester,proto3" json:"requester,omitempty"`
-	RequestedHeight int64     `protobuf:"varint,8,opt,name=requested_height,json=requestedHeight,proto3" json:"requested_height,omitempty"`
-	// Last block of the current attempt.
-	Deadline      int64             `protobuf:"varint,9,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	Echoes        []EchoCommitment  `protobuf:"bytes,10,rep,name=echoes,proto3" json:"echoes"`
-	Contributions []KeyContribution `protobuf:"bytes,11,rep,name=contributions,proto3" json:"contributions"`
+	Params string    `protobuf:"bytes,3,opt,name=params,proto3" json:"params,omitempty"`
+	Status KeyStatus `protobuf:"varint,4,opt,name=status,proto3,enum=tkms.kms.v1.KeyStatus" json:"status,omitempty"`
+	// Of the generation, from 1; 0 while none was begun.
+	Attempt uint32 `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Epoch whose parties generate, then hold, the shares.
+	EpochId uint64 `protobuf:"varint,6,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	// Equal words needed for the echo and for the material: 2t+1.
+	Threshold uint32 `protobuf:"varint,7,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	Requester string `protobuf:"bytes,8,opt,name=requester,proto3" json:"requester,omitempty"`
+	// Escrowed price in utkms.
+	Fee             uint64 `protobuf:"varint,9,opt,name=fee,proto3" json:"fee,omitempty"`
+	RequestedHeight int64  `protobuf:"varint,10,opt,name=requested_height,json=requestedHeight,proto3" json:"requested_height,omitempty"`
+	// First block of the current attempt.
+	StartedHeight int64 `protobuf:"varint,11,opt,name=started_height,json=startedHeight,proto3" json:"started_height,omitempty"`
+	// Last block of the current attempt, or of the wait for an active epoch.
+	Deadline int64 `protobuf:"varint,12,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	// Of the current attempt, sorted by index.
+	Echoes []EchoCommitment `protobuf:"bytes,13,rep,name=echoes,proto3" json:"echoes"`
+	// The digest that 2t+1 echoes agree on; empty until they do.
+	EchoDigest []byte `protobuf:"bytes,14,opt,name=echo_digest,json=echoDigest,proto3" json:"echo_digest,omitempty"`
+	// Of the current attempt, sorted by index.
+	Contributions []KeyContribution `protobuf:"bytes,15,rep,name=contributions,proto3" json:"contributions"`
 	// Set when 2t+1 agree.
-	Material     *KeyMaterial `protobuf:"bytes,12,opt,name=material,proto3" json:"material,omitempty"`
-	ActiveHeight int64        `protobuf:"varint,13,opt,name=active_height,json=activeHeight,proto3" json:"active_height,omitempty"`
+	Material     *KeyMaterial `protobuf:"bytes,16,opt,name=material,proto3" json:"material,omitempty"`
+	ActiveHeight int64        `protobuf:"varint,17,opt,name=active_height,json=activeHeight,proto3" json:"active_height,omitempty"`
+	PaidHeight   int64        `protobuf:"varint,18,opt,name=paid_height,json=paidHeight,proto3" json:"paid_height,omitempty"`
+	// Height at which the key was retired or given up.
+	ClosedHeight int64 `protobuf:"varint,19,opt,name=closed_height,json=closedHeight,proto3" json:"closed_height,omitempty"`
 	// Stand-ins that this key was made with, e.g. "enclave device".
-	Simulated []string `protobuf:"bytes,14,rep,name=simulated,proto3" json:"simulated,omitempty"`
+	Simulated []string `protobuf:"bytes,20,rep,name=simulated,proto3" json:"simulated,omitempty"`
 }
 
 func (m *Key) Reset()         { *m = Key{} }
@@ -411,6 +456,13 @@ func (m *Key) GetEpochId() uint64 {
 	return 0
 }
 
+func (m *Key) GetThreshold() uint32 {
+	if m != nil {
+		return m.Threshold
+	}
+	return 0
+}
+
 func (m *Key) GetRequester() string {
 	if m != nil {
 		return m.Requester
@@ -418,9 +470,23 @@ func (m *Key) GetRequester() string {
 	return ""
 }
 
+func (m *Key) GetFee() uint64 {
+	if m != nil {
+		return m.Fee
+	}
+	return 0
+}
+
 func (m *Key) GetRequestedHeight() int64 {
 	if m != nil {
 		return m.RequestedHeight
+	}
+	return 0
+}
+
+func (m *Key) GetStartedHeight() int64 {
+	if m != nil {
+		return m.StartedHeight
 	}
 	return 0
 }
@@ -435,6 +501,13 @@ func (m *Key) GetDeadline() int64 {
 func (m *Key) GetEchoes() []EchoCommitment {
 	if m != nil {
 		return m.Echoes
+	}
+	return nil
+}
+
+func (m *Key) GetEchoDigest() []byte {
+	if m != nil {
+		return m.EchoDigest
 	}
 	return nil
 }
@@ -456,6 +529,20 @@ func (m *Key) GetMaterial() *KeyMaterial {
 func (m *Key) GetActiveHeight() int64 {
 	if m != nil {
 		return m.ActiveHeight
+	}
+	return 0
+}
+
+func (m *Key) GetPaidHeight() int64 {
+	if m != nil {
+		return m.PaidHeight
+	}
+	return 0
+}
+
+func (m *Key) GetClosedHeight() int64 {
+	if m != nil {
+		return m.ClosedHeight
 	}
 	return 0
 }
@@ -614,10 +701,13 @@ func (m *Authorization) GetProofDigest() []byte {
 type Contribution struct {
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// The ABI words of the plaintexts in the order of the request's handles.
+	// Empty if agrees: it is the request's.
 	Plaintext []byte `protobuf:"bytes,2,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
 	// EIP-712 PublicDecryptVerification, r || s || v, 65 bytes.
 	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
 	Height    int64  `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
+	// Whether it is the plaintext that fulfilled the request.
+	Agrees bool `protobuf:"varint,5,opt,name=agrees,proto3" json:"agrees,omitempty"`
 }
 
 func (m *Contribution) Reset()         { *m = Contribution{} }
@@ -681,29 +771,51 @@ func (m *Contribution) GetHeight() int64 {
 	return 0
 }
 
-// Request is one decryption, from acceptance to pay-out.
+func (m *Contribution) GetAgrees() bool {
+	if m != nil {
+		return m.Agrees
+	}
+	return false
+}
+
+// Request is one decryption, from acceptance to pay-out. Parties prove this
+// record and need nothing else from the chain to act on it.
 type Request struct {
-	// 32 bytes: hash of domain, host chain, kind, key and sorted handles.
-	Id            []byte        `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Kind          RequestKind   `protobuf:"varint,2,opt,name=kind,proto3,enum=tkms.kms.v1.RequestKind" json:"kind,omitempty"`
-	HostChainId   uint64        `protobuf:"varint,3,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
-	KeyId         []byte        `protobuf:"bytes,4,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	EpochId       uint64        `protobuf:"varint,5,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
-	Attempt       uint32        `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Status        RequestStatus `protobuf:"varint,7,opt,name=status,proto3,enum=tkms.kms.v1.RequestStatus" json:"status,omitempty"`
-	Requester     string        `protobuf:"bytes,8,opt,name=requester,proto3" json:"requester,omitempty"`
-	Ciphertexts   []Ciphertext  `protobuf:"bytes,9,rep,name=ciphertexts,proto3" json:"ciphertexts"`
-	Authorization Authorization `protobuf:"bytes,10,opt,name=authorization,proto3" json:"authorization"`
+	// 32 bytes: hash of host chain, kind, key and sorted handles.
+	Id          []byte      `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Kind        RequestKind `protobuf:"varint,2,opt,name=kind,proto3,enum=tkms.kms.v1.RequestKind" json:"kind,omitempty"`
+	HostChainId uint64      `protobuf:"varint,3,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	KeyId       []byte      `protobuf:"bytes,4,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	EpochId     uint64      `protobuf:"varint,5,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	// From 1; goes up when an expired request is made again.
+	Attempt uint32        `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Status  RequestStatus `protobuf:"varint,7,opt,name=status,proto3,enum=tkms.kms.v1.RequestStatus" json:"status,omitempty"`
+	// Equal plaintexts needed: 2t+1.
+	Threshold uint32 `protobuf:"varint,8,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	Requester string `protobuf:"bytes,9,opt,name=requester,proto3" json:"requester,omitempty"`
+	// In the order of the caller that was accepted: the order of the plaintexts.
+	Ciphertexts []Ciphertext `protobuf:"bytes,10,rep,name=ciphertexts,proto3" json:"ciphertexts"`
+	// The domain in which the parties sign, as of acceptance.
+	Domain        types.VerifierDomain `protobuf:"bytes,11,opt,name=domain,proto3" json:"domain"`
+	Authorization Authorization        `protobuf:"bytes,12,opt,name=authorization,proto3" json:"authorization"`
 	// Escrowed price in utkms.
-	Fee            uint64 `protobuf:"varint,11,opt,name=fee,proto3" json:"fee,omitempty"`
-	AcceptedHeight int64  `protobuf:"varint,12,opt,name=accepted_height,json=acceptedHeight,proto3" json:"accepted_height,omitempty"`
-	Deadline       int64  `protobuf:"varint,13,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	Fee uint64 `protobuf:"varint,13,opt,name=fee,proto3" json:"fee,omitempty"`
+	// Height at which the id was first accepted.
+	RequestedHeight int64 `protobuf:"varint,14,opt,name=requested_height,json=requestedHeight,proto3" json:"requested_height,omitempty"`
+	// Height at which this attempt was accepted.
+	AcceptedHeight int64 `protobuf:"varint,15,opt,name=accepted_height,json=acceptedHeight,proto3" json:"accepted_height,omitempty"`
+	// Last block in which a result may fulfil it.
+	Deadline int64 `protobuf:"varint,16,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Sorted by index.
-	Contributions []Contribution `protobuf:"bytes,14,rep,name=contributions,proto3" json:"contributions"`
+	Contributions []Contribution `protobuf:"bytes,17,rep,name=contributions,proto3" json:"contributions"`
 	// Set when fulfilled.
-	Plaintext       []byte `protobuf:"bytes,15,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
-	FulfilledHeight int64  `protobuf:"varint,16,opt,name=fulfilled_height,json=fulfilledHeight,proto3" json:"fulfilled_height,omitempty"`
-	PaidHeight      int64  `protobuf:"varint,17,opt,name=paid_height,json=paidHeight,proto3" json:"paid_height,omitempty"`
+	Plaintext       []byte `protobuf:"bytes,18,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
+	FulfilledHeight int64  `protobuf:"varint,19,opt,name=fulfilled_height,json=fulfilledHeight,proto3" json:"fulfilled_height,omitempty"`
+	PaidHeight      int64  `protobuf:"varint,20,opt,name=paid_height,json=paidHeight,proto3" json:"paid_height,omitempty"`
+	ExpiredHeight   int64  `protobuf:"varint,21,opt,name=expired_height,json=expiredHeight,proto3" json:"expired_height,omitempty"`
+	// Stand-ins on the path of this result as of acceptance, sorted, e.g.
+	// "enclave device".
+	Simulated []string `protobuf:"bytes,22,rep,name=simulated,proto3" json:"simulated,omitempty"`
 }
 
 func (m *Request) Reset()         { *m = Request{} }
@@ -788,6 +900,13 @@ func (m *Request) GetStatus() RequestStatus {
 	return REQUEST_STATUS_UNSPECIFIED
 }
 
+func (m *Request) GetThreshold() uint32 {
+	if m != nil {
+		return m.Threshold
+	}
+	return 0
+}
+
 func (m *Request) GetRequester() string {
 	if m != nil {
 		return m.Requester
@@ -802,6 +921,13 @@ func (m *Request) GetCiphertexts() []Ciphertext {
 	return nil
 }
 
+func (m *Request) GetDomain() types.VerifierDomain {
+	if m != nil {
+		return m.Domain
+	}
+	return types.VerifierDomain{}
+}
+
 func (m *Request) GetAuthorization() Authorization {
 	if m != nil {
 		return m.Authorization
@@ -812,6 +938,13 @@ func (m *Request) GetAuthorization() Authorization {
 func (m *Request) GetFee() uint64 {
 	if m != nil {
 		return m.Fee
+	}
+	return 0
+}
+
+func (m *Request) GetRequestedHeight() int64 {
+	if m != nil {
+		return m.RequestedHeight
 	}
 	return 0
 }
@@ -858,6 +991,193 @@ func (m *Request) GetPaidHeight() int64 {
 	return 0
 }
 
+func (m *Request) GetExpiredHeight() int64 {
+	if m != nil {
+		return m.ExpiredHeight
+	}
+	return 0
+}
+
+func (m *Request) GetSimulated() []string {
+	if m != nil {
+		return m.Simulated
+	}
+	return nil
+}
+
+// Work is what was accepted in one block, in order. It stands alone under the
+// block's height, so that one proof shows all of it, or that there was none.
+type Work struct {
+	// Keys whose generation, or a new attempt of it, began.
+	KeyIds     [][]byte `protobuf:"bytes,1,rep,name=key_ids,json=keyIds,proto3" json:"key_ids,omitempty"`
+	RequestIds [][]byte `protobuf:"bytes,2,rep,name=request_ids,json=requestIds,proto3" json:"request_ids,omitempty"`
+}
+
+func (m *Work) Reset()         { *m = Work{} }
+func (m *Work) String() string { return proto.CompactTextString(m) }
+func (*Work) ProtoMessage()    {}
+func (*Work) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d40d56c39b1f6154, []int{8}
+}
+func (m *Work) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Work) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Work.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Work) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Work.Merge(m, src)
+}
+func (m *Work) XXX_Size() int {
+	return m.Size()
+}
+func (m *Work) XXX_DiscardUnknown() {
+	xxx_messageInfo_Work.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Work proto.InternalMessageInfo
+
+func (m *Work) GetKeyIds() [][]byte {
+	if m != nil {
+		return m.KeyIds
+	}
+	return nil
+}
+
+func (m *Work) GetRequestIds() [][]byte {
+	if m != nil {
+		return m.RequestIds
+	}
+	return nil
+}
+
+// Totals counts what the module did and holds.
+type Totals struct {
+	// Requests accepted so far, each attempt counted.
+	Requests uint64 `protobuf:"varint,1,opt,name=requests,proto3" json:"requests,omitempty"`
+	// Requests that wait for a result.
+	Open uint64 `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
+	// utkms held for requests and keys; never more than the module's balance.
+	Escrow uint64 `protobuf:"varint,3,opt,name=escrow,proto3" json:"escrow,omitempty"`
+}
+
+func (m *Totals) Reset()         { *m = Totals{} }
+func (m *Totals) String() string { return proto.CompactTextString(m) }
+func (*Totals) ProtoMessage()    {}
+func (*Totals) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d40d56c39b1f6154, []int{9}
+}
+func (m *Totals) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Totals) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Totals.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Totals) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Totals.Merge(m, src)
+}
+func (m *Totals) XXX_Size() int {
+	return m.Size()
+}
+func (m *Totals) XXX_DiscardUnknown() {
+	xxx_messageInfo_Totals.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Totals proto.InternalMessageInfo
+
+func (m *Totals) GetRequests() uint64 {
+	if m != nil {
+		return m.Requests
+	}
+	return 0
+}
+
+func (m *Totals) GetOpen() uint64 {
+	if m != nil {
+		return m.Open
+	}
+	return 0
+}
+
+func (m *Totals) GetEscrow() uint64 {
+	if m != nil {
+		return m.Escrow
+	}
+	return 0
+}
+
+// RateWindow counts the LWE blocks that a host chain asked for in one window.
+type RateWindow struct {
+	// Height divided by the window's length.
+	Window uint64 `protobuf:"varint,1,opt,name=window,proto3" json:"window,omitempty"`
+	Blocks uint64 `protobuf:"varint,2,opt,name=blocks,proto3" json:"blocks,omitempty"`
+}
+
+func (m *RateWindow) Reset()         { *m = RateWindow{} }
+func (m *RateWindow) String() string { return proto.CompactTextString(m) }
+func (*RateWindow) ProtoMessage()    {}
+func (*RateWindow) Descriptor() ([]byte, []int) {
+	return fileDescriptor_d40d56c39b1f6154, []int{10}
+}
+func (m *RateWindow) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *RateWindow) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_RateWindow.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *RateWindow) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_RateWindow.Merge(m, src)
+}
+func (m *RateWindow) XXX_Size() int {
+	return m.Size()
+}
+func (m *RateWindow) XXX_DiscardUnknown() {
+	xxx_messageInfo_RateWindow.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_RateWindow proto.InternalMessageInfo
+
+func (m *RateWindow) GetWindow() uint64 {
+	if m != nil {
+		return m.Window
+	}
+	return 0
+}
+
+func (m *RateWindow) GetBlocks() uint64 {
+	if m != nil {
+		return m.Blocks
+	}
+	return 0
+}
+
 // Params of x/kms.
 type Params struct {
 	// Accounts that may request keys besides governance; empty: any account.
@@ -869,20 +1189,27 @@ type Params struct {
 	MaxKeyAttempts    uint32 `protobuf:"varint,4,opt,name=max_key_attempts,json=maxKeyAttempts,proto3" json:"max_key_attempts,omitempty"`
 	// Blocks between fulfilment and pay-out.
 	PayoutDelayBlocks uint32 `protobuf:"varint,5,opt,name=payout_delay_blocks,json=payoutDelayBlocks,proto3" json:"payout_delay_blocks,omitempty"`
-	// Circuit breakers.
+	// Circuit breakers, one a kind of message. A pause does not stop deadlines.
 	PauseKeyRequests      bool `protobuf:"varint,6,opt,name=pause_key_requests,json=pauseKeyRequests,proto3" json:"pause_key_requests,omitempty"`
 	PausePublicDecryption bool `protobuf:"varint,7,opt,name=pause_public_decryption,json=pausePublicDecryption,proto3" json:"pause_public_decryption,omitempty"`
+	// Echoes and material of key generation.
+	PauseKeyPosts bool `protobuf:"varint,8,opt,name=pause_key_posts,json=pauseKeyPosts,proto3" json:"pause_key_posts,omitempty"`
+	PauseResults  bool `protobuf:"varint,9,opt,name=pause_results,json=pauseResults,proto3" json:"pause_results,omitempty"`
 	// Expired or unpaid requests handled in one block, at most.
-	MaxEndBlockItems uint32 `protobuf:"varint,8,opt,name=max_end_block_items,json=maxEndBlockItems,proto3" json:"max_end_block_items,omitempty"`
+	MaxEndBlockItems uint32 `protobuf:"varint,10,opt,name=max_end_block_items,json=maxEndBlockItems,proto3" json:"max_end_block_items,omitempty"`
 	// Blocks after pay-out or expiry for which a request's record is kept; 0: for ever.
-	RetentionBlocks uint64 `protobuf:"varint,9,opt,name=retention_blocks,json=retentionBlocks,proto3" json:"retention_blocks,omitempty"`
+	RetentionBlocks uint64 `protobuf:"varint,11,opt,name=retention_blocks,json=retentionBlocks,proto3" json:"retention_blocks,omitempty"`
+	// Blocks for which the list of what a block accepted is kept.
+	WorkWindowBlocks uint32 `protobuf:"varint,12,opt,name=work_window_blocks,json=workWindowBlocks,proto3" json:"work_window_blocks,omitempty"`
+	// Parameter sets that a key may have, e.g. "production-pke".
+	ParameterSets []string `protobuf:"bytes,13,rep,name=parameter_sets,json=parameterSets,proto3" json:"parameter_sets,omitempty"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }
 func (m *Params) String() string { return proto.CompactTextString(m) }
 func (*Params) ProtoMessage()    {}
 func (*Params) Descriptor() ([]byte, []int) {
-	return fileDescriptor_d40d56c39b1f6154, []int{8}
+	return fileDescriptor_d40d56c39b1f6154, []int{11}
 }
 func (m *Params) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -960,6 +1287,20 @@ func (m *Params) GetPausePublicDecryption() bool {
 	return false
 }
 
+func (m *Params) GetPauseKeyPosts() bool {
+	if m != nil {
+		return m.PauseKeyPosts
+	}
+	return false
+}
+
+func (m *Params) GetPauseResults() bool {
+	if m != nil {
+		return m.PauseResults
+	}
+	return false
+}
+
 func (m *Params) GetMaxEndBlockItems() uint32 {
 	if m != nil {
 		return m.MaxEndBlockItems
@@ -974,6 +1315,20 @@ func (m *Params) GetRetentionBlocks() uint64 {
 	return 0
 }
 
+func (m *Params) GetWorkWindowBlocks() uint32 {
+	if m != nil {
+		return m.WorkWindowBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetParameterSets() []string {
+	if m != nil {
+		return m.ParameterSets
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterEnum("tkms.kms.v1.KeyStatus", KeyStatus_name, KeyStatus_value)
 	proto.RegisterEnum("tkms.kms.v1.RequestKind", RequestKind_name, RequestKind_value)
@@ -986,101 +1341,124 @@ func init() {
 	proto.RegisterType((*Authorization)(nil), "tkms.kms.v1.Authorization")
 	proto.RegisterType((*Contribution)(nil), "tkms.kms.v1.Contribution")
 	proto.RegisterType((*Request)(nil), "tkms.kms.v1.Request")
+	proto.RegisterType((*Work)(nil), "tkms.kms.v1.Work")
+	proto.RegisterType((*Totals)(nil), "tkms.kms.v1.Totals")
+	proto.RegisterType((*RateWindow)(nil), "tkms.kms.v1.RateWindow")
 	proto.RegisterType((*Params)(nil), "tkms.kms.v1.Params")
 }
 
 func init() { proto.RegisterFile("tkms/kms/v1/kms.proto", fileDescriptor_d40d56c39b1f6154) }
 
 var fileDescriptor_d40d56c39b1f6154 = []byte{
-	// 1394 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x56, 0xcd, 0x6e, 0xdb, 0x46,
-	0x10, 0x36, 0x2d, 0x59, 0x96, 0x46, 0x3f, 0xa6, 0x37, 0xb1, 0x4d, 0x3b, 0xae, 0xe2, 0xaa, 0x40,
-	0xab, 0x04, 0x89, 0x8d, 0xb8, 0x45, 0x81, 0xf6, 0xd0, 0x40, 0x96, 0xe8, 0x44, 0x90, 0xeb, 0xb8,
-	0xb4, 0x5c, 0x34, 0xbd, 0x10, 0xb4, 0xb8, 0x16, 0x17, 0x12, 0x7f, 0xca, 0x5d, 0xb9, 0x56, 0x9e,
-	0xa0, 0x87, 0xa2, 0xe8, 0x13, 0xf4, 0x92, 0x6b, 0x6f, 0xcd, 0x43, 0xe4, 0x18, 0xf4, 0xd4, 0x53,
-	0x51, 0x24, 0x2f, 0x52, 0xec, 0x8f, 0x24, 0x52, 0xf9, 0x3d, 0x18, 0xd6, 0x7c, 0x33, 0xbb, 0x3b,
-	0x33, 0xfb, 0x7d, 0xc3, 0x85, 0x35, 0x36, 0xf0, 0xe9, 0x1e, 0xff, 0xbb, 0xbc, 0xc7, 0xff, 0xed,
-	0x46, 0x71, 0xc8, 0x42, 0x54, 0xe4, 0xf0, 0x2e, 0xff, 0xbb, 0xbc, 0xb7, 0x75, 0xbd, 0x1f, 0xf6,
-	0x43, 0x81, 0xef, 0xf1, 0x5f, 0x32, 0x64, 0x6b, 0xb3, 0x17, 0x52, 0x3f, 0xa4, 0xb6, 0x74, 0x48,
-	0x43, 0xba, 0x6a, 0xdf, 0x40, 0xc5, 0xec, 0x79, 0x61, 0x33, 0xf4, 0x7d, 0xc2, 0x7c, 0x1c, 0x30,
-	0x74, 0x1d, 0x96, 0x48, 0xe0, 0xe2, 0x2b, 0x43, 0xdb, 0xd1, 0xea, 0x65, 0x4b, 0x1a, 0x68, 0x1d,
-	0x72, 0x2e, 0xe9, 0x63, 0xca, 0x8c, 0xc5, 0x1d, 0xad, 0x5e, 0xb2, 0x94, 0x55, 0x7b, 0xaa, 0x41,
-	0xb1, 0x83, 0xc7, 0xdf, 0x3a, 0x0c, 0xc7, 0xc4, 0x19, 0x22, 0x04, 0x59, 0x8a, 0xb1, 0x2b, 0x16,
-	0x97, 0x2c, 0xf1, 0x1b, 0xdd, 0x86, 0xd5, 0x68, 0x74, 0x3e, 0x24, 0x3d, 0x7b, 0x80, 0xc7, 0x76,
-	0x6a, 0x9b, 0x15, 0xe9, 0xe8, 0xe0, 0x71, 0x4b, 0xc0, 0xe8, 0x53, 0x58, 0x49, 0xc4, 0x52, 0xf2,
-	0x04, 0x1b, 0x99, 0x1d, 0xad, 0x9e, 0xb5, 0xca, 0xd3, 0xc8, 0x53, 0xf2, 0x04, 0xa3, 0x3b, 0x80,
-	0x18, 0xa6, 0xcc, 0x76, 0x71, 0x2f, 0x1e, 0x47, 0x8c, 0x84, 0x81, 0x1d, 0x0e, 0x8c, 0xec, 0x8e,
-	0x56, 0xcf, 0x5b, 0x3a, 0xf7, 0xb4, 0xa6, 0x8e, 0x47, 0x83, 0xda, 0x1f, 0x1a, 0xac, 0x74, 0xf0,
-	0xb8, 0x19, 0x06, 0x2c, 0x26, 0xe7, 0x23, 0x8e, 0xbe, 0xa5, 0xce, 0xaf, 0x21, 0xef, 0xab, 0x5a,
-	0x44, 0x8a, 0xc5, 0x7d, 0x63, 0x37, 0xd1, 0xe0, 0xdd, 0x44, 0xad, 0x07, 0xd9, 0xe7, 0xff, 0xde,
-	0x5c, 0xb0, 0xa6, 0xf1, 0x68, 0x1b, 0x0a, 0x94, 0xf4, 0x03, 0x87, 0x8d, 0x62, 0x99, 0x75, 0xc9,
-	0x9a, 0x01, 0xe8, 0x06, 0x14, 0x2e, 0x9d, 0xd1, 0x90, 0xd9, 0xa3, 0x78, 0x28, 0x12, 0x2d, 0x58,
-	0x79, 0x01, 0x9c, 0xc5, 0xc3, 0xda, 0x5f, 0x59, 0xc8, 0x74, 0xf0, 0x18, 0x55, 0x60, 0x91, 0x4c,
-	0x9a, 0xb7, 0x48, 0x5c, 0x54, 0x83, 0xb2, 0x17, 0x52, 0x66, 0xf7, 0x3c, 0x87, 0x04, 0x36, 0x71,
-	0x45, 0x4e, 0x59, 0xab, 0xc8, 0xc1, 0x26, 0xc7, 0xda, 0x2e, 0xbf, 0x9a, 0xc8, 0x89, 0x1d, 0x9f,
-	0x8a, 0x33, 0x0b, 0x96, 0xb2, 0xd0, 0x2e, 0xe4, 0x28, 0x73, 0xd8, 0x88, 0x8a, 0xd3, 0x2a, 0xfb,
-	0xeb, 0xf3, 0x85, 0x9c, 0x0a, 0xaf, 0xa5, 0xa2, 0x90, 0x01, 0xcb, 0x0e, 0x63, 0xd8, 0x8f, 0x98,
-	0xb1, 0x24, 0x5a, 0x32, 0x31, 0xd1, 0x26, 0xe4, 0x71, 0x14, 0xf6, 0x3c, 0x9e, 0x40, 0x4e, 0x24,
-	0xb0, 0x2c, 0xec, 0xb6, 0x8b, 0xbe, 0x84, 0x42, 0x8c, 0x7f, 0x1a, 0x61, 0xca, 0x70, 0x6c, 0x2c,
-	0xf3, 0xf3, 0x0f, 0x8c, 0xbf, 0x9f, 0xdd, 0xbd, 0xae, 0x48, 0xd6, 0x70, 0xdd, 0x18, 0x53, 0x7a,
-	0xca, 0x62, 0x12, 0xf4, 0xad, 0x59, 0x28, 0xba, 0x05, 0xfa, 0xc4, 0x70, 0x6d, 0x0f, 0x93, 0xbe,
-	0xc7, 0x8c, 0xfc, 0x8e, 0x56, 0xcf, 0x58, 0x2b, 0x53, 0xfc, 0xa1, 0x80, 0xd1, 0x16, 0xe4, 0x5d,
-	0xec, 0xb8, 0x43, 0x12, 0x60, 0xa3, 0x20, 0x42, 0xa6, 0x36, 0xfa, 0x0a, 0x72, 0xb8, 0xe7, 0x85,
-	0x98, 0x1a, 0xb0, 0x93, 0xa9, 0x17, 0xf7, 0x6f, 0xa4, 0x6a, 0x4c, 0x33, 0x5b, 0xdd, 0x97, 0x5a,
-	0x80, 0x1e, 0x42, 0xb9, 0x97, 0xe0, 0x03, 0x35, 0x8a, 0x62, 0x87, 0xed, 0xf9, 0x2e, 0x25, 0x49,
-	0xa3, 0xb6, 0x48, 0x2f, 0x44, 0x5f, 0x24, 0x38, 0x53, 0x7a, 0x37, 0x67, 0x12, 0x6c, 0xf9, 0x04,
-	0xca, 0x4e, 0x8f, 0x91, 0x4b, 0x3c, 0x29, 0xbf, 0x2c, 0x6a, 0x2b, 0x49, 0x50, 0xd5, 0x2e, 0x28,
-	0xe5, 0x8f, 0x86, 0x0e, 0xc3, 0xae, 0x51, 0xd9, 0xc9, 0xd4, 0x0b, 0xd6, 0x0c, 0xa8, 0x51, 0x80,
-	0x26, 0x89, 0x3c, 0x1c, 0x33, 0x7c, 0xc5, 0x38, 0x0f, 0x3c, 0x27, 0x70, 0x87, 0x58, 0xf1, 0x47,
-	0x59, 0x6f, 0x93, 0x2e, 0xc7, 0xcf, 0x87, 0x61, 0x6f, 0x20, 0x79, 0x53, 0xb6, 0x94, 0x85, 0x3e,
-	0x02, 0xb8, 0x20, 0x31, 0x65, 0x36, 0x61, 0xd8, 0x17, 0xdc, 0xc9, 0x5a, 0x05, 0x81, 0xb4, 0x19,
-	0xf6, 0xb9, 0xe2, 0xcb, 0x8d, 0x11, 0xf3, 0xc2, 0x98, 0x3c, 0x71, 0x84, 0x92, 0x6e, 0x42, 0xd1,
-	0xc3, 0x8e, 0x8b, 0x63, 0xdb, 0x73, 0xa8, 0xa7, 0x4e, 0x07, 0x09, 0x3d, 0x74, 0xa8, 0xc7, 0x4b,
-	0x9d, 0x04, 0xc8, 0x52, 0x25, 0x8b, 0x4b, 0x2a, 0x44, 0x96, 0x7a, 0x0b, 0x74, 0x15, 0xc4, 0x88,
-	0x8f, 0x29, 0x73, 0xfc, 0x48, 0x49, 0x7f, 0x45, 0xe2, 0xdd, 0x09, 0x8c, 0x3e, 0x86, 0x52, 0x14,
-	0x87, 0xe1, 0xc5, 0x64, 0x96, 0x64, 0xc5, 0x89, 0x45, 0x81, 0xc9, 0x39, 0x52, 0xbb, 0x82, 0xd2,
-	0x07, 0xa8, 0x7d, 0x1b, 0x0a, 0xd1, 0xd0, 0x21, 0x01, 0xef, 0x9f, 0xea, 0xce, 0x0c, 0x78, 0x8f,
-	0x9e, 0x79, 0xbb, 0x65, 0x35, 0x59, 0x71, 0x71, 0xca, 0xaa, 0x3d, 0x5b, 0x82, 0x65, 0x4b, 0x52,
-	0xf8, 0x35, 0x39, 0xdf, 0x81, 0xec, 0x80, 0x04, 0x52, 0xc5, 0x95, 0x39, 0x96, 0xa8, 0x35, 0x1d,
-	0x12, 0xb8, 0x96, 0x88, 0x7a, 0x5d, 0xfc, 0x99, 0xd7, 0xc5, 0xbf, 0x06, 0x39, 0x3e, 0x28, 0x89,
-	0xab, 0x9a, 0xb0, 0x34, 0xc0, 0xe3, 0xb6, 0x9b, 0x52, 0xec, 0x52, 0x5a, 0xb1, 0x09, 0x99, 0xe7,
-	0xd2, 0x32, 0xdf, 0x9f, 0x0e, 0x8c, 0x65, 0x91, 0xdf, 0xd6, 0x9b, 0xf2, 0x9b, 0x1b, 0x1a, 0x29,
-	0xfd, 0xe7, 0x3f, 0x5c, 0xff, 0xf7, 0xa1, 0xd8, 0x9b, 0x52, 0x97, 0x1a, 0x05, 0xa1, 0xbd, 0x8d,
-	0xd4, 0x81, 0x33, 0x6a, 0x2b, 0xd9, 0x25, 0x57, 0xa0, 0x43, 0x28, 0x3b, 0x49, 0x16, 0x1a, 0x20,
-	0x94, 0x97, 0xce, 0x39, 0xc5, 0xd3, 0x89, 0x78, 0x53, 0xcb, 0x90, 0x0e, 0x99, 0x0b, 0x8c, 0x8d,
-	0xa2, 0x68, 0x12, 0xff, 0x89, 0x3e, 0x83, 0x15, 0xa7, 0xd7, 0xc3, 0x51, 0x62, 0x32, 0x95, 0xc4,
-	0x0d, 0x57, 0x26, 0xf0, 0x1b, 0x06, 0x53, 0x79, 0x6e, 0x30, 0x99, 0xf3, 0xd3, 0xa5, 0x22, 0x2a,
-	0xdc, 0x4c, 0x57, 0xf8, 0xde, 0xd1, 0x92, 0x22, 0xe8, 0xca, 0x3c, 0x41, 0x6f, 0x81, 0x7e, 0x31,
-	0x1a, 0x5e, 0x90, 0xe1, 0x70, 0x96, 0xaa, 0x2e, 0x87, 0xe8, 0x14, 0x57, 0xb9, 0xde, 0x84, 0x62,
-	0xe4, 0x90, 0x69, 0xd4, 0xaa, 0x88, 0x02, 0x0e, 0xc9, 0x80, 0xda, 0x9f, 0x19, 0xc8, 0x9d, 0xc8,
-	0x0f, 0xc7, 0x7d, 0xa8, 0x70, 0x4e, 0x4d, 0x2f, 0x8b, 0x1a, 0x1a, 0x9f, 0x3c, 0xef, 0xb8, 0xd8,
-	0xf2, 0x00, 0x8f, 0xad, 0x69, 0x38, 0xda, 0x80, 0x65, 0xbe, 0x01, 0xef, 0xab, 0x54, 0x3a, 0xe7,
-	0xe8, 0x21, 0xc6, 0x68, 0x17, 0xae, 0x89, 0x27, 0x80, 0xea, 0x92, 0x9d, 0x9a, 0x3f, 0xab, 0x03,
-	0x3c, 0x6e, 0x29, 0xcf, 0x81, 0x1c, 0x45, 0x75, 0xd0, 0x7d, 0xe7, 0x4a, 0x3c, 0x05, 0x14, 0x49,
-	0xe5, 0xc7, 0xac, 0x6c, 0x55, 0x7c, 0xe7, 0xaa, 0x83, 0xc7, 0x0d, 0x85, 0xf2, 0x9d, 0x23, 0x67,
-	0x1c, 0x8e, 0xf8, 0x8b, 0x60, 0xe8, 0x8c, 0x27, 0x3b, 0xcb, 0x0f, 0xd9, 0xaa, 0x74, 0xb5, 0xb8,
-	0x47, 0xed, 0x7c, 0x07, 0x50, 0xe4, 0x8c, 0x28, 0xb6, 0x13, 0x95, 0x52, 0x21, 0x88, 0xbc, 0xa5,
-	0x0b, 0x4f, 0x67, 0x5a, 0x12, 0x67, 0xf9, 0x86, 0x8c, 0x56, 0x6f, 0x93, 0xd9, 0xab, 0x43, 0x48,
-	0x25, 0x6f, 0xad, 0x09, 0xf7, 0x89, 0xf0, 0xce, 0x5e, 0x1e, 0xe8, 0x2e, 0x5c, 0xe3, 0xf9, 0xe3,
-	0xc0, 0x95, 0x09, 0x89, 0x91, 0x4a, 0x85, 0x4e, 0xca, 0x16, 0x2f, 0xcd, 0x0c, 0x5c, 0x91, 0x10,
-	0x9f, 0xac, 0x54, 0x7e, 0x14, 0x19, 0x0e, 0xc4, 0x73, 0x46, 0x55, 0x50, 0x90, 0x23, 0x70, 0x8a,
-	0xcb, 0xfc, 0x6f, 0xff, 0xa6, 0x41, 0x61, 0xfa, 0x09, 0x47, 0x5b, 0xb0, 0xde, 0x31, 0x1f, 0xdb,
-	0xa7, 0xdd, 0x46, 0xf7, 0xec, 0xd4, 0x3e, 0x3b, 0x3e, 0x3d, 0x31, 0x9b, 0xed, 0xc3, 0xb6, 0xd9,
-	0xd2, 0x17, 0xd0, 0x26, 0xac, 0x25, 0x7c, 0x0f, 0xcc, 0x63, 0xd3, 0x6a, 0x74, 0xdb, 0xc7, 0x0f,
-	0x74, 0x0d, 0xad, 0xc1, 0x6a, 0xc2, 0xd5, 0x68, 0x76, 0xdb, 0xdf, 0x9b, 0xfa, 0x22, 0x5a, 0x07,
-	0x94, 0x80, 0x2d, 0xb3, 0xdb, 0xb6, 0xcc, 0x96, 0x9e, 0x99, 0x0b, 0x3f, 0x6c, 0xb4, 0x8f, 0xcc,
-	0x96, 0x9e, 0xdd, 0xca, 0xfe, 0xf2, 0xb4, 0xba, 0x70, 0xfb, 0x0c, 0x8a, 0x89, 0x09, 0x86, 0xb6,
-	0xc1, 0xb0, 0xcc, 0xef, 0xce, 0xcc, 0xd3, 0xae, 0xdd, 0x69, 0x1f, 0xb7, 0xe6, 0x72, 0xaa, 0x41,
-	0x35, 0xe5, 0x3d, 0x39, 0x3b, 0x38, 0x6a, 0x37, 0xed, 0x96, 0xd9, 0xb4, 0x1e, 0x9f, 0x74, 0xdb,
-	0x8f, 0x8e, 0x75, 0x4d, 0x6d, 0xfb, 0xab, 0x06, 0xe5, 0xd4, 0xe4, 0x41, 0x55, 0xd8, 0x9a, 0xac,
-	0x7d, 0x63, 0xbd, 0x37, 0x60, 0x63, 0xce, 0xdf, 0x68, 0x36, 0xcd, 0x93, 0xae, 0xd9, 0xd2, 0xb5,
-	0x64, 0x5a, 0x93, 0x32, 0xce, 0x8e, 0x0e, 0xdb, 0x47, 0xbc, 0x92, 0x45, 0xde, 0xc6, 0x39, 0xaf,
-	0xf9, 0xc3, 0x89, 0x2c, 0x5e, 0xa6, 0x73, 0x70, 0xf0, 0xfc, 0x65, 0x55, 0x7b, 0xf1, 0xb2, 0xaa,
-	0xfd, 0xf7, 0xb2, 0xaa, 0xfd, 0xfe, 0xaa, 0xba, 0xf0, 0xe2, 0x55, 0x75, 0xe1, 0x9f, 0x57, 0xd5,
-	0x85, 0x1f, 0xeb, 0x7d, 0xc2, 0xbc, 0xd1, 0xf9, 0x6e, 0x2f, 0xf4, 0xf7, 0xb8, 0xc6, 0xef, 0x06,
-	0x98, 0xfd, 0x1c, 0xc6, 0x03, 0x61, 0xec, 0x5d, 0x89, 0x77, 0x3b, 0x1b, 0x47, 0x98, 0x9e, 0xe7,
-	0xc4, 0xcb, 0xfb, 0xf3, 0xff, 0x03, 0x00, 0x00, 0xff, 0xff, 0x9d, 0xa2, 0x9b, 0x45, 0xd0, 0x0b,
-	0x00, 0x00,
+	// 1725 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x57, 0xdd, 0x6e, 0xdb, 0xc8,
+	0x15, 0xb6, 0x2c, 0x59, 0x96, 0x8e, 0x44, 0x49, 0x9e, 0xd8, 0x09, 0xe3, 0xa4, 0x8a, 0xab, 0x45,
+	0x5a, 0x27, 0x48, 0x1c, 0x24, 0x2d, 0x16, 0x68, 0x51, 0x74, 0x6b, 0x4b, 0xf4, 0x46, 0x50, 0xea,
+	0x55, 0x69, 0x79, 0xb7, 0xdb, 0x1b, 0x62, 0x4c, 0x8e, 0xad, 0x81, 0xf8, 0x57, 0xce, 0xc8, 0xb1,
+	0xf2, 0x04, 0xbd, 0xe8, 0xc5, 0xbe, 0xc3, 0xde, 0xf4, 0x01, 0x8a, 0x3e, 0xc3, 0x5e, 0xb5, 0x8b,
+	0x5e, 0xf5, 0xaa, 0x28, 0x92, 0x27, 0xe8, 0x03, 0x14, 0x28, 0xe6, 0x87, 0x14, 0xa9, 0x78, 0xb3,
+	0x7b, 0x61, 0x98, 0xe7, 0x3b, 0x1f, 0x67, 0xe6, 0x1c, 0x9e, 0xf3, 0xcd, 0x11, 0xec, 0xf0, 0x59,
+	0xc0, 0x9e, 0x89, 0xbf, 0xab, 0xe7, 0xe2, 0xdf, 0x41, 0x9c, 0x44, 0x3c, 0x42, 0x0d, 0x01, 0x1f,
+	0x88, 0xbf, 0xab, 0xe7, 0xbb, 0xdb, 0x97, 0xd1, 0x65, 0x24, 0xf1, 0x67, 0xe2, 0x49, 0x51, 0x76,
+	0xef, 0xba, 0x11, 0x0b, 0x22, 0xe6, 0x28, 0x87, 0x32, 0xb4, 0x4b, 0x2d, 0x8a, 0x5d, 0x5f, 0x2c,
+	0x8a, 0x5d, 0x5f, 0xc1, 0xbd, 0x5f, 0x43, 0xcb, 0x72, 0xa7, 0x51, 0x3f, 0x0a, 0x02, 0xca, 0x03,
+	0x12, 0x72, 0xb4, 0x0d, 0x1b, 0x34, 0xf4, 0xc8, 0xb5, 0x59, 0xda, 0x2b, 0xed, 0x1b, 0xb6, 0x32,
+	0xd0, 0x6d, 0xa8, 0x7a, 0xf4, 0x92, 0x30, 0x6e, 0xae, 0xef, 0x95, 0xf6, 0x9b, 0xb6, 0xb6, 0x7a,
+	0xff, 0x28, 0x41, 0x63, 0x44, 0x16, 0xbf, 0xc5, 0x9c, 0x24, 0x14, 0xfb, 0x08, 0x41, 0x85, 0x11,
+	0xe2, 0xc9, 0x97, 0x9b, 0xb6, 0x7c, 0x46, 0x8f, 0x61, 0x2b, 0x9e, 0x9f, 0xfb, 0xd4, 0x75, 0x66,
+	0x64, 0xe1, 0x14, 0x96, 0x69, 0x2b, 0xc7, 0x88, 0x2c, 0x06, 0x12, 0x5e, 0xe1, 0xce, 0x88, 0xeb,
+	0xe2, 0x99, 0x59, 0x5e, 0xe1, 0x8e, 0x24, 0x8c, 0x7e, 0x02, 0xed, 0x1c, 0x97, 0xd1, 0x37, 0xc4,
+	0xac, 0xec, 0x95, 0xf6, 0x2b, 0xb6, 0x91, 0x31, 0x4f, 0xe9, 0x1b, 0x82, 0x9e, 0x00, 0xe2, 0x84,
+	0x71, 0xc7, 0x23, 0x6e, 0xb2, 0x88, 0x39, 0x8d, 0x42, 0x27, 0x9a, 0x99, 0x1b, 0x7b, 0xa5, 0xfd,
+	0x9a, 0xdd, 0x11, 0x9e, 0x41, 0xe6, 0xf8, 0x6c, 0xd6, 0xfb, 0x5b, 0x09, 0xda, 0x23, 0xb2, 0xe8,
+	0x47, 0x21, 0x4f, 0xe8, 0xf9, 0x5c, 0xa0, 0xdf, 0x91, 0x93, 0x5f, 0x42, 0x2d, 0xd0, 0x71, 0xcb,
+	0x70, 0x1a, 0x2f, 0xcc, 0x83, 0xdc, 0x37, 0x3a, 0xc8, 0xe5, 0xe5, 0xa8, 0xf2, 0xcd, 0xbf, 0x1f,
+	0xac, 0xd9, 0x19, 0x1f, 0xdd, 0x87, 0x3a, 0xa3, 0x97, 0x21, 0xe6, 0xf3, 0x84, 0xe8, 0xf8, 0x96,
+	0x00, 0xba, 0x07, 0xf5, 0x2b, 0x3c, 0xf7, 0xb9, 0x33, 0x4f, 0x7c, 0x19, 0x53, 0xdd, 0xae, 0x49,
+	0xe0, 0x2c, 0xf1, 0xc5, 0xa7, 0x98, 0x12, 0x7a, 0x39, 0xe5, 0x32, 0x84, 0xb2, 0xad, 0xad, 0xde,
+	0x7f, 0x37, 0xa0, 0x3c, 0x22, 0x0b, 0xd4, 0x82, 0x75, 0x9a, 0x7e, 0x80, 0x75, 0xea, 0xa1, 0x1e,
+	0x18, 0xd3, 0x88, 0x71, 0xc7, 0x9d, 0x62, 0x1a, 0x3a, 0xd4, 0x93, 0x67, 0xad, 0xd8, 0x0d, 0x01,
+	0xf6, 0x05, 0x36, 0xf4, 0xc4, 0x9a, 0x31, 0x4e, 0x70, 0xc0, 0xe4, 0x59, 0xea, 0xb6, 0xb6, 0xd0,
+	0x01, 0x54, 0x19, 0xc7, 0x7c, 0xce, 0xe4, 0x29, 0x5a, 0x2f, 0x6e, 0xaf, 0x06, 0x78, 0x2a, 0xbd,
+	0xb6, 0x66, 0x21, 0x13, 0x36, 0x31, 0xe7, 0x24, 0x88, 0xd5, 0xe1, 0x0c, 0x3b, 0x35, 0xd1, 0x5d,
+	0xa8, 0x91, 0x38, 0x72, 0xa7, 0xe2, 0x00, 0x55, 0x79, 0x80, 0x4d, 0x69, 0x0f, 0x3d, 0x91, 0x0b,
+	0x3e, 0x4d, 0x08, 0x9b, 0x46, 0xbe, 0x67, 0x6e, 0xca, 0xd7, 0x96, 0x00, 0xfa, 0x18, 0xea, 0x09,
+	0xf9, 0xe3, 0x9c, 0x30, 0x4e, 0x12, 0xb3, 0x26, 0x4e, 0x77, 0x64, 0xfe, 0xf3, 0xaf, 0x4f, 0xb7,
+	0x75, 0x75, 0x1f, 0x7a, 0x5e, 0x42, 0x18, 0x3b, 0xe5, 0x09, 0x0d, 0x2f, 0xed, 0x25, 0x15, 0x75,
+	0xa0, 0x7c, 0x41, 0x88, 0x59, 0x97, 0x7b, 0x89, 0x47, 0xf4, 0x08, 0x3a, 0xa9, 0xdb, 0x73, 0x74,
+	0x0a, 0x41, 0xa6, 0xb0, 0x9d, 0xe1, 0x2f, 0x25, 0x8c, 0x1e, 0x42, 0x8b, 0x71, 0x9c, 0xe4, 0x88,
+	0x0d, 0x49, 0x34, 0x34, 0xaa, 0x69, 0xbb, 0x50, 0xf3, 0x08, 0xf6, 0x7c, 0x1a, 0x12, 0xb3, 0x29,
+	0x09, 0x99, 0x8d, 0x7e, 0x01, 0x55, 0xe2, 0x4e, 0x23, 0xc2, 0x4c, 0x63, 0xaf, 0xbc, 0xdf, 0x78,
+	0x71, 0xaf, 0x90, 0xba, 0x62, 0xd3, 0xe9, 0xf2, 0xd0, 0x2f, 0xa0, 0x07, 0xd0, 0x10, 0x4f, 0x69,
+	0xab, 0xb4, 0xe4, 0xa7, 0x04, 0x01, 0xe9, 0x2e, 0x79, 0x09, 0x86, 0x9b, 0xab, 0x4f, 0x66, 0xb6,
+	0xe5, 0x16, 0xf7, 0x57, 0xbf, 0x4e, 0xbe, 0x88, 0xf5, 0x1e, 0xc5, 0x17, 0xd1, 0xcf, 0x73, 0x35,
+	0xdc, 0xf9, 0x70, 0x0d, 0xe7, 0xaa, 0xf7, 0x23, 0x30, 0xb0, 0xcb, 0xe9, 0x15, 0x49, 0xb3, 0xb3,
+	0x25, 0x83, 0x6f, 0x2a, 0x50, 0x27, 0xe7, 0x01, 0x34, 0x62, 0x4c, 0xb3, 0x04, 0x22, 0x49, 0x01,
+	0x01, 0x69, 0xc2, 0x47, 0x60, 0xb8, 0x7e, 0xc4, 0x96, 0x39, 0xbe, 0xa5, 0x56, 0x51, 0xa0, 0x26,
+	0xc9, 0x46, 0x09, 0xe6, 0x3e, 0xe6, 0xc4, 0x33, 0xb7, 0xf7, 0xca, 0xfb, 0x75, 0x7b, 0x09, 0xf4,
+	0x18, 0x40, 0x9f, 0xc6, 0x53, 0x92, 0x70, 0x72, 0xcd, 0x65, 0x67, 0xe0, 0xd0, 0xf3, 0x89, 0xae,
+	0x7e, 0x6d, 0x7d, 0x97, 0x78, 0x09, 0xfc, 0xdc, 0x8f, 0xdc, 0x99, 0xaa, 0x7a, 0xc3, 0xd6, 0x16,
+	0xfa, 0x11, 0xc0, 0x05, 0x4d, 0x18, 0x77, 0x28, 0x27, 0x81, 0xd6, 0x94, 0xba, 0x44, 0x86, 0x9c,
+	0x04, 0xbd, 0xaf, 0x4b, 0x60, 0x1c, 0xce, 0xf9, 0x34, 0x4a, 0xe8, 0x1b, 0x2c, 0xf5, 0xe1, 0x01,
+	0x34, 0xa6, 0x04, 0x7b, 0x24, 0x71, 0xa6, 0x98, 0x4d, 0xf5, 0xee, 0xa0, 0xa0, 0x97, 0x98, 0x4d,
+	0x45, 0xa8, 0x29, 0x41, 0x85, 0xaa, 0x7a, 0xb0, 0xa9, 0x29, 0x2a, 0xd4, 0x47, 0xd0, 0xd1, 0x24,
+	0x4e, 0x03, 0xc2, 0x38, 0x0e, 0x62, 0x79, 0xb0, 0x8a, 0xdd, 0x56, 0xf8, 0x24, 0x85, 0xd1, 0x8f,
+	0xa1, 0x19, 0x27, 0x51, 0x74, 0x91, 0x96, 0x48, 0x45, 0xee, 0xd8, 0x90, 0x98, 0xaa, 0x91, 0xde,
+	0x57, 0x25, 0x68, 0xfe, 0x00, 0x11, 0xbb, 0x0f, 0xf5, 0xd8, 0xc7, 0x34, 0x14, 0x09, 0xd4, 0xe9,
+	0x59, 0x02, 0xdf, 0x23, 0x53, 0x4b, 0x25, 0xaa, 0xe4, 0x95, 0x48, 0xe0, 0xf8, 0x32, 0x21, 0x84,
+	0x69, 0x91, 0xd5, 0x56, 0xef, 0x7f, 0x55, 0xd8, 0xb4, 0x55, 0xa7, 0xbd, 0xa7, 0x52, 0x4f, 0xa0,
+	0x32, 0xa3, 0xa1, 0x12, 0xa7, 0xd6, 0x4a, 0x11, 0xea, 0x77, 0x46, 0x34, 0xf4, 0x6c, 0xc9, 0x7a,
+	0x5f, 0xd3, 0xca, 0xef, 0x6b, 0xda, 0x0e, 0x54, 0xc5, 0xbd, 0x40, 0x3d, 0x9d, 0x9d, 0x8d, 0x19,
+	0x59, 0x0c, 0xbd, 0x82, 0x10, 0x6d, 0x14, 0x85, 0x28, 0xa7, 0x5e, 0xd5, 0xa2, 0x7a, 0xbd, 0xc8,
+	0x74, 0x70, 0x53, 0x9e, 0x6f, 0xf7, 0xa6, 0xf3, 0xad, 0x68, 0x61, 0x41, 0xd6, 0x6a, 0x1f, 0x94,
+	0xb5, 0xfa, 0x0f, 0x97, 0xb5, 0x4f, 0xa0, 0xe1, 0x66, 0x15, 0xcf, 0x4c, 0x90, 0x8d, 0x7f, 0xa7,
+	0x70, 0x9c, 0x65, 0x47, 0xe8, 0x9e, 0xcf, 0xbf, 0x21, 0x74, 0xc9, 0x8b, 0x02, 0x4c, 0x43, 0x29,
+	0x69, 0x99, 0x2e, 0x89, 0x91, 0xe0, 0xea, 0xf9, 0xc1, 0xe7, 0x24, 0xa1, 0x17, 0x94, 0x24, 0x03,
+	0x49, 0x49, 0x75, 0x49, 0xbd, 0x80, 0x8e, 0xc1, 0xc0, 0xf9, 0xba, 0x97, 0x9a, 0xd7, 0x58, 0x49,
+	0x46, 0xa1, 0x33, 0x52, 0xd1, 0x29, 0xbc, 0x96, 0x4a, 0xb3, 0xf1, 0x61, 0x69, 0x6e, 0xdd, 0x2c,
+	0xcd, 0x3f, 0x85, 0x36, 0x76, 0x5d, 0x12, 0xe7, 0x98, 0x6d, 0xc9, 0x6c, 0xa5, 0xf0, 0x0d, 0xe2,
+	0xdc, 0x59, 0x11, 0x67, 0x6b, 0x55, 0x40, 0xb7, 0x64, 0x1e, 0xef, 0x16, 0xf3, 0xf8, 0xbd, 0xea,
+	0x59, 0x68, 0x1e, 0xb4, 0xda, 0x3c, 0x8f, 0xa0, 0x73, 0x31, 0xf7, 0x2f, 0xa8, 0xef, 0xaf, 0x4a,
+	0x5c, 0x3b, 0xc3, 0x6f, 0xd6, 0xca, 0xed, 0xf7, 0xb4, 0xf2, 0x21, 0xb4, 0xc8, 0x75, 0x4c, 0x93,
+	0xe5, 0x4a, 0x3b, 0xea, 0x42, 0xd2, 0xe8, 0x4d, 0x6a, 0x79, 0x7b, 0x55, 0x2d, 0x7f, 0x03, 0x95,
+	0x2f, 0xa2, 0x64, 0x86, 0xee, 0xc0, 0xa6, 0xea, 0x0c, 0x66, 0x96, 0xf6, 0xca, 0x42, 0x10, 0x65,
+	0x6b, 0xc8, 0x8b, 0x47, 0xa7, 0x5b, 0x3a, 0xd7, 0xa5, 0x13, 0x34, 0x34, 0xf4, 0x58, 0x6f, 0x0c,
+	0xd5, 0x49, 0xc4, 0xb1, 0xcf, 0x44, 0x76, 0x35, 0xce, 0x64, 0x17, 0x57, 0xec, 0xcc, 0x16, 0x43,
+	0x60, 0x14, 0x93, 0x50, 0x8b, 0x9c, 0x7c, 0x16, 0x9a, 0x40, 0x98, 0x9b, 0x44, 0xaf, 0x75, 0xab,
+	0x6a, 0xab, 0xf7, 0x2b, 0x00, 0x1b, 0x73, 0xf2, 0x05, 0x0d, 0xbd, 0xe8, 0xb5, 0x60, 0xbd, 0x96,
+	0x4f, 0x7a, 0x4d, 0x6d, 0xe5, 0x94, 0x5a, 0xad, 0xa9, 0xad, 0xde, 0xdf, 0x2b, 0x50, 0x1d, 0xab,
+	0x51, 0xe5, 0x13, 0x68, 0x89, 0xa0, 0xb2, 0x4e, 0x51, 0xb1, 0x7d, 0xa8, 0xab, 0x8c, 0x19, 0x59,
+	0xd8, 0x19, 0x3d, 0xcd, 0x8a, 0xa8, 0x4c, 0xbd, 0xc9, 0x8c, 0x2c, 0x8e, 0x09, 0x41, 0x07, 0x70,
+	0x4b, 0x0e, 0xae, 0xba, 0x78, 0x9c, 0xc2, 0x9d, 0xb1, 0x35, 0x23, 0x8b, 0x81, 0xf6, 0x1c, 0xa9,
+	0xeb, 0x63, 0x1f, 0x3a, 0x01, 0xbe, 0x96, 0x43, 0xa9, 0xd6, 0x0f, 0x35, 0x3e, 0x19, 0x76, 0x2b,
+	0xc0, 0xd7, 0x23, 0xb2, 0x38, 0xd4, 0xa8, 0x58, 0x39, 0xc6, 0x8b, 0x68, 0x2e, 0x66, 0x53, 0x1f,
+	0x2f, 0xd2, 0x95, 0xd5, 0xe8, 0xb4, 0xa5, 0x5c, 0x03, 0xe1, 0xd1, 0x2b, 0x3f, 0x01, 0x14, 0xe3,
+	0x39, 0x23, 0x4e, 0x2e, 0x52, 0x26, 0xb5, 0xaa, 0x66, 0x77, 0xa4, 0x67, 0x94, 0x85, 0xc4, 0xd0,
+	0xc7, 0x70, 0x47, 0xb1, 0xf5, 0x94, 0xbc, 0x9c, 0x7f, 0xa5, 0x8a, 0xd5, 0xec, 0x1d, 0xe9, 0x1e,
+	0x4b, 0xef, 0x72, 0x06, 0x96, 0x73, 0x75, 0xb6, 0x4b, 0x1c, 0x89, 0x2d, 0x6a, 0x92, 0x6f, 0xa4,
+	0x5b, 0x8c, 0x05, 0x28, 0x2e, 0x35, 0xc5, 0x4b, 0x08, 0x9b, 0xfb, 0x9c, 0x49, 0x19, 0xab, 0xd9,
+	0x4d, 0x09, 0xda, 0x0a, 0x43, 0x4f, 0xe1, 0x96, 0x48, 0x06, 0x09, 0x3d, 0x15, 0x9d, 0xbc, 0x53,
+	0x99, 0x9c, 0xbb, 0x0c, 0x5b, 0xe4, 0xc9, 0x0a, 0x3d, 0x19, 0x9d, 0xb8, 0x5a, 0x99, 0x12, 0x02,
+	0x4e, 0x42, 0x39, 0xa5, 0xeb, 0x74, 0x34, 0xd4, 0x1d, 0x98, 0xe1, 0xcb, 0x64, 0xbc, 0x8e, 0x92,
+	0x99, 0xa3, 0x4a, 0x24, 0x25, 0x37, 0xd5, 0xc2, 0xc2, 0xa3, 0x6a, 0x4a, 0xb3, 0x1f, 0x42, 0x4b,
+	0xce, 0xb4, 0x84, 0x93, 0xc4, 0x61, 0x84, 0xab, 0xb1, 0xac, 0x2e, 0x62, 0xd2, 0xe8, 0x29, 0xe1,
+	0xec, 0xf1, 0x5f, 0x4a, 0x50, 0xcf, 0xc6, 0x5a, 0xb4, 0x0b, 0xb7, 0x47, 0xd6, 0x97, 0xce, 0xe9,
+	0xe4, 0x70, 0x72, 0x76, 0xea, 0x9c, 0x9d, 0x9c, 0x8e, 0xad, 0xfe, 0xf0, 0x78, 0x68, 0x0d, 0x3a,
+	0x6b, 0xc8, 0x84, 0xed, 0x9c, 0xcf, 0xb6, 0x7e, 0x77, 0x66, 0x9d, 0x4e, 0xac, 0x41, 0xa7, 0x84,
+	0xee, 0xc2, 0x4e, 0xce, 0xf3, 0xa9, 0x75, 0x62, 0xd9, 0x87, 0x93, 0xe1, 0xc9, 0xa7, 0x9d, 0x75,
+	0xb4, 0x03, 0x5b, 0x39, 0xd7, 0x61, 0x7f, 0x32, 0xfc, 0xdc, 0xea, 0x94, 0xd1, 0x6d, 0x40, 0x85,
+	0xb5, 0x26, 0x43, 0xdb, 0x1a, 0x74, 0x2a, 0x2b, 0xf4, 0xe3, 0xc3, 0xe1, 0x2b, 0x6b, 0xd0, 0xd9,
+	0xd8, 0xad, 0xfc, 0xe9, 0xeb, 0xee, 0xda, 0xe3, 0x33, 0x68, 0xe4, 0x2e, 0x46, 0x74, 0x1f, 0x4c,
+	0x7d, 0x08, 0x67, 0x34, 0x3c, 0x19, 0xac, 0x9c, 0xb6, 0x07, 0xdd, 0x82, 0x77, 0x7c, 0x76, 0xf4,
+	0x6a, 0xd8, 0x77, 0x06, 0x56, 0xdf, 0xfe, 0x72, 0x3c, 0x19, 0x7e, 0x76, 0xd2, 0x29, 0xe9, 0x65,
+	0xff, 0x5c, 0x02, 0xa3, 0x70, 0xa1, 0xa1, 0x2e, 0xec, 0xa6, 0xef, 0xde, 0x98, 0x89, 0x7b, 0x70,
+	0x67, 0xc5, 0x7f, 0xd8, 0xef, 0x5b, 0x63, 0x95, 0x8c, 0xdc, 0xb1, 0xd2, 0x30, 0xce, 0x5e, 0x1d,
+	0x0f, 0x5f, 0x89, 0x48, 0xd6, 0x45, 0x82, 0x57, 0xbc, 0xd6, 0xef, 0xc7, 0x32, 0xf8, 0xb2, 0x3a,
+	0xce, 0xd1, 0xd1, 0x37, 0x6f, 0xbb, 0xa5, 0x6f, 0xdf, 0x76, 0x4b, 0xff, 0x79, 0xdb, 0x2d, 0x7d,
+	0xf5, 0xae, 0xbb, 0xf6, 0xed, 0xbb, 0xee, 0xda, 0xbf, 0xde, 0x75, 0xd7, 0xfe, 0xb0, 0x7f, 0x49,
+	0xf9, 0x74, 0x7e, 0x7e, 0xe0, 0x46, 0xc1, 0x33, 0x21, 0xdb, 0x4f, 0x43, 0xc2, 0xc5, 0x67, 0x97,
+	0xc6, 0xb3, 0x6b, 0xf9, 0x03, 0x9a, 0x2f, 0x62, 0xc2, 0xce, 0xab, 0xf2, 0xb7, 0xee, 0xcf, 0xfe,
+	0x1f, 0x00, 0x00, 0xff, 0xff, 0x7b, 0x2b, 0xed, 0x31, 0x59, 0x0f, 0x00, 0x00,
 }
 
 func (m *EchoCommitment) Marshal() (dAtA []byte, err error) {
@@ -1146,12 +1524,19 @@ func (m *KeyMaterial) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 			dAtA[i] = 0
 		}
 		i--
-		dAtA[i] = 0x20
+		dAtA[i] = 0x28
 	}
 	if m.PublicKeySize != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.PublicKeySize))
 		i--
-		dAtA[i] = 0x18
+		dAtA[i] = 0x20
+	}
+	if len(m.PublicKeyKeccak) > 0 {
+		i -= len(m.PublicKeyKeccak)
+		copy(dAtA[i:], m.PublicKeyKeccak)
+		i = encodeVarintKms(dAtA, i, uint64(len(m.PublicKeyKeccak)))
+		i--
+		dAtA[i] = 0x1a
 	}
 	if len(m.PublicKeyDigest) > 0 {
 		i -= len(m.PublicKeyDigest)
@@ -1190,6 +1575,11 @@ func (m *KeyContribution) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Height != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x28
+	}
 	if len(m.VaultUrl) > 0 {
 		i -= len(m.VaultUrl)
 		copy(dAtA[i:], m.VaultUrl)
@@ -1248,13 +1638,31 @@ func (m *Key) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 			copy(dAtA[i:], m.Simulated[iNdEx])
 			i = encodeVarintKms(dAtA, i, uint64(len(m.Simulated[iNdEx])))
 			i--
-			dAtA[i] = 0x72
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xa2
 		}
+	}
+	if m.ClosedHeight != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.ClosedHeight))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x98
+	}
+	if m.PaidHeight != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.PaidHeight))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x90
 	}
 	if m.ActiveHeight != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.ActiveHeight))
 		i--
-		dAtA[i] = 0x68
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x88
 	}
 	if m.Material != nil {
 		{
@@ -1266,7 +1674,9 @@ func (m *Key) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 			i = encodeVarintKms(dAtA, i, uint64(size))
 		}
 		i--
-		dAtA[i] = 0x62
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x82
 	}
 	if len(m.Contributions) > 0 {
 		for iNdEx := len(m.Contributions) - 1; iNdEx >= 0; iNdEx-- {
@@ -1279,8 +1689,15 @@ func (m *Key) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 				i = encodeVarintKms(dAtA, i, uint64(size))
 			}
 			i--
-			dAtA[i] = 0x5a
+			dAtA[i] = 0x7a
 		}
+	}
+	if len(m.EchoDigest) > 0 {
+		i -= len(m.EchoDigest)
+		copy(dAtA[i:], m.EchoDigest)
+		i = encodeVarintKms(dAtA, i, uint64(len(m.EchoDigest)))
+		i--
+		dAtA[i] = 0x72
 	}
 	if len(m.Echoes) > 0 {
 		for iNdEx := len(m.Echoes) - 1; iNdEx >= 0; iNdEx-- {
@@ -1293,25 +1710,40 @@ func (m *Key) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 				i = encodeVarintKms(dAtA, i, uint64(size))
 			}
 			i--
-			dAtA[i] = 0x52
+			dAtA[i] = 0x6a
 		}
 	}
 	if m.Deadline != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.Deadline))
 		i--
-		dAtA[i] = 0x48
+		dAtA[i] = 0x60
+	}
+	if m.StartedHeight != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.StartedHeight))
+		i--
+		dAtA[i] = 0x58
 	}
 	if m.RequestedHeight != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.RequestedHeight))
 		i--
-		dAtA[i] = 0x40
+		dAtA[i] = 0x50
+	}
+	if m.Fee != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Fee))
+		i--
+		dAtA[i] = 0x48
 	}
 	if len(m.Requester) > 0 {
 		i -= len(m.Requester)
 		copy(dAtA[i:], m.Requester)
 		i = encodeVarintKms(dAtA, i, uint64(len(m.Requester)))
 		i--
-		dAtA[i] = 0x3a
+		dAtA[i] = 0x42
+	}
+	if m.Threshold != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Threshold))
+		i--
+		dAtA[i] = 0x38
 	}
 	if m.EpochId != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.EpochId))
@@ -1464,6 +1896,16 @@ func (m *Contribution) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Agrees {
+		i--
+		if m.Agrees {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x28
+	}
 	if m.Height != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.Height))
 		i--
@@ -1511,26 +1953,46 @@ func (m *Request) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Simulated) > 0 {
+		for iNdEx := len(m.Simulated) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Simulated[iNdEx])
+			copy(dAtA[i:], m.Simulated[iNdEx])
+			i = encodeVarintKms(dAtA, i, uint64(len(m.Simulated[iNdEx])))
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xb2
+		}
+	}
+	if m.ExpiredHeight != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.ExpiredHeight))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
 	if m.PaidHeight != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.PaidHeight))
 		i--
 		dAtA[i] = 0x1
 		i--
-		dAtA[i] = 0x88
+		dAtA[i] = 0xa0
 	}
 	if m.FulfilledHeight != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.FulfilledHeight))
 		i--
 		dAtA[i] = 0x1
 		i--
-		dAtA[i] = 0x80
+		dAtA[i] = 0x98
 	}
 	if len(m.Plaintext) > 0 {
 		i -= len(m.Plaintext)
 		copy(dAtA[i:], m.Plaintext)
 		i = encodeVarintKms(dAtA, i, uint64(len(m.Plaintext)))
 		i--
-		dAtA[i] = 0x7a
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x92
 	}
 	if len(m.Contributions) > 0 {
 		for iNdEx := len(m.Contributions) - 1; iNdEx >= 0; iNdEx-- {
@@ -1543,23 +2005,32 @@ func (m *Request) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 				i = encodeVarintKms(dAtA, i, uint64(size))
 			}
 			i--
-			dAtA[i] = 0x72
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0x8a
 		}
 	}
 	if m.Deadline != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.Deadline))
 		i--
-		dAtA[i] = 0x68
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x80
 	}
 	if m.AcceptedHeight != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.AcceptedHeight))
 		i--
-		dAtA[i] = 0x60
+		dAtA[i] = 0x78
+	}
+	if m.RequestedHeight != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.RequestedHeight))
+		i--
+		dAtA[i] = 0x70
 	}
 	if m.Fee != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.Fee))
 		i--
-		dAtA[i] = 0x58
+		dAtA[i] = 0x68
 	}
 	{
 		size, err := m.Authorization.MarshalToSizedBuffer(dAtA[:i])
@@ -1570,7 +2041,17 @@ func (m *Request) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i = encodeVarintKms(dAtA, i, uint64(size))
 	}
 	i--
-	dAtA[i] = 0x52
+	dAtA[i] = 0x62
+	{
+		size, err := m.Domain.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintKms(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x5a
 	if len(m.Ciphertexts) > 0 {
 		for iNdEx := len(m.Ciphertexts) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -1582,7 +2063,7 @@ func (m *Request) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 				i = encodeVarintKms(dAtA, i, uint64(size))
 			}
 			i--
-			dAtA[i] = 0x4a
+			dAtA[i] = 0x52
 		}
 	}
 	if len(m.Requester) > 0 {
@@ -1590,7 +2071,12 @@ func (m *Request) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		copy(dAtA[i:], m.Requester)
 		i = encodeVarintKms(dAtA, i, uint64(len(m.Requester)))
 		i--
-		dAtA[i] = 0x42
+		dAtA[i] = 0x4a
+	}
+	if m.Threshold != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Threshold))
+		i--
+		dAtA[i] = 0x40
 	}
 	if m.Status != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.Status))
@@ -1634,6 +2120,118 @@ func (m *Request) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *Work) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Work) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Work) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.RequestIds) > 0 {
+		for iNdEx := len(m.RequestIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.RequestIds[iNdEx])
+			copy(dAtA[i:], m.RequestIds[iNdEx])
+			i = encodeVarintKms(dAtA, i, uint64(len(m.RequestIds[iNdEx])))
+			i--
+			dAtA[i] = 0x12
+		}
+	}
+	if len(m.KeyIds) > 0 {
+		for iNdEx := len(m.KeyIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.KeyIds[iNdEx])
+			copy(dAtA[i:], m.KeyIds[iNdEx])
+			i = encodeVarintKms(dAtA, i, uint64(len(m.KeyIds[iNdEx])))
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Totals) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Totals) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Totals) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Escrow != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Escrow))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Open != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Open))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Requests != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Requests))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *RateWindow) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *RateWindow) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *RateWindow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Blocks != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Blocks))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Window != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.Window))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *Params) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -1654,13 +2252,47 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.ParameterSets) > 0 {
+		for iNdEx := len(m.ParameterSets) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.ParameterSets[iNdEx])
+			copy(dAtA[i:], m.ParameterSets[iNdEx])
+			i = encodeVarintKms(dAtA, i, uint64(len(m.ParameterSets[iNdEx])))
+			i--
+			dAtA[i] = 0x6a
+		}
+	}
+	if m.WorkWindowBlocks != 0 {
+		i = encodeVarintKms(dAtA, i, uint64(m.WorkWindowBlocks))
+		i--
+		dAtA[i] = 0x60
+	}
 	if m.RetentionBlocks != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.RetentionBlocks))
 		i--
-		dAtA[i] = 0x48
+		dAtA[i] = 0x58
 	}
 	if m.MaxEndBlockItems != 0 {
 		i = encodeVarintKms(dAtA, i, uint64(m.MaxEndBlockItems))
+		i--
+		dAtA[i] = 0x50
+	}
+	if m.PauseResults {
+		i--
+		if m.PauseResults {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x48
+	}
+	if m.PauseKeyPosts {
+		i--
+		if m.PauseKeyPosts {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
 		i--
 		dAtA[i] = 0x40
 	}
@@ -1757,6 +2389,10 @@ func (m *KeyMaterial) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovKms(uint64(l))
 	}
+	l = len(m.PublicKeyKeccak)
+	if l > 0 {
+		n += 1 + l + sovKms(uint64(l))
+	}
 	if m.PublicKeySize != 0 {
 		n += 1 + sovKms(uint64(m.PublicKeySize))
 	}
@@ -1784,6 +2420,9 @@ func (m *KeyContribution) Size() (n int) {
 	l = len(m.VaultUrl)
 	if l > 0 {
 		n += 1 + l + sovKms(uint64(l))
+	}
+	if m.Height != 0 {
+		n += 1 + sovKms(uint64(m.Height))
 	}
 	return n
 }
@@ -1814,12 +2453,21 @@ func (m *Key) Size() (n int) {
 	if m.EpochId != 0 {
 		n += 1 + sovKms(uint64(m.EpochId))
 	}
+	if m.Threshold != 0 {
+		n += 1 + sovKms(uint64(m.Threshold))
+	}
 	l = len(m.Requester)
 	if l > 0 {
 		n += 1 + l + sovKms(uint64(l))
 	}
+	if m.Fee != 0 {
+		n += 1 + sovKms(uint64(m.Fee))
+	}
 	if m.RequestedHeight != 0 {
 		n += 1 + sovKms(uint64(m.RequestedHeight))
+	}
+	if m.StartedHeight != 0 {
+		n += 1 + sovKms(uint64(m.StartedHeight))
 	}
 	if m.Deadline != 0 {
 		n += 1 + sovKms(uint64(m.Deadline))
@@ -1830,6 +2478,10 @@ func (m *Key) Size() (n int) {
 			n += 1 + l + sovKms(uint64(l))
 		}
 	}
+	l = len(m.EchoDigest)
+	if l > 0 {
+		n += 1 + l + sovKms(uint64(l))
+	}
 	if len(m.Contributions) > 0 {
 		for _, e := range m.Contributions {
 			l = e.Size()
@@ -1838,15 +2490,21 @@ func (m *Key) Size() (n int) {
 	}
 	if m.Material != nil {
 		l = m.Material.Size()
-		n += 1 + l + sovKms(uint64(l))
+		n += 2 + l + sovKms(uint64(l))
 	}
 	if m.ActiveHeight != 0 {
-		n += 1 + sovKms(uint64(m.ActiveHeight))
+		n += 2 + sovKms(uint64(m.ActiveHeight))
+	}
+	if m.PaidHeight != 0 {
+		n += 2 + sovKms(uint64(m.PaidHeight))
+	}
+	if m.ClosedHeight != 0 {
+		n += 2 + sovKms(uint64(m.ClosedHeight))
 	}
 	if len(m.Simulated) > 0 {
 		for _, s := range m.Simulated {
 			l = len(s)
-			n += 1 + l + sovKms(uint64(l))
+			n += 2 + l + sovKms(uint64(l))
 		}
 	}
 	return n
@@ -1918,6 +2576,9 @@ func (m *Contribution) Size() (n int) {
 	if m.Height != 0 {
 		n += 1 + sovKms(uint64(m.Height))
 	}
+	if m.Agrees {
+		n += 2
+	}
 	return n
 }
 
@@ -1950,6 +2611,9 @@ func (m *Request) Size() (n int) {
 	if m.Status != 0 {
 		n += 1 + sovKms(uint64(m.Status))
 	}
+	if m.Threshold != 0 {
+		n += 1 + sovKms(uint64(m.Threshold))
+	}
 	l = len(m.Requester)
 	if l > 0 {
 		n += 1 + l + sovKms(uint64(l))
@@ -1960,32 +2624,100 @@ func (m *Request) Size() (n int) {
 			n += 1 + l + sovKms(uint64(l))
 		}
 	}
+	l = m.Domain.Size()
+	n += 1 + l + sovKms(uint64(l))
 	l = m.Authorization.Size()
 	n += 1 + l + sovKms(uint64(l))
 	if m.Fee != 0 {
 		n += 1 + sovKms(uint64(m.Fee))
 	}
+	if m.RequestedHeight != 0 {
+		n += 1 + sovKms(uint64(m.RequestedHeight))
+	}
 	if m.AcceptedHeight != 0 {
 		n += 1 + sovKms(uint64(m.AcceptedHeight))
 	}
 	if m.Deadline != 0 {
-		n += 1 + sovKms(uint64(m.Deadline))
+		n += 2 + sovKms(uint64(m.Deadline))
 	}
 	if len(m.Contributions) > 0 {
 		for _, e := range m.Contributions {
 			l = e.Size()
-			n += 1 + l + sovKms(uint64(l))
+			n += 2 + l + sovKms(uint64(l))
 		}
 	}
 	l = len(m.Plaintext)
 	if l > 0 {
-		n += 1 + l + sovKms(uint64(l))
+		n += 2 + l + sovKms(uint64(l))
 	}
 	if m.FulfilledHeight != 0 {
 		n += 2 + sovKms(uint64(m.FulfilledHeight))
 	}
 	if m.PaidHeight != 0 {
 		n += 2 + sovKms(uint64(m.PaidHeight))
+	}
+	if m.ExpiredHeight != 0 {
+		n += 2 + sovKms(uint64(m.ExpiredHeight))
+	}
+	if len(m.Simulated) > 0 {
+		for _, s := range m.Simulated {
+			l = len(s)
+			n += 2 + l + sovKms(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *Work) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.KeyIds) > 0 {
+		for _, b := range m.KeyIds {
+			l = len(b)
+			n += 1 + l + sovKms(uint64(l))
+		}
+	}
+	if len(m.RequestIds) > 0 {
+		for _, b := range m.RequestIds {
+			l = len(b)
+			n += 1 + l + sovKms(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *Totals) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Requests != 0 {
+		n += 1 + sovKms(uint64(m.Requests))
+	}
+	if m.Open != 0 {
+		n += 1 + sovKms(uint64(m.Open))
+	}
+	if m.Escrow != 0 {
+		n += 1 + sovKms(uint64(m.Escrow))
+	}
+	return n
+}
+
+func (m *RateWindow) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Window != 0 {
+		n += 1 + sovKms(uint64(m.Window))
+	}
+	if m.Blocks != 0 {
+		n += 1 + sovKms(uint64(m.Blocks))
 	}
 	return n
 }
@@ -2020,11 +2752,26 @@ func (m *Params) Size() (n int) {
 	if m.PausePublicDecryption {
 		n += 2
 	}
+	if m.PauseKeyPosts {
+		n += 2
+	}
+	if m.PauseResults {
+		n += 2
+	}
 	if m.MaxEndBlockItems != 0 {
 		n += 1 + sovKms(uint64(m.MaxEndBlockItems))
 	}
 	if m.RetentionBlocks != 0 {
 		n += 1 + sovKms(uint64(m.RetentionBlocks))
+	}
+	if m.WorkWindowBlocks != 0 {
+		n += 1 + sovKms(uint64(m.WorkWindowBlocks))
+	}
+	if len(m.ParameterSets) > 0 {
+		for _, s := range m.ParameterSets {
+			l = len(s)
+			n += 1 + l + sovKms(uint64(l))
+		}
 	}
 	return n
 }
@@ -2236,6 +2983,40 @@ func (m *KeyMaterial) Unmarshal(dAtA []byte) error {
 			}
 			iNdEx = postIndex
 		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PublicKeyKeccak", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKms
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKms
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PublicKeyKeccak = append(m.PublicKeyKeccak[:0], dAtA[iNdEx:postIndex]...)
+			if m.PublicKeyKeccak == nil {
+				m.PublicKeyKeccak = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field PublicKeySize", wireType)
 			}
@@ -2254,7 +3035,7 @@ func (m *KeyMaterial) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 4:
+		case 5:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field TestDecryptionOk", wireType)
 			}
@@ -2442,6 +3223,25 @@ func (m *KeyContribution) Unmarshal(dAtA []byte) error {
 			}
 			m.VaultUrl = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipKms(dAtA[iNdEx:])
@@ -2635,6 +3435,25 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 				}
 			}
 		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Threshold", wireType)
+			}
+			m.Threshold = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Threshold |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Requester", wireType)
 			}
@@ -2666,7 +3485,26 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 			}
 			m.Requester = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
-		case 8:
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fee", wireType)
+			}
+			m.Fee = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Fee |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field RequestedHeight", wireType)
 			}
@@ -2685,7 +3523,26 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 9:
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field StartedHeight", wireType)
+			}
+			m.StartedHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.StartedHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 12:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Deadline", wireType)
 			}
@@ -2704,7 +3561,7 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 10:
+		case 13:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Echoes", wireType)
 			}
@@ -2738,7 +3595,41 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
-		case 11:
+		case 14:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EchoDigest", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKms
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKms
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.EchoDigest = append(m.EchoDigest[:0], dAtA[iNdEx:postIndex]...)
+			if m.EchoDigest == nil {
+				m.EchoDigest = []byte{}
+			}
+			iNdEx = postIndex
+		case 15:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Contributions", wireType)
 			}
@@ -2772,7 +3663,7 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
-		case 12:
+		case 16:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Material", wireType)
 			}
@@ -2808,7 +3699,7 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
-		case 13:
+		case 17:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field ActiveHeight", wireType)
 			}
@@ -2827,7 +3718,45 @@ func (m *Key) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 14:
+		case 18:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PaidHeight", wireType)
+			}
+			m.PaidHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PaidHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 19:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClosedHeight", wireType)
+			}
+			m.ClosedHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ClosedHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 20:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Simulated", wireType)
 			}
@@ -3327,6 +4256,26 @@ func (m *Contribution) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Agrees", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Agrees = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := skipKms(dAtA[iNdEx:])
@@ -3541,6 +4490,25 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 				}
 			}
 		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Threshold", wireType)
+			}
+			m.Threshold = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Threshold |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 9:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Requester", wireType)
 			}
@@ -3572,7 +4540,7 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 			}
 			m.Requester = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
-		case 9:
+		case 10:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertexts", wireType)
 			}
@@ -3606,7 +4574,40 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
-		case 10:
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Domain", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthKms
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthKms
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Domain.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 12:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Authorization", wireType)
 			}
@@ -3639,7 +4640,7 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
-		case 11:
+		case 13:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Fee", wireType)
 			}
@@ -3658,7 +4659,26 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 12:
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RequestedHeight", wireType)
+			}
+			m.RequestedHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RequestedHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 15:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field AcceptedHeight", wireType)
 			}
@@ -3677,7 +4697,7 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 13:
+		case 16:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Deadline", wireType)
 			}
@@ -3696,7 +4716,7 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 14:
+		case 17:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Contributions", wireType)
 			}
@@ -3730,7 +4750,7 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
-		case 15:
+		case 18:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Plaintext", wireType)
 			}
@@ -3764,7 +4784,7 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 				m.Plaintext = []byte{}
 			}
 			iNdEx = postIndex
-		case 16:
+		case 19:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field FulfilledHeight", wireType)
 			}
@@ -3783,7 +4803,7 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 17:
+		case 20:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field PaidHeight", wireType)
 			}
@@ -3798,6 +4818,366 @@ func (m *Request) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.PaidHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ExpiredHeight", wireType)
+			}
+			m.ExpiredHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ExpiredHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 22:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Simulated", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthKms
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKms
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Simulated = append(m.Simulated, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipKms(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthKms
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Work) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowKms
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Work: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Work: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyIds", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKms
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKms
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyIds = append(m.KeyIds, make([]byte, postIndex-iNdEx))
+			copy(m.KeyIds[len(m.KeyIds)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RequestIds", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKms
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKms
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RequestIds = append(m.RequestIds, make([]byte, postIndex-iNdEx))
+			copy(m.RequestIds[len(m.RequestIds)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipKms(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthKms
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Totals) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowKms
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Totals: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Totals: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Requests", wireType)
+			}
+			m.Requests = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Requests |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Open", wireType)
+			}
+			m.Open = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Open |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Escrow", wireType)
+			}
+			m.Escrow = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Escrow |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipKms(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthKms
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *RateWindow) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowKms
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: RateWindow: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: RateWindow: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Window", wireType)
+			}
+			m.Window = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Window |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Blocks", wireType)
+			}
+			m.Blocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Blocks |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -4002,6 +5382,46 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 			m.PausePublicDecryption = bool(v != 0)
 		case 8:
 			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PauseKeyPosts", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.PauseKeyPosts = bool(v != 0)
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PauseResults", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.PauseResults = bool(v != 0)
+		case 10:
+			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field MaxEndBlockItems", wireType)
 			}
 			m.MaxEndBlockItems = 0
@@ -4019,7 +5439,7 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
-		case 9:
+		case 11:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field RetentionBlocks", wireType)
 			}
@@ -4038,6 +5458,57 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field WorkWindowBlocks", wireType)
+			}
+			m.WorkWindowBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.WorkWindowBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ParameterSets", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKms
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthKms
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKms
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ParameterSets = append(m.ParameterSets, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipKms(dAtA[iNdEx:])

@@ -10,7 +10,6 @@ import (
 	_ "github.com/cosmos/gogoproto/gogoproto"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	types "github.com/tkms-network/tkms/x/acl/types"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
@@ -31,6 +30,7 @@ var _ = math.Inf
 // proto package needs to be updated.
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
+// QueryParamsRequest is the request of Query/Params.
 type QueryParamsRequest struct {
 }
 
@@ -67,6 +67,7 @@ func (m *QueryParamsRequest) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryParamsRequest proto.InternalMessageInfo
 
+// QueryParamsResponse is the response of Query/Params.
 type QueryParamsResponse struct {
 	Params Params `protobuf:"bytes,1,opt,name=params,proto3" json:"params"`
 }
@@ -111,6 +112,7 @@ func (m *QueryParamsResponse) GetParams() Params {
 	return Params{}
 }
 
+// QueryKeysRequest is the request of Query/Keys.
 type QueryKeysRequest struct {
 	Pagination *query.PageRequest `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
 }
@@ -155,6 +157,7 @@ func (m *QueryKeysRequest) GetPagination() *query.PageRequest {
 	return nil
 }
 
+// QueryKeysResponse is the response of Query/Keys.
 type QueryKeysResponse struct {
 	Keys       []Key               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys"`
 	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
@@ -207,6 +210,7 @@ func (m *QueryKeysResponse) GetPagination() *query.PageResponse {
 	return nil
 }
 
+// QueryKeyRequest is the request of Query/Key.
 type QueryKeyRequest struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 }
@@ -251,6 +255,7 @@ func (m *QueryKeyRequest) GetId() string {
 	return ""
 }
 
+// QueryKeyResponse is the response of Query/Key.
 type QueryKeyResponse struct {
 	Key Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key"`
 }
@@ -295,8 +300,11 @@ func (m *QueryKeyResponse) GetKey() Key {
 	return Key{}
 }
 
+// QueryRequestsRequest is the request of Query/Requests.
 type QueryRequestsRequest struct {
 	Pagination *query.PageRequest `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
+	// 0: of every host chain.
+	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
 }
 
 func (m *QueryRequestsRequest) Reset()         { *m = QueryRequestsRequest{} }
@@ -339,6 +347,14 @@ func (m *QueryRequestsRequest) GetPagination() *query.PageRequest {
 	return nil
 }
 
+func (m *QueryRequestsRequest) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
+// QueryRequestsResponse is the response of Query/Requests.
 type QueryRequestsResponse struct {
 	Requests   []Request           `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests"`
 	Pagination *query.PageResponse `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
@@ -391,6 +407,7 @@ func (m *QueryRequestsResponse) GetPagination() *query.PageResponse {
 	return nil
 }
 
+// QueryRequestRequest is the request of Query/Request.
 type QueryRequestRequest struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 }
@@ -435,6 +452,7 @@ func (m *QueryRequestRequest) GetId() string {
 	return ""
 }
 
+// QueryRequestResponse is the response of Query/Request.
 type QueryRequestResponse struct {
 	Request Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request"`
 }
@@ -480,16 +498,11 @@ func (m *QueryRequestResponse) GetRequest() Request {
 }
 
 // Certificate is what an auditor needs besides a TKMS header: the request with
-// its authorization and the signatures, and what they sign.
+// its authorization, domain, plaintext and signatures, and who may sign.
 type Certificate struct {
-	Request Request              `protobuf:"bytes,1,opt,name=request,proto3" json:"request"`
-	Domain  types.VerifierDomain `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain"`
+	Request Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request"`
 	// Signing addresses of the epoch's members in index order, 20 bytes each.
-	Signers [][]byte `protobuf:"bytes,3,rep,name=signers,proto3" json:"signers,omitempty"`
-	// Equal signatures needed.
-	Threshold uint32 `protobuf:"varint,4,opt,name=threshold,proto3" json:"threshold,omitempty"`
-	// Stand-ins on the path of this result.
-	Simulated []string `protobuf:"bytes,5,rep,name=simulated,proto3" json:"simulated,omitempty"`
+	Signers [][]byte `protobuf:"bytes,2,rep,name=signers,proto3" json:"signers,omitempty"`
 }
 
 func (m *Certificate) Reset()         { *m = Certificate{} }
@@ -532,13 +545,6 @@ func (m *Certificate) GetRequest() Request {
 	return Request{}
 }
 
-func (m *Certificate) GetDomain() types.VerifierDomain {
-	if m != nil {
-		return m.Domain
-	}
-	return types.VerifierDomain{}
-}
-
 func (m *Certificate) GetSigners() [][]byte {
 	if m != nil {
 		return m.Signers
@@ -546,20 +552,7 @@ func (m *Certificate) GetSigners() [][]byte {
 	return nil
 }
 
-func (m *Certificate) GetThreshold() uint32 {
-	if m != nil {
-		return m.Threshold
-	}
-	return 0
-}
-
-func (m *Certificate) GetSimulated() []string {
-	if m != nil {
-		return m.Simulated
-	}
-	return nil
-}
-
+// QueryCertificateRequest is the request of Query/Certificate.
 type QueryCertificateRequest struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 }
@@ -604,6 +597,7 @@ func (m *QueryCertificateRequest) GetId() string {
 	return ""
 }
 
+// QueryCertificateResponse is the response of Query/Certificate.
 type QueryCertificateResponse struct {
 	Certificate Certificate `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate"`
 }
@@ -648,6 +642,7 @@ func (m *QueryCertificateResponse) GetCertificate() Certificate {
 	return Certificate{}
 }
 
+// QueryOpenWorkRequest is the request of Query/OpenWork.
 type QueryOpenWorkRequest struct {
 	EpochId uint64 `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
 }
@@ -692,11 +687,16 @@ func (m *QueryOpenWorkRequest) GetEpochId() uint64 {
 	return 0
 }
 
+// QueryOpenWorkResponse is the response of Query/OpenWork.
 type QueryOpenWorkResponse struct {
-	KeyIds     [][]byte `protobuf:"bytes,1,rep,name=key_ids,json=keyIds,proto3" json:"key_ids,omitempty"`
+	// Keys that the epoch generates.
+	KeyIds [][]byte `protobuf:"bytes,1,rep,name=key_ids,json=keyIds,proto3" json:"key_ids,omitempty"`
+	// Open requests, oldest first, 1000 at most.
 	RequestIds [][]byte `protobuf:"bytes,2,rep,name=request_ids,json=requestIds,proto3" json:"request_ids,omitempty"`
 	// Next unassigned offline item of the epoch.
 	NextItem uint64 `protobuf:"varint,3,opt,name=next_item,json=nextItem,proto3" json:"next_item,omitempty"`
+	// Whether there are more requests than listed.
+	More bool `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
 }
 
 func (m *QueryOpenWorkResponse) Reset()         { *m = QueryOpenWorkResponse{} }
@@ -753,6 +753,14 @@ func (m *QueryOpenWorkResponse) GetNextItem() uint64 {
 	return 0
 }
 
+func (m *QueryOpenWorkResponse) GetMore() bool {
+	if m != nil {
+		return m.More
+	}
+	return false
+}
+
+// QueryTotalsRequest is the request of Query/Totals.
 type QueryTotalsRequest struct {
 }
 
@@ -789,10 +797,9 @@ func (m *QueryTotalsRequest) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryTotalsRequest proto.InternalMessageInfo
 
+// QueryTotalsResponse is the response of Query/Totals.
 type QueryTotalsResponse struct {
-	Requests uint64 `protobuf:"varint,1,opt,name=requests,proto3" json:"requests,omitempty"`
-	Open     uint64 `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
-	Escrow   uint64 `protobuf:"varint,3,opt,name=escrow,proto3" json:"escrow,omitempty"`
+	Totals Totals `protobuf:"bytes,1,opt,name=totals,proto3" json:"totals"`
 }
 
 func (m *QueryTotalsResponse) Reset()         { *m = QueryTotalsResponse{} }
@@ -828,25 +835,191 @@ func (m *QueryTotalsResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryTotalsResponse proto.InternalMessageInfo
 
-func (m *QueryTotalsResponse) GetRequests() uint64 {
+func (m *QueryTotalsResponse) GetTotals() Totals {
 	if m != nil {
-		return m.Requests
+		return m.Totals
+	}
+	return Totals{}
+}
+
+// QueryHostKeyRequest is the request of Query/HostKey.
+type QueryHostKeyRequest struct {
+	HostChainId uint64 `protobuf:"varint,1,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+}
+
+func (m *QueryHostKeyRequest) Reset()         { *m = QueryHostKeyRequest{} }
+func (m *QueryHostKeyRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryHostKeyRequest) ProtoMessage()    {}
+func (*QueryHostKeyRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_455faea2815b67ba, []int{17}
+}
+func (m *QueryHostKeyRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryHostKeyRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryHostKeyRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryHostKeyRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryHostKeyRequest.Merge(m, src)
+}
+func (m *QueryHostKeyRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryHostKeyRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryHostKeyRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryHostKeyRequest proto.InternalMessageInfo
+
+func (m *QueryHostKeyRequest) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
 	}
 	return 0
 }
 
-func (m *QueryTotalsResponse) GetOpen() uint64 {
+// QueryHostKeyResponse is the response of Query/HostKey.
+type QueryHostKeyResponse struct {
+	Key Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key"`
+}
+
+func (m *QueryHostKeyResponse) Reset()         { *m = QueryHostKeyResponse{} }
+func (m *QueryHostKeyResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryHostKeyResponse) ProtoMessage()    {}
+func (*QueryHostKeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_455faea2815b67ba, []int{18}
+}
+func (m *QueryHostKeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryHostKeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryHostKeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryHostKeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryHostKeyResponse.Merge(m, src)
+}
+func (m *QueryHostKeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryHostKeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryHostKeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryHostKeyResponse proto.InternalMessageInfo
+
+func (m *QueryHostKeyResponse) GetKey() Key {
 	if m != nil {
-		return m.Open
+		return m.Key
+	}
+	return Key{}
+}
+
+// QueryWorkRequest is the request of Query/Work.
+type QueryWorkRequest struct {
+	Height uint64 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *QueryWorkRequest) Reset()         { *m = QueryWorkRequest{} }
+func (m *QueryWorkRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryWorkRequest) ProtoMessage()    {}
+func (*QueryWorkRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_455faea2815b67ba, []int{19}
+}
+func (m *QueryWorkRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryWorkRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryWorkRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryWorkRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryWorkRequest.Merge(m, src)
+}
+func (m *QueryWorkRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryWorkRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryWorkRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryWorkRequest proto.InternalMessageInfo
+
+func (m *QueryWorkRequest) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
 	}
 	return 0
 }
 
-func (m *QueryTotalsResponse) GetEscrow() uint64 {
-	if m != nil {
-		return m.Escrow
+// QueryWorkResponse is the response of Query/Work.
+type QueryWorkResponse struct {
+	Work Work `protobuf:"bytes,1,opt,name=work,proto3" json:"work"`
+}
+
+func (m *QueryWorkResponse) Reset()         { *m = QueryWorkResponse{} }
+func (m *QueryWorkResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryWorkResponse) ProtoMessage()    {}
+func (*QueryWorkResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_455faea2815b67ba, []int{20}
+}
+func (m *QueryWorkResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryWorkResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryWorkResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
 	}
-	return 0
+}
+func (m *QueryWorkResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryWorkResponse.Merge(m, src)
+}
+func (m *QueryWorkResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryWorkResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryWorkResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryWorkResponse proto.InternalMessageInfo
+
+func (m *QueryWorkResponse) GetWork() Work {
+	if m != nil {
+		return m.Work
+	}
+	return Work{}
 }
 
 func init() {
@@ -867,72 +1040,80 @@ func init() {
 	proto.RegisterType((*QueryOpenWorkResponse)(nil), "tkms.kms.v1.QueryOpenWorkResponse")
 	proto.RegisterType((*QueryTotalsRequest)(nil), "tkms.kms.v1.QueryTotalsRequest")
 	proto.RegisterType((*QueryTotalsResponse)(nil), "tkms.kms.v1.QueryTotalsResponse")
+	proto.RegisterType((*QueryHostKeyRequest)(nil), "tkms.kms.v1.QueryHostKeyRequest")
+	proto.RegisterType((*QueryHostKeyResponse)(nil), "tkms.kms.v1.QueryHostKeyResponse")
+	proto.RegisterType((*QueryWorkRequest)(nil), "tkms.kms.v1.QueryWorkRequest")
+	proto.RegisterType((*QueryWorkResponse)(nil), "tkms.kms.v1.QueryWorkResponse")
 }
 
 func init() { proto.RegisterFile("tkms/kms/v1/query.proto", fileDescriptor_455faea2815b67ba) }
 
 var fileDescriptor_455faea2815b67ba = []byte{
-	// 954 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x96, 0x51, 0x6f, 0xdb, 0x54,
-	0x14, 0xc7, 0xeb, 0x24, 0x4b, 0xd2, 0x93, 0x01, 0xdb, 0x6d, 0xbb, 0x7a, 0x69, 0x9b, 0xa6, 0x86,
-	0x8d, 0x6c, 0x12, 0xb6, 0x52, 0x10, 0x12, 0x12, 0x0f, 0xa8, 0x20, 0xa0, 0x2a, 0x12, 0xc3, 0x42,
-	0x20, 0x4d, 0x40, 0x71, 0xe2, 0xbb, 0xc4, 0x4a, 0xe2, 0xeb, 0xd9, 0xb7, 0xd9, 0xac, 0xb1, 0x17,
-	0x9e, 0x10, 0x4f, 0x08, 0x5e, 0xf8, 0x48, 0x7b, 0x9c, 0x04, 0x0f, 0x3c, 0x21, 0xd4, 0xf2, 0x41,
-	0xd0, 0x3d, 0x3e, 0x4e, 0xec, 0x24, 0xee, 0x24, 0xb4, 0x87, 0x48, 0xf6, 0xb9, 0xe7, 0xfc, 0xcf,
-	0xef, 0x1c, 0xdf, 0x73, 0x5a, 0xd8, 0x96, 0xa3, 0x49, 0x64, 0xa9, 0xdf, 0xb4, 0x6b, 0x3d, 0x3c,
-	0xe3, 0x61, 0x6c, 0x06, 0xa1, 0x90, 0x82, 0x35, 0xd4, 0x81, 0xa9, 0x7e, 0xd3, 0x6e, 0x73, 0x73,
-	0x20, 0x06, 0x02, 0xed, 0x96, 0x7a, 0x4a, 0x5c, 0x9a, 0xbb, 0x03, 0x21, 0x06, 0x63, 0x6e, 0x39,
-	0x81, 0x67, 0x39, 0xbe, 0x2f, 0xa4, 0x23, 0x3d, 0xe1, 0x47, 0x74, 0x7a, 0xb7, 0x2f, 0xa2, 0x89,
-	0x88, 0xac, 0x9e, 0x13, 0xf1, 0x44, 0xd9, 0x9a, 0x76, 0x7b, 0x5c, 0x3a, 0x5d, 0x2b, 0x70, 0x06,
-	0x9e, 0x8f, 0xce, 0xe4, 0xbb, 0x85, 0x14, 0x4e, 0x7f, 0xac, 0x28, 0x9c, 0xfe, 0x38, 0x67, 0x26,
-	0x38, 0x85, 0x82, 0x66, 0x63, 0x13, 0xd8, 0x17, 0x4a, 0xef, 0x9e, 0x13, 0x3a, 0x93, 0xc8, 0xe6,
-	0x0f, 0xcf, 0x78, 0x24, 0x8d, 0x4f, 0x61, 0x23, 0x67, 0x8d, 0x02, 0xe1, 0x47, 0x9c, 0x75, 0xa1,
-	0x1a, 0xa0, 0x45, 0xd7, 0xda, 0x5a, 0xa7, 0x71, 0xb8, 0x61, 0x66, 0x0a, 0x33, 0x13, 0xe7, 0xa3,
-	0xca, 0xb3, 0xbf, 0xf7, 0xd7, 0x6c, 0x72, 0x34, 0xee, 0xc3, 0x35, 0x54, 0x3a, 0xe1, 0x71, 0xaa,
-	0xce, 0x3e, 0x06, 0x98, 0x53, 0x93, 0xd4, 0x6d, 0x33, 0x29, 0xd1, 0x54, 0x25, 0x9a, 0x49, 0xf3,
-	0xa8, 0x44, 0xf3, 0x9e, 0x33, 0xe0, 0x14, 0x6b, 0x67, 0x22, 0x8d, 0x9f, 0x34, 0xb8, 0x9e, 0x11,
-	0x27, 0xc8, 0xbb, 0x50, 0x19, 0xf1, 0x58, 0x21, 0x96, 0x3b, 0x8d, 0xc3, 0x6b, 0x39, 0xc4, 0x13,
-	0x1e, 0x13, 0x1f, 0xfa, 0xb0, 0x4f, 0x72, 0x24, 0x25, 0x24, 0x79, 0xf3, 0x85, 0x24, 0x49, 0xa2,
-	0x1c, 0xca, 0x01, 0xbc, 0x96, 0x92, 0xa4, 0x55, 0xbe, 0x0a, 0x25, 0xcf, 0xc5, 0xea, 0xd6, 0xed,
-	0x92, 0xe7, 0x1a, 0xef, 0xcf, 0x3b, 0x31, 0x63, 0xed, 0x40, 0x79, 0xc4, 0x63, 0x6a, 0x41, 0x11,
-	0xaa, 0x72, 0x31, 0xbe, 0x83, 0x4d, 0x8c, 0x26, 0xf5, 0x97, 0xde, 0xcb, 0xdf, 0x35, 0xd8, 0x5a,
-	0x48, 0x40, 0x8c, 0xef, 0x42, 0x3d, 0x24, 0x1b, 0xf5, 0x74, 0x33, 0x07, 0x4a, 0x01, 0x04, 0x3b,
-	0xf3, 0x7d, 0x79, 0xbd, 0xbd, 0x45, 0x97, 0x31, 0xc5, 0x2e, 0xe8, 0xef, 0x67, 0xf9, 0x0e, 0xcd,
-	0xf8, 0xdf, 0x81, 0x1a, 0x31, 0x51, 0x7b, 0x2e, 0xc3, 0x4f, 0x5d, 0x8d, 0x3f, 0x35, 0x68, 0x7c,
-	0xc8, 0x43, 0xe9, 0x3d, 0xf0, 0xfa, 0x8e, 0xfc, 0x9f, 0x2a, 0xec, 0x3d, 0xa8, 0xba, 0x62, 0xe2,
-	0x78, 0x69, 0xfd, 0x3b, 0x49, 0x90, 0x9a, 0xca, 0x69, 0xd7, 0xfc, 0x8a, 0x87, 0xde, 0x03, 0x8f,
-	0x87, 0x1f, 0xa1, 0x4b, 0x3a, 0x38, 0x49, 0x00, 0xd3, 0xa1, 0x16, 0x79, 0x03, 0x9f, 0x87, 0x91,
-	0x5e, 0x6e, 0x97, 0x3b, 0x57, 0xed, 0xf4, 0x95, 0xed, 0xc2, 0xba, 0x1c, 0x86, 0x3c, 0x1a, 0x8a,
-	0xb1, 0xab, 0x57, 0xda, 0x5a, 0xe7, 0x15, 0x7b, 0x6e, 0x50, 0xa7, 0x91, 0x37, 0x39, 0x1b, 0x3b,
-	0x92, 0xbb, 0xfa, 0x95, 0x76, 0xb9, 0xb3, 0x6e, 0xcf, 0x0d, 0xc6, 0x1d, 0xd8, 0xc6, 0x26, 0x65,
-	0x4a, 0x2b, 0xea, 0xe7, 0x37, 0xa0, 0x2f, 0xbb, 0x52, 0x4f, 0x3f, 0x80, 0x46, 0x7f, 0x6e, 0xa6,
-	0x8e, 0xe8, 0xb9, 0x8e, 0x64, 0xc2, 0xa8, 0xb2, 0x6c, 0x88, 0xd1, 0xa5, 0xaf, 0xf5, 0x79, 0xc0,
-	0xfd, 0xaf, 0x45, 0x38, 0x4a, 0x29, 0x6e, 0x42, 0x9d, 0x07, 0xa2, 0x3f, 0x3c, 0x25, 0x96, 0x8a,
-	0x5d, 0xc3, 0xf7, 0x63, 0xd7, 0xf0, 0xe9, 0x86, 0xce, 0x43, 0x88, 0x66, 0x1b, 0x6a, 0x23, 0x1e,
-	0x9f, 0x7a, 0x6e, 0x72, 0x41, 0xaf, 0xda, 0xd5, 0x11, 0x8f, 0x8f, 0xdd, 0x88, 0xed, 0x43, 0x83,
-	0xbe, 0x04, 0x1e, 0x96, 0xf0, 0x10, 0xc8, 0xa4, 0x1c, 0x76, 0x60, 0xdd, 0xe7, 0x8f, 0xe5, 0xa9,
-	0x27, 0xf9, 0x44, 0x2f, 0x63, 0xba, 0xba, 0x32, 0x1c, 0x4b, 0x3e, 0x99, 0xad, 0xc6, 0x2f, 0x85,
-	0x74, 0xc6, 0xb3, 0xd5, 0xf8, 0x2d, 0xdd, 0xc6, 0xd4, 0x4a, 0x0c, 0xcd, 0xdc, 0x94, 0xa0, 0xd0,
-	0x6c, 0x12, 0x18, 0x54, 0x44, 0xc0, 0x93, 0x3b, 0x50, 0xb1, 0xf1, 0x99, 0xdd, 0x80, 0x2a, 0x8f,
-	0xfa, 0xa1, 0x78, 0x44, 0x69, 0xe9, 0xed, 0xf0, 0xd7, 0x1a, 0x5c, 0x41, 0x7d, 0x36, 0x84, 0x6a,
-	0xb2, 0x51, 0xd9, 0x7e, 0xae, 0xb1, 0xcb, 0xeb, 0xba, 0xd9, 0x2e, 0x76, 0x48, 0xf0, 0x8c, 0x9d,
-	0x1f, 0xff, 0xf8, 0xf7, 0xb7, 0xd2, 0x16, 0xdb, 0xb0, 0xb2, 0x7f, 0x06, 0x92, 0x1d, 0xcd, 0xbe,
-	0x87, 0x8a, 0xda, 0xa0, 0x6c, 0x6f, 0x59, 0x26, 0xb3, 0xb6, 0x9b, 0xad, 0xa2, 0x63, 0xca, 0x71,
-	0x13, 0x73, 0x6c, 0xb0, 0xeb, 0xb9, 0x1c, 0xb8, 0x67, 0x7b, 0x50, 0x3e, 0xe1, 0x31, 0xdb, 0x5d,
-	0xa9, 0x90, 0xea, 0xef, 0x15, 0x9c, 0x92, 0x7c, 0x0b, 0xe5, 0x75, 0x76, 0x63, 0x49, 0xde, 0x7a,
-	0xe2, 0xb9, 0x4f, 0x59, 0x00, 0xf5, 0x74, 0x77, 0xb1, 0x83, 0x65, 0xa9, 0x85, 0xc5, 0xd9, 0x34,
-	0x2e, 0x73, 0xa1, 0x94, 0x7b, 0x98, 0x72, 0x9b, 0x6d, 0xe5, 0x52, 0xce, 0xbe, 0x6b, 0x08, 0xb5,
-	0xf4, 0xda, 0xb6, 0x0b, 0xd5, 0xd2, 0x7c, 0x07, 0x97, 0x78, 0x50, 0x3a, 0x03, 0xd3, 0xed, 0xb2,
-	0xe6, 0xca, 0x74, 0x49, 0x95, 0x3f, 0x2f, 0xec, 0xa5, 0x37, 0x96, 0x65, 0x97, 0x67, 0xbb, 0x79,
-	0xeb, 0x05, 0x5e, 0x04, 0x60, 0x22, 0x40, 0x87, 0xdd, 0x2e, 0x06, 0xb0, 0x32, 0x43, 0xcc, 0x7e,
-	0x80, 0x7a, 0x3a, 0x8c, 0xab, 0x5a, 0xbe, 0x30, 0xdb, 0xab, 0x5a, 0xbe, 0x38, 0xcb, 0xc6, 0x1d,
-	0x44, 0x78, 0x9d, 0x1d, 0xe4, 0x10, 0xd4, 0xc8, 0x9c, 0x3e, 0x12, 0xe1, 0xc8, 0x7a, 0x92, 0x6e,
-	0x87, 0xa7, 0x6a, 0x40, 0x92, 0x21, 0x5c, 0x35, 0x20, 0xb9, 0xa1, 0x5d, 0x35, 0x20, 0xf9, 0xf9,
-	0x2d, 0x18, 0x10, 0x89, 0x4e, 0x47, 0x47, 0xcf, 0xce, 0x5b, 0xda, 0xf3, 0xf3, 0x96, 0xf6, 0xcf,
-	0x79, 0x4b, 0xfb, 0xe5, 0xa2, 0xb5, 0xf6, 0xfc, 0xa2, 0xb5, 0xf6, 0xd7, 0x45, 0x6b, 0xed, 0x7e,
-	0x67, 0xe0, 0xc9, 0xe1, 0x59, 0xcf, 0xec, 0x8b, 0x09, 0x06, 0xbe, 0xe5, 0x73, 0x89, 0x9c, 0xa8,
-	0xf2, 0x18, 0x75, 0x64, 0x1c, 0xf0, 0xa8, 0x57, 0xc5, 0xff, 0xb7, 0xde, 0xfe, 0x2f, 0x00, 0x00,
-	0xff, 0xff, 0x0c, 0xfc, 0xf7, 0x62, 0x25, 0x0a, 0x00, 0x00,
+	// 1015 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x56, 0x51, 0x6f, 0xdb, 0x54,
+	0x14, 0xae, 0x93, 0x90, 0xa4, 0x27, 0x03, 0xd6, 0xdb, 0x66, 0xcd, 0xb2, 0x36, 0x4d, 0x0d, 0x1b,
+	0x59, 0x01, 0x5b, 0x29, 0x13, 0x12, 0x12, 0x0f, 0x55, 0x27, 0xc1, 0xaa, 0x22, 0x31, 0x22, 0x24,
+	0xa4, 0x09, 0x14, 0x9c, 0xe4, 0x92, 0x58, 0x59, 0x7c, 0x3d, 0xfb, 0xb6, 0xcc, 0x2a, 0x7d, 0x99,
+	0xf6, 0x80, 0x78, 0x42, 0xe2, 0x85, 0x9f, 0xb4, 0xc7, 0x49, 0xbc, 0xf0, 0x84, 0x50, 0xcb, 0x0f,
+	0x41, 0xf7, 0xde, 0xe3, 0xc4, 0x37, 0xb6, 0x3b, 0x81, 0xf6, 0x50, 0x29, 0x3e, 0x3e, 0xe7, 0xfb,
+	0xbe, 0x73, 0xee, 0x3d, 0x9f, 0x0b, 0x9b, 0x7c, 0x3a, 0x0b, 0x6d, 0xf1, 0x77, 0xda, 0xb5, 0x9f,
+	0x9c, 0xd0, 0x20, 0xb2, 0xfc, 0x80, 0x71, 0x46, 0x6a, 0xe2, 0x85, 0x25, 0xfe, 0x4e, 0xbb, 0xcd,
+	0x8d, 0x31, 0x1b, 0x33, 0x19, 0xb7, 0xc5, 0x2f, 0x95, 0xd2, 0xdc, 0x1a, 0x33, 0x36, 0x7e, 0x4c,
+	0x6d, 0xc7, 0x77, 0x6d, 0xc7, 0xf3, 0x18, 0x77, 0xb8, 0xcb, 0xbc, 0x10, 0xdf, 0xee, 0x0d, 0x59,
+	0x38, 0x63, 0xa1, 0x3d, 0x70, 0x42, 0xaa, 0x90, 0xed, 0xd3, 0xee, 0x80, 0x72, 0xa7, 0x6b, 0xfb,
+	0xce, 0xd8, 0xf5, 0x64, 0x32, 0xe6, 0xd6, 0x93, 0x2a, 0x04, 0xa7, 0x0c, 0x9b, 0x1b, 0x40, 0xbe,
+	0x12, 0x85, 0x0f, 0x9d, 0xc0, 0x99, 0x85, 0x3d, 0xfa, 0xe4, 0x84, 0x86, 0xdc, 0x7c, 0x00, 0xeb,
+	0x5a, 0x34, 0xf4, 0x99, 0x17, 0x52, 0xd2, 0x85, 0xb2, 0x2f, 0x23, 0x0d, 0xa3, 0x6d, 0x74, 0x6a,
+	0xfb, 0xeb, 0x56, 0xa2, 0x03, 0x4b, 0x25, 0x1f, 0x96, 0x5e, 0xfc, 0xb5, 0xb3, 0xd2, 0xc3, 0x44,
+	0xf3, 0x11, 0x5c, 0x97, 0x48, 0xc7, 0x34, 0x8a, 0xd1, 0xc9, 0x67, 0x00, 0x0b, 0x79, 0x08, 0x75,
+	0xc7, 0x52, 0xbd, 0x58, 0xa2, 0x17, 0x4b, 0x4d, 0x09, 0x7b, 0xb1, 0x1e, 0x3a, 0x63, 0x8a, 0xb5,
+	0xbd, 0x44, 0xa5, 0xf9, 0xb3, 0x01, 0x6b, 0x09, 0x70, 0x14, 0xb9, 0x07, 0xa5, 0x29, 0x8d, 0x84,
+	0xc4, 0x62, 0xa7, 0xb6, 0x7f, 0x5d, 0x93, 0x78, 0x4c, 0x23, 0xd4, 0x27, 0x73, 0xc8, 0xe7, 0x9a,
+	0x92, 0x82, 0x54, 0xf2, 0xde, 0x2b, 0x95, 0x28, 0x22, 0x4d, 0xca, 0x2e, 0xbc, 0x1d, 0x2b, 0x89,
+	0xbb, 0x7c, 0x0b, 0x0a, 0xee, 0x48, 0x76, 0xb7, 0xda, 0x2b, 0xb8, 0x23, 0xf3, 0xd3, 0xc5, 0x24,
+	0xe6, 0x5a, 0x3b, 0x50, 0x9c, 0xd2, 0x08, 0x47, 0x90, 0x27, 0x55, 0xa4, 0x98, 0xcf, 0x0c, 0xd8,
+	0x90, 0xe5, 0x08, 0xff, 0xba, 0x87, 0x49, 0x4c, 0x78, 0x73, 0xc2, 0x42, 0xde, 0x1f, 0x4e, 0x1c,
+	0xd7, 0xeb, 0xbb, 0x23, 0x39, 0x8d, 0x52, 0xaf, 0x26, 0x82, 0xf7, 0x45, 0xec, 0x68, 0x64, 0xfe,
+	0x6e, 0x40, 0x7d, 0x49, 0x04, 0x36, 0xf2, 0x31, 0x54, 0x03, 0x8c, 0xe1, 0xe0, 0x37, 0xb4, 0x6e,
+	0xb0, 0x00, 0x3b, 0x9a, 0xe7, 0xbe, 0xbe, 0x03, 0xb8, 0x8d, 0x37, 0x36, 0x6e, 0x2d, 0xe7, 0x10,
+	0xbe, 0xd0, 0xa7, 0x38, 0xd7, 0x7f, 0x0f, 0x2a, 0xa8, 0x09, 0x47, 0x78, 0x95, 0xfc, 0x38, 0xd5,
+	0xfc, 0x0e, 0x6a, 0xf7, 0x69, 0xc0, 0xdd, 0x1f, 0xdc, 0xa1, 0xc3, 0xff, 0x27, 0x08, 0x69, 0x40,
+	0x25, 0x74, 0xc7, 0x1e, 0x0d, 0xc2, 0x46, 0xa1, 0x5d, 0xec, 0x5c, 0xeb, 0xc5, 0x8f, 0xe6, 0x5d,
+	0xd8, 0x94, 0x62, 0x13, 0x1c, 0x79, 0x7d, 0x7d, 0x0b, 0x8d, 0x74, 0x2a, 0xf6, 0x76, 0x00, 0xb5,
+	0xe1, 0x22, 0x8c, 0xd2, 0x1a, 0x9a, 0xb4, 0x44, 0x19, 0xca, 0x4b, 0x96, 0x98, 0x5d, 0x9c, 0xda,
+	0x97, 0x3e, 0xf5, 0xbe, 0x61, 0xc1, 0x34, 0x56, 0x71, 0x13, 0xaa, 0xd4, 0x67, 0xc3, 0x49, 0x1f,
+	0xb5, 0x94, 0x7a, 0x15, 0xf9, 0x7c, 0x34, 0x12, 0xf7, 0xb5, 0xbe, 0x54, 0x83, 0x72, 0x36, 0xa1,
+	0x32, 0xa5, 0x51, 0xdf, 0x1d, 0xa9, 0x9b, 0x72, 0xad, 0x57, 0x9e, 0xd2, 0xe8, 0x68, 0x14, 0x92,
+	0x1d, 0xa8, 0xe1, 0x4c, 0xe4, 0x4b, 0x35, 0x0c, 0xc0, 0x90, 0x48, 0xb8, 0x05, 0xab, 0x1e, 0x7d,
+	0xca, 0xfb, 0x2e, 0xa7, 0xb3, 0x46, 0x51, 0xf2, 0x55, 0x45, 0xe0, 0x88, 0xd3, 0x19, 0x21, 0x50,
+	0x9a, 0xb1, 0x80, 0x36, 0x4a, 0x6d, 0xa3, 0x53, 0xed, 0xc9, 0xdf, 0x73, 0x73, 0xfb, 0x9a, 0x71,
+	0xe7, 0x71, 0xca, 0xdc, 0xe2, 0xe8, 0xc2, 0xdc, 0xb8, 0x8c, 0x64, 0x9a, 0x9b, 0x4a, 0x8e, 0xcd,
+	0x4d, 0x25, 0x9a, 0x9f, 0x20, 0xd2, 0x03, 0x16, 0xf2, 0xc4, 0xe6, 0xa7, 0x56, 0xc9, 0x48, 0xaf,
+	0xd2, 0x01, 0x8e, 0x74, 0x5e, 0xfa, 0x9f, 0x1d, 0x61, 0x0f, 0xfd, 0x24, 0x79, 0x20, 0x37, 0xa0,
+	0x3c, 0xa1, 0xee, 0x78, 0xc2, 0x91, 0x12, 0x9f, 0xcc, 0x03, 0x34, 0x4a, 0xed, 0x20, 0xde, 0x87,
+	0xd2, 0x8f, 0x2c, 0x98, 0x22, 0xd7, 0x9a, 0xc6, 0x25, 0x12, 0x63, 0xa7, 0x14, 0x49, 0xfb, 0xcf,
+	0x57, 0xe1, 0x0d, 0x09, 0x41, 0x26, 0x50, 0x56, 0x4e, 0x4f, 0x76, 0xb4, 0x92, 0xf4, 0x67, 0xa4,
+	0xd9, 0xce, 0x4f, 0x50, 0x1a, 0xcc, 0x5b, 0xcf, 0xfe, 0xf8, 0xe7, 0xb7, 0x42, 0x9d, 0xac, 0xdb,
+	0xc9, 0xcf, 0x93, 0xfa, 0x76, 0x90, 0xef, 0xa1, 0x24, 0x9c, 0x9d, 0x6c, 0xa7, 0x61, 0x12, 0x9f,
+	0x93, 0x66, 0x2b, 0xef, 0x35, 0x72, 0xdc, 0x94, 0x1c, 0xeb, 0x64, 0x4d, 0xe3, 0x90, 0xfe, 0x3f,
+	0x80, 0xe2, 0x31, 0x8d, 0xc8, 0x56, 0x26, 0x42, 0x8c, 0xbf, 0x9d, 0xf3, 0x16, 0xe1, 0x5b, 0x12,
+	0xbe, 0x41, 0x6e, 0xa4, 0xe0, 0xed, 0x33, 0x77, 0x74, 0x4e, 0x7c, 0xa8, 0xc6, 0x76, 0x49, 0x76,
+	0xd3, 0x50, 0x4b, 0x7e, 0xde, 0x34, 0xaf, 0x4a, 0x41, 0xca, 0x6d, 0x49, 0xb9, 0x49, 0xea, 0x1a,
+	0xe5, 0xdc, 0x54, 0x03, 0xa8, 0xc4, 0x17, 0xa2, 0x9d, 0x8b, 0x16, 0xf3, 0xed, 0x5e, 0x91, 0x81,
+	0x74, 0xa6, 0xa4, 0xdb, 0x22, 0xcd, 0x4c, 0x3a, 0xd5, 0xe5, 0x2f, 0x86, 0xee, 0x85, 0xef, 0xa6,
+	0x61, 0xd3, 0x36, 0xd6, 0xbc, 0xfd, 0x8a, 0x2c, 0x14, 0x60, 0x49, 0x01, 0x1d, 0x72, 0x27, 0x5f,
+	0x80, 0x9d, 0xf0, 0x2b, 0xf2, 0xdc, 0x80, 0x0a, 0x2e, 0x56, 0xd6, 0x04, 0xf4, 0x75, 0xcd, 0x9a,
+	0xc0, 0xd2, 0x56, 0x9a, 0xf7, 0xa4, 0x00, 0x8b, 0x7c, 0xa0, 0x09, 0x58, 0x2c, 0x79, 0x68, 0x9f,
+	0x69, 0x1b, 0x7f, 0x2e, 0xce, 0x9f, 0xb8, 0x50, 0x12, 0x7b, 0x94, 0x75, 0x7f, 0x13, 0x4b, 0x9b,
+	0x75, 0x7f, 0x93, 0x7b, 0x9a, 0x33, 0x7e, 0xb1, 0x95, 0xf6, 0x99, 0xda, 0xef, 0x73, 0xf2, 0x13,
+	0x54, 0x63, 0xa3, 0xcd, 0xba, 0x64, 0x4b, 0xc6, 0x9d, 0x75, 0xc9, 0x96, 0x7d, 0xda, 0xbc, 0x2b,
+	0x69, 0xdf, 0x21, 0xbb, 0x1a, 0x2d, 0xf3, 0xa9, 0xd7, 0x57, 0xdc, 0xb1, 0xf5, 0x9f, 0x0b, 0x4b,
+	0x50, 0xfe, 0x98, 0x65, 0x09, 0x9a, 0xf9, 0x66, 0x59, 0x82, 0xee, 0xc3, 0x39, 0x96, 0xa0, 0x1c,
+	0xf7, 0xf0, 0xf0, 0xc5, 0x45, 0xcb, 0x78, 0x79, 0xd1, 0x32, 0xfe, 0xbe, 0x68, 0x19, 0xbf, 0x5e,
+	0xb6, 0x56, 0x5e, 0x5e, 0xb6, 0x56, 0xfe, 0xbc, 0x6c, 0xad, 0x3c, 0xea, 0x8c, 0x5d, 0x3e, 0x39,
+	0x19, 0x58, 0x43, 0x36, 0x93, 0x85, 0x1f, 0x7a, 0x94, 0x4b, 0x9d, 0x12, 0xe5, 0xa9, 0xc4, 0xe1,
+	0x91, 0x4f, 0xc3, 0x41, 0x59, 0xfe, 0xe7, 0xfb, 0xd1, 0xbf, 0x01, 0x00, 0x00, 0xff, 0xff, 0x02,
+	0x64, 0x7a, 0xad, 0x98, 0x0b, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -947,15 +1128,22 @@ const _ = grpc.SupportPackageIsVersion4
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://godoc.org/google.golang.org/grpc#ClientConn.NewStream.
 type QueryClient interface {
+	// Params of the module.
 	Params(ctx context.Context, in *QueryParamsRequest, opts ...grpc.CallOption) (*QueryParamsResponse, error)
+	// Keys lists all keys.
 	Keys(ctx context.Context, in *QueryKeysRequest, opts ...grpc.CallOption) (*QueryKeysResponse, error)
 	// Key by id (hex).
 	Key(ctx context.Context, in *QueryKeyRequest, opts ...grpc.CallOption) (*QueryKeyResponse, error)
+	// Requests lists requests, of one host chain or of all.
 	Requests(ctx context.Context, in *QueryRequestsRequest, opts ...grpc.CallOption) (*QueryRequestsResponse, error)
 	// Request by id (hex).
 	Request(ctx context.Context, in *QueryRequestRequest, opts ...grpc.CallOption) (*QueryRequestResponse, error)
 	// Certificate of a fulfilled request.
 	Certificate(ctx context.Context, in *QueryCertificateRequest, opts ...grpc.CallOption) (*QueryCertificateResponse, error)
+	// HostKey is the key under which a host chain encrypts now.
+	HostKey(ctx context.Context, in *QueryHostKeyRequest, opts ...grpc.CallOption) (*QueryHostKeyResponse, error)
+	// Work lists what one block accepted.
+	Work(ctx context.Context, in *QueryWorkRequest, opts ...grpc.CallOption) (*QueryWorkResponse, error)
 	// OpenWork lists the ids of keys being generated and of open requests: a
 	// hint for parties, who prove each record before they act.
 	OpenWork(ctx context.Context, in *QueryOpenWorkRequest, opts ...grpc.CallOption) (*QueryOpenWorkResponse, error)
@@ -1025,6 +1213,24 @@ func (c *queryClient) Certificate(ctx context.Context, in *QueryCertificateReque
 	return out, nil
 }
 
+func (c *queryClient) HostKey(ctx context.Context, in *QueryHostKeyRequest, opts ...grpc.CallOption) (*QueryHostKeyResponse, error) {
+	out := new(QueryHostKeyResponse)
+	err := c.cc.Invoke(ctx, "/tkms.kms.v1.Query/HostKey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Work(ctx context.Context, in *QueryWorkRequest, opts ...grpc.CallOption) (*QueryWorkResponse, error) {
+	out := new(QueryWorkResponse)
+	err := c.cc.Invoke(ctx, "/tkms.kms.v1.Query/Work", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *queryClient) OpenWork(ctx context.Context, in *QueryOpenWorkRequest, opts ...grpc.CallOption) (*QueryOpenWorkResponse, error) {
 	out := new(QueryOpenWorkResponse)
 	err := c.cc.Invoke(ctx, "/tkms.kms.v1.Query/OpenWork", in, out, opts...)
@@ -1045,15 +1251,22 @@ func (c *queryClient) Totals(ctx context.Context, in *QueryTotalsRequest, opts .
 
 // QueryServer is the server API for Query service.
 type QueryServer interface {
+	// Params of the module.
 	Params(context.Context, *QueryParamsRequest) (*QueryParamsResponse, error)
+	// Keys lists all keys.
 	Keys(context.Context, *QueryKeysRequest) (*QueryKeysResponse, error)
 	// Key by id (hex).
 	Key(context.Context, *QueryKeyRequest) (*QueryKeyResponse, error)
+	// Requests lists requests, of one host chain or of all.
 	Requests(context.Context, *QueryRequestsRequest) (*QueryRequestsResponse, error)
 	// Request by id (hex).
 	Request(context.Context, *QueryRequestRequest) (*QueryRequestResponse, error)
 	// Certificate of a fulfilled request.
 	Certificate(context.Context, *QueryCertificateRequest) (*QueryCertificateResponse, error)
+	// HostKey is the key under which a host chain encrypts now.
+	HostKey(context.Context, *QueryHostKeyRequest) (*QueryHostKeyResponse, error)
+	// Work lists what one block accepted.
+	Work(context.Context, *QueryWorkRequest) (*QueryWorkResponse, error)
 	// OpenWork lists the ids of keys being generated and of open requests: a
 	// hint for parties, who prove each record before they act.
 	OpenWork(context.Context, *QueryOpenWorkRequest) (*QueryOpenWorkResponse, error)
@@ -1082,6 +1295,12 @@ func (*UnimplementedQueryServer) Request(ctx context.Context, req *QueryRequestR
 }
 func (*UnimplementedQueryServer) Certificate(ctx context.Context, req *QueryCertificateRequest) (*QueryCertificateResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Certificate not implemented")
+}
+func (*UnimplementedQueryServer) HostKey(ctx context.Context, req *QueryHostKeyRequest) (*QueryHostKeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method HostKey not implemented")
+}
+func (*UnimplementedQueryServer) Work(ctx context.Context, req *QueryWorkRequest) (*QueryWorkResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Work not implemented")
 }
 func (*UnimplementedQueryServer) OpenWork(ctx context.Context, req *QueryOpenWorkRequest) (*QueryOpenWorkResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method OpenWork not implemented")
@@ -1202,6 +1421,42 @@ func _Query_Certificate_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_HostKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryHostKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).HostKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.kms.v1.Query/HostKey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).HostKey(ctx, req.(*QueryHostKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Work_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryWorkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Work(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.kms.v1.Query/Work",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Work(ctx, req.(*QueryWorkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Query_OpenWork_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(QueryOpenWorkRequest)
 	if err := dec(in); err != nil {
@@ -1266,6 +1521,14 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Certificate",
 			Handler:    _Query_Certificate_Handler,
+		},
+		{
+			MethodName: "HostKey",
+			Handler:    _Query_HostKey_Handler,
+		},
+		{
+			MethodName: "Work",
+			Handler:    _Query_Work_Handler,
 		},
 		{
 			MethodName: "OpenWork",
@@ -1503,6 +1766,11 @@ func (m *QueryRequestsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.HostChainId != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x10
+	}
 	if m.Pagination != nil {
 		{
 			size, err := m.Pagination.MarshalToSizedBuffer(dAtA[:i])
@@ -1650,39 +1918,15 @@ func (m *Certificate) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
-	if len(m.Simulated) > 0 {
-		for iNdEx := len(m.Simulated) - 1; iNdEx >= 0; iNdEx-- {
-			i -= len(m.Simulated[iNdEx])
-			copy(dAtA[i:], m.Simulated[iNdEx])
-			i = encodeVarintQuery(dAtA, i, uint64(len(m.Simulated[iNdEx])))
-			i--
-			dAtA[i] = 0x2a
-		}
-	}
-	if m.Threshold != 0 {
-		i = encodeVarintQuery(dAtA, i, uint64(m.Threshold))
-		i--
-		dAtA[i] = 0x20
-	}
 	if len(m.Signers) > 0 {
 		for iNdEx := len(m.Signers) - 1; iNdEx >= 0; iNdEx-- {
 			i -= len(m.Signers[iNdEx])
 			copy(dAtA[i:], m.Signers[iNdEx])
 			i = encodeVarintQuery(dAtA, i, uint64(len(m.Signers[iNdEx])))
 			i--
-			dAtA[i] = 0x1a
+			dAtA[i] = 0x12
 		}
 	}
-	{
-		size, err := m.Domain.MarshalToSizedBuffer(dAtA[:i])
-		if err != nil {
-			return 0, err
-		}
-		i -= size
-		i = encodeVarintQuery(dAtA, i, uint64(size))
-	}
-	i--
-	dAtA[i] = 0x12
 	{
 		size, err := m.Request.MarshalToSizedBuffer(dAtA[:i])
 		if err != nil {
@@ -1807,6 +2051,16 @@ func (m *QueryOpenWorkResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.More {
+		i--
+		if m.More {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.NextItem != 0 {
 		i = encodeVarintQuery(dAtA, i, uint64(m.NextItem))
 		i--
@@ -1876,21 +2130,138 @@ func (m *QueryTotalsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
-	if m.Escrow != 0 {
-		i = encodeVarintQuery(dAtA, i, uint64(m.Escrow))
-		i--
-		dAtA[i] = 0x18
+	{
+		size, err := m.Totals.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
 	}
-	if m.Open != 0 {
-		i = encodeVarintQuery(dAtA, i, uint64(m.Open))
-		i--
-		dAtA[i] = 0x10
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryHostKeyRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
 	}
-	if m.Requests != 0 {
-		i = encodeVarintQuery(dAtA, i, uint64(m.Requests))
+	return dAtA[:n], nil
+}
+
+func (m *QueryHostKeyRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryHostKeyRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.HostChainId != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.HostChainId))
 		i--
 		dAtA[i] = 0x8
 	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryHostKeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryHostKeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryHostKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Key.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryWorkRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryWorkRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryWorkRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryWorkResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryWorkResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryWorkResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Work.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintQuery(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
 	return len(dAtA) - i, nil
 }
 
@@ -1991,6 +2362,9 @@ func (m *QueryRequestsRequest) Size() (n int) {
 		l = m.Pagination.Size()
 		n += 1 + l + sovQuery(uint64(l))
 	}
+	if m.HostChainId != 0 {
+		n += 1 + sovQuery(uint64(m.HostChainId))
+	}
 	return n
 }
 
@@ -2045,20 +2419,9 @@ func (m *Certificate) Size() (n int) {
 	_ = l
 	l = m.Request.Size()
 	n += 1 + l + sovQuery(uint64(l))
-	l = m.Domain.Size()
-	n += 1 + l + sovQuery(uint64(l))
 	if len(m.Signers) > 0 {
 		for _, b := range m.Signers {
 			l = len(b)
-			n += 1 + l + sovQuery(uint64(l))
-		}
-	}
-	if m.Threshold != 0 {
-		n += 1 + sovQuery(uint64(m.Threshold))
-	}
-	if len(m.Simulated) > 0 {
-		for _, s := range m.Simulated {
-			l = len(s)
 			n += 1 + l + sovQuery(uint64(l))
 		}
 	}
@@ -2122,6 +2485,9 @@ func (m *QueryOpenWorkResponse) Size() (n int) {
 	if m.NextItem != 0 {
 		n += 1 + sovQuery(uint64(m.NextItem))
 	}
+	if m.More {
+		n += 2
+	}
 	return n
 }
 
@@ -2140,15 +2506,54 @@ func (m *QueryTotalsResponse) Size() (n int) {
 	}
 	var l int
 	_ = l
-	if m.Requests != 0 {
-		n += 1 + sovQuery(uint64(m.Requests))
+	l = m.Totals.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryHostKeyRequest) Size() (n int) {
+	if m == nil {
+		return 0
 	}
-	if m.Open != 0 {
-		n += 1 + sovQuery(uint64(m.Open))
+	var l int
+	_ = l
+	if m.HostChainId != 0 {
+		n += 1 + sovQuery(uint64(m.HostChainId))
 	}
-	if m.Escrow != 0 {
-		n += 1 + sovQuery(uint64(m.Escrow))
+	return n
+}
+
+func (m *QueryHostKeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
 	}
+	var l int
+	_ = l
+	l = m.Key.Size()
+	n += 1 + l + sovQuery(uint64(l))
+	return n
+}
+
+func (m *QueryWorkRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Height != 0 {
+		n += 1 + sovQuery(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *QueryWorkResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Work.Size()
+	n += 1 + l + sovQuery(uint64(l))
 	return n
 }
 
@@ -2727,6 +3132,25 @@ func (m *QueryRequestsRequest) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipQuery(dAtA[iNdEx:])
@@ -3097,39 +3521,6 @@ func (m *Certificate) Unmarshal(dAtA []byte) error {
 			iNdEx = postIndex
 		case 2:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Domain", wireType)
-			}
-			var msglen int
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return ErrIntOverflowQuery
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				msglen |= int(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-			if msglen < 0 {
-				return ErrInvalidLengthQuery
-			}
-			postIndex := iNdEx + msglen
-			if postIndex < 0 {
-				return ErrInvalidLengthQuery
-			}
-			if postIndex > l {
-				return io.ErrUnexpectedEOF
-			}
-			if err := m.Domain.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
-				return err
-			}
-			iNdEx = postIndex
-		case 3:
-			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Signers", wireType)
 			}
 			var byteLen int
@@ -3159,57 +3550,6 @@ func (m *Certificate) Unmarshal(dAtA []byte) error {
 			}
 			m.Signers = append(m.Signers, make([]byte, postIndex-iNdEx))
 			copy(m.Signers[len(m.Signers)-1], dAtA[iNdEx:postIndex])
-			iNdEx = postIndex
-		case 4:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Threshold", wireType)
-			}
-			m.Threshold = 0
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return ErrIntOverflowQuery
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				m.Threshold |= uint32(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-		case 5:
-			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Simulated", wireType)
-			}
-			var stringLen uint64
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return ErrIntOverflowQuery
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				stringLen |= uint64(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-			intStringLen := int(stringLen)
-			if intStringLen < 0 {
-				return ErrInvalidLengthQuery
-			}
-			postIndex := iNdEx + intStringLen
-			if postIndex < 0 {
-				return ErrInvalidLengthQuery
-			}
-			if postIndex > l {
-				return io.ErrUnexpectedEOF
-			}
-			m.Simulated = append(m.Simulated, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -3578,6 +3918,26 @@ func (m *QueryOpenWorkResponse) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field More", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.More = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := skipQuery(dAtA[iNdEx:])
@@ -3679,10 +4039,10 @@ func (m *QueryTotalsResponse) Unmarshal(dAtA []byte) error {
 		}
 		switch fieldNum {
 		case 1:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Requests", wireType)
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Totals", wireType)
 			}
-			m.Requests = 0
+			var msglen int
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return ErrIntOverflowQuery
@@ -3692,16 +4052,80 @@ func (m *QueryTotalsResponse) Unmarshal(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Requests |= uint64(b&0x7F) << shift
+				msglen |= int(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
-		case 2:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Open", wireType)
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
 			}
-			m.Open = 0
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Totals.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryHostKeyRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryHostKeyRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryHostKeyRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return ErrIntOverflowQuery
@@ -3711,16 +4135,66 @@ func (m *QueryTotalsResponse) Unmarshal(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Open |= uint64(b&0x7F) << shift
+				m.HostChainId |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
-		case 3:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Escrow", wireType)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
 			}
-			m.Escrow = 0
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryHostKeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryHostKeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryHostKeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Key", wireType)
+			}
+			var msglen int
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return ErrIntOverflowQuery
@@ -3730,11 +4204,177 @@ func (m *QueryTotalsResponse) Unmarshal(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Escrow |= uint64(b&0x7F) << shift
+				msglen |= int(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Key.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryWorkRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryWorkRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryWorkRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryWorkResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryWorkResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryWorkResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Work", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Work.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipQuery(dAtA[iNdEx:])

@@ -32,10 +32,13 @@ var _ = math.Inf
 // proto package needs to be updated.
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
+// MsgRequestKey is the message of Msg/RequestKey.
 type MsgRequestKey struct {
 	Requester   string `protobuf:"bytes,1,opt,name=requester,proto3" json:"requester,omitempty"`
 	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
 	Params      string `protobuf:"bytes,3,opt,name=params,proto3" json:"params,omitempty"`
+	// Ask for a further key of a host chain that has one. Governance only.
+	Additional bool `protobuf:"varint,4,opt,name=additional,proto3" json:"additional,omitempty"`
 }
 
 func (m *MsgRequestKey) Reset()         { *m = MsgRequestKey{} }
@@ -92,8 +95,19 @@ func (m *MsgRequestKey) GetParams() string {
 	return ""
 }
 
+func (m *MsgRequestKey) GetAdditional() bool {
+	if m != nil {
+		return m.Additional
+	}
+	return false
+}
+
+// MsgRequestKeyResponse answers Msg/RequestKey.
 type MsgRequestKeyResponse struct {
 	KeyId []byte `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// Whether this call created the key; a host chain's first key is returned to
+	// whoever asks for it again with the same params.
+	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 }
 
 func (m *MsgRequestKeyResponse) Reset()         { *m = MsgRequestKeyResponse{} }
@@ -136,11 +150,20 @@ func (m *MsgRequestKeyResponse) GetKeyId() []byte {
 	return nil
 }
 
+func (m *MsgRequestKeyResponse) GetCreated() bool {
+	if m != nil {
+		return m.Created
+	}
+	return false
+}
+
+// MsgRequestPublicDecryption is the message of Msg/RequestPublicDecryption.
 type MsgRequestPublicDecryption struct {
 	Requester   string `protobuf:"bytes,1,opt,name=requester,proto3" json:"requester,omitempty"`
 	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
 	KeyId       []byte `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	// In the order in which the plaintexts are wanted.
+	// In the order in which the plaintexts are wanted. If the request exists, its
+	// order stays.
 	Handles [][]byte `protobuf:"bytes,4,rep,name=handles,proto3" json:"handles,omitempty"`
 	// Optional, one a handle: the digest of the bytes that the requester holds.
 	Digests [][]byte              `protobuf:"bytes,5,rep,name=digests,proto3" json:"digests,omitempty"`
@@ -231,6 +254,7 @@ func (m *MsgRequestPublicDecryption) GetMaxFee() uint64 {
 	return 0
 }
 
+// MsgRequestPublicDecryptionResponse answers Msg/RequestPublicDecryption.
 type MsgRequestPublicDecryptionResponse struct {
 	RequestId []byte `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Whether this call created the request (or a new attempt of it).
@@ -284,6 +308,97 @@ func (m *MsgRequestPublicDecryptionResponse) GetCreated() bool {
 	return false
 }
 
+// MsgRetireKey is the message of Msg/RetireKey.
+type MsgRetireKey struct {
+	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	KeyId     []byte `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+}
+
+func (m *MsgRetireKey) Reset()         { *m = MsgRetireKey{} }
+func (m *MsgRetireKey) String() string { return proto.CompactTextString(m) }
+func (*MsgRetireKey) ProtoMessage()    {}
+func (*MsgRetireKey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eac8273ba16b0801, []int{4}
+}
+func (m *MsgRetireKey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRetireKey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRetireKey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRetireKey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRetireKey.Merge(m, src)
+}
+func (m *MsgRetireKey) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRetireKey) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRetireKey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRetireKey proto.InternalMessageInfo
+
+func (m *MsgRetireKey) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgRetireKey) GetKeyId() []byte {
+	if m != nil {
+		return m.KeyId
+	}
+	return nil
+}
+
+// MsgRetireKeyResponse answers Msg/RetireKey.
+type MsgRetireKeyResponse struct {
+}
+
+func (m *MsgRetireKeyResponse) Reset()         { *m = MsgRetireKeyResponse{} }
+func (m *MsgRetireKeyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRetireKeyResponse) ProtoMessage()    {}
+func (*MsgRetireKeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eac8273ba16b0801, []int{5}
+}
+func (m *MsgRetireKeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRetireKeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRetireKeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRetireKeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRetireKeyResponse.Merge(m, src)
+}
+func (m *MsgRetireKeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRetireKeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRetireKeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRetireKeyResponse proto.InternalMessageInfo
+
+// MsgUpdateParams is the message of Msg/UpdateParams.
 type MsgUpdateParams struct {
 	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
 	Params    Params `protobuf:"bytes,2,opt,name=params,proto3" json:"params"`
@@ -293,7 +408,7 @@ func (m *MsgUpdateParams) Reset()         { *m = MsgUpdateParams{} }
 func (m *MsgUpdateParams) String() string { return proto.CompactTextString(m) }
 func (*MsgUpdateParams) ProtoMessage()    {}
 func (*MsgUpdateParams) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{4}
+	return fileDescriptor_eac8273ba16b0801, []int{6}
 }
 func (m *MsgUpdateParams) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -336,6 +451,7 @@ func (m *MsgUpdateParams) GetParams() Params {
 	return Params{}
 }
 
+// MsgUpdateParamsResponse answers Msg/UpdateParams.
 type MsgUpdateParamsResponse struct {
 }
 
@@ -343,7 +459,7 @@ func (m *MsgUpdateParamsResponse) Reset()         { *m = MsgUpdateParamsResponse
 func (m *MsgUpdateParamsResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgUpdateParamsResponse) ProtoMessage()    {}
 func (*MsgUpdateParamsResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{5}
+	return fileDescriptor_eac8273ba16b0801, []int{7}
 }
 func (m *MsgUpdateParamsResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -372,6 +488,7 @@ func (m *MsgUpdateParamsResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgUpdateParamsResponse proto.InternalMessageInfo
 
+// MsgCommitKeyEcho is the message of Msg/CommitKeyEcho.
 type MsgCommitKeyEcho struct {
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	KeyId   []byte `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
@@ -383,7 +500,7 @@ func (m *MsgCommitKeyEcho) Reset()         { *m = MsgCommitKeyEcho{} }
 func (m *MsgCommitKeyEcho) String() string { return proto.CompactTextString(m) }
 func (*MsgCommitKeyEcho) ProtoMessage()    {}
 func (*MsgCommitKeyEcho) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{6}
+	return fileDescriptor_eac8273ba16b0801, []int{8}
 }
 func (m *MsgCommitKeyEcho) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -440,6 +557,7 @@ func (m *MsgCommitKeyEcho) GetDigest() []byte {
 	return nil
 }
 
+// MsgCommitKeyEchoResponse answers Msg/CommitKeyEcho.
 type MsgCommitKeyEchoResponse struct {
 }
 
@@ -447,7 +565,7 @@ func (m *MsgCommitKeyEchoResponse) Reset()         { *m = MsgCommitKeyEchoRespon
 func (m *MsgCommitKeyEchoResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgCommitKeyEchoResponse) ProtoMessage()    {}
 func (*MsgCommitKeyEchoResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{7}
+	return fileDescriptor_eac8273ba16b0801, []int{9}
 }
 func (m *MsgCommitKeyEchoResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -476,19 +594,21 @@ func (m *MsgCommitKeyEchoResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgCommitKeyEchoResponse proto.InternalMessageInfo
 
+// MsgPostKey is the message of Msg/PostKey.
 type MsgPostKey struct {
-	Account   string      `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	KeyId     []byte      `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	Attempt   uint32      `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Material  KeyMaterial `protobuf:"bytes,4,opt,name=material,proto3" json:"material"`
-	Signature []byte      `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
+	Account  string      `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	KeyId    []byte      `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Attempt  uint32      `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Material KeyMaterial `protobuf:"bytes,4,opt,name=material,proto3" json:"material"`
+	// EIP-712 KeyVerification, r || s || v, 65 bytes.
+	Signature []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
 }
 
 func (m *MsgPostKey) Reset()         { *m = MsgPostKey{} }
 func (m *MsgPostKey) String() string { return proto.CompactTextString(m) }
 func (*MsgPostKey) ProtoMessage()    {}
 func (*MsgPostKey) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{8}
+	return fileDescriptor_eac8273ba16b0801, []int{10}
 }
 func (m *MsgPostKey) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -552,6 +672,7 @@ func (m *MsgPostKey) GetSignature() []byte {
 	return nil
 }
 
+// MsgPostKeyResponse answers Msg/PostKey.
 type MsgPostKeyResponse struct {
 }
 
@@ -559,7 +680,7 @@ func (m *MsgPostKeyResponse) Reset()         { *m = MsgPostKeyResponse{} }
 func (m *MsgPostKeyResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgPostKeyResponse) ProtoMessage()    {}
 func (*MsgPostKeyResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{9}
+	return fileDescriptor_eac8273ba16b0801, []int{11}
 }
 func (m *MsgPostKeyResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -592,15 +713,19 @@ var xxx_messageInfo_MsgPostKeyResponse proto.InternalMessageInfo
 type Result struct {
 	RequestId []byte `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Attempt   uint32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Plaintext []byte `protobuf:"bytes,3,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
-	Signature []byte `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	// The epoch that the party answered in: the request's.
+	EpochId uint64 `protobuf:"varint,3,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	// ABI words of the values in the order of the request's handles.
+	Plaintext []byte `protobuf:"bytes,4,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
+	// EIP-712 PublicDecryptVerification, r || s || v, 65 bytes.
+	Signature []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
 }
 
 func (m *Result) Reset()         { *m = Result{} }
 func (m *Result) String() string { return proto.CompactTextString(m) }
 func (*Result) ProtoMessage()    {}
 func (*Result) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{10}
+	return fileDescriptor_eac8273ba16b0801, []int{12}
 }
 func (m *Result) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -643,6 +768,13 @@ func (m *Result) GetAttempt() uint32 {
 	return 0
 }
 
+func (m *Result) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
 func (m *Result) GetPlaintext() []byte {
 	if m != nil {
 		return m.Plaintext
@@ -657,6 +789,7 @@ func (m *Result) GetSignature() []byte {
 	return nil
 }
 
+// MsgPostResults is the message of Msg/PostResults.
 type MsgPostResults struct {
 	Account string   `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	Results []Result `protobuf:"bytes,2,rep,name=results,proto3" json:"results"`
@@ -666,7 +799,7 @@ func (m *MsgPostResults) Reset()         { *m = MsgPostResults{} }
 func (m *MsgPostResults) String() string { return proto.CompactTextString(m) }
 func (*MsgPostResults) ProtoMessage()    {}
 func (*MsgPostResults) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{11}
+	return fileDescriptor_eac8273ba16b0801, []int{13}
 }
 func (m *MsgPostResults) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -709,8 +842,10 @@ func (m *MsgPostResults) GetResults() []Result {
 	return nil
 }
 
+// MsgPostResultsResponse answers Msg/PostResults.
 type MsgPostResultsResponse struct {
-	// One a result: 0 if it was recorded, else the code of the refusal.
+	// One a result: 0 if it was recorded, else the module's code of the refusal.
+	// The message fails, with the first result's error, if none was recorded.
 	Codes []uint32 `protobuf:"varint,1,rep,packed,name=codes,proto3" json:"codes,omitempty"`
 }
 
@@ -718,7 +853,7 @@ func (m *MsgPostResultsResponse) Reset()         { *m = MsgPostResultsResponse{}
 func (m *MsgPostResultsResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgPostResultsResponse) ProtoMessage()    {}
 func (*MsgPostResultsResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{12}
+	return fileDescriptor_eac8273ba16b0801, []int{14}
 }
 func (m *MsgPostResultsResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -759,6 +894,8 @@ func init() {
 	proto.RegisterType((*MsgRequestKeyResponse)(nil), "tkms.kms.v1.MsgRequestKeyResponse")
 	proto.RegisterType((*MsgRequestPublicDecryption)(nil), "tkms.kms.v1.MsgRequestPublicDecryption")
 	proto.RegisterType((*MsgRequestPublicDecryptionResponse)(nil), "tkms.kms.v1.MsgRequestPublicDecryptionResponse")
+	proto.RegisterType((*MsgRetireKey)(nil), "tkms.kms.v1.MsgRetireKey")
+	proto.RegisterType((*MsgRetireKeyResponse)(nil), "tkms.kms.v1.MsgRetireKeyResponse")
 	proto.RegisterType((*MsgUpdateParams)(nil), "tkms.kms.v1.MsgUpdateParams")
 	proto.RegisterType((*MsgUpdateParamsResponse)(nil), "tkms.kms.v1.MsgUpdateParamsResponse")
 	proto.RegisterType((*MsgCommitKeyEcho)(nil), "tkms.kms.v1.MsgCommitKeyEcho")
@@ -773,66 +910,70 @@ func init() {
 func init() { proto.RegisterFile("tkms/kms/v1/tx.proto", fileDescriptor_eac8273ba16b0801) }
 
 var fileDescriptor_eac8273ba16b0801 = []byte{
-	// 932 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x56, 0x4f, 0x6f, 0xdc, 0x44,
-	0x14, 0x8f, 0xf7, 0x6f, 0xf3, 0x36, 0xcb, 0x1f, 0x77, 0x93, 0x9d, 0x98, 0x74, 0xbb, 0x72, 0x8b,
-	0x58, 0x82, 0xea, 0x55, 0x52, 0xa9, 0x42, 0x7b, 0x23, 0x01, 0xa4, 0xaa, 0xac, 0x88, 0x8c, 0x7a,
-	0x41, 0x42, 0xd1, 0xc4, 0x9e, 0x7a, 0xad, 0xac, 0x3d, 0xc6, 0x33, 0x1b, 0x76, 0x0f, 0x48, 0x88,
-	0x23, 0xa7, 0x7e, 0x07, 0x4e, 0x5c, 0x50, 0x0e, 0xdc, 0xf8, 0x02, 0x3d, 0xa1, 0x8a, 0x13, 0x27,
-	0x84, 0x92, 0x43, 0xce, 0x7c, 0x03, 0x34, 0x9e, 0xb1, 0xd7, 0x76, 0xbb, 0x69, 0x85, 0x04, 0x07,
-	0x47, 0x79, 0xef, 0xf7, 0xde, 0x9b, 0xdf, 0xfb, 0xbd, 0xe7, 0xf1, 0x42, 0x87, 0x9f, 0x06, 0x6c,
-	0x28, 0x9e, 0xb3, 0xbd, 0x21, 0x9f, 0x5b, 0x51, 0x4c, 0x39, 0xd5, 0x5b, 0xc2, 0x6b, 0x89, 0xe7,
-	0x6c, 0xcf, 0xe8, 0x78, 0xd4, 0xa3, 0x89, 0x7f, 0x28, 0xfe, 0x93, 0x21, 0x46, 0xd7, 0xa1, 0x2c,
-	0xa0, 0x6c, 0x18, 0x30, 0x4f, 0xa4, 0x06, 0xcc, 0x53, 0xc0, 0xb6, 0x04, 0x8e, 0x65, 0x86, 0x34,
-	0x14, 0xf4, 0x36, 0x0e, 0xfc, 0x90, 0x0e, 0x93, 0xbf, 0xca, 0xb5, 0x99, 0x9c, 0x8f, 0x9d, 0xa9,
-	0x28, 0x82, 0x9d, 0x69, 0xc1, 0xad, 0x68, 0x09, 0x1e, 0x89, 0xdb, 0xfc, 0x59, 0x83, 0xf6, 0x98,
-	0x79, 0x36, 0xf9, 0x7a, 0x46, 0x18, 0x7f, 0x44, 0x16, 0xfa, 0x03, 0x58, 0x8f, 0xa5, 0x45, 0x62,
-	0xa4, 0xf5, 0xb5, 0xc1, 0xfa, 0x01, 0xfa, 0xfd, 0x97, 0x7b, 0x1d, 0x75, 0xee, 0x47, 0xae, 0x1b,
-	0x13, 0xc6, 0xbe, 0xe0, 0xb1, 0x1f, 0x7a, 0xf6, 0x32, 0x54, 0x37, 0xa1, 0x3d, 0xa1, 0x8c, 0x1f,
-	0x3b, 0x13, 0xec, 0x87, 0xc7, 0xbe, 0x8b, 0x2a, 0x7d, 0x6d, 0x50, 0xb3, 0x5b, 0xc2, 0x79, 0x28,
-	0x7c, 0x0f, 0x5d, 0x7d, 0x0b, 0x1a, 0x11, 0x8e, 0x71, 0xc0, 0x50, 0x55, 0x14, 0xb6, 0x95, 0x35,
-	0x7a, 0xff, 0xfb, 0xab, 0xf3, 0xdd, 0x65, 0xad, 0x1f, 0xae, 0xce, 0x77, 0xb7, 0x32, 0xbe, 0x05,
-	0x7a, 0xa6, 0x05, 0x9b, 0x05, 0x87, 0x4d, 0x58, 0x44, 0x43, 0x46, 0xf4, 0x4d, 0x68, 0x9c, 0x92,
-	0x85, 0x38, 0x58, 0x90, 0xde, 0xb0, 0xeb, 0xa7, 0x64, 0xf1, 0xd0, 0x35, 0x7f, 0xab, 0x80, 0xb1,
-	0x4c, 0x38, 0x9a, 0x9d, 0x4c, 0x7d, 0xe7, 0x63, 0xe2, 0xc4, 0x8b, 0x88, 0xfb, 0x34, 0xfc, 0x4f,
-	0xbb, 0x5d, 0x32, 0xaa, 0xe6, 0x18, 0xe9, 0x08, 0x9a, 0x13, 0x1c, 0xba, 0x53, 0xc2, 0x50, 0xad,
-	0x5f, 0x1d, 0x6c, 0xd8, 0xa9, 0x29, 0x10, 0xd7, 0xf7, 0x08, 0xe3, 0x0c, 0xd5, 0x25, 0xa2, 0x4c,
-	0xfd, 0x43, 0xa8, 0x47, 0x31, 0xa5, 0x4f, 0x50, 0xa3, 0xaf, 0x0d, 0x5a, 0xfb, 0x3b, 0x56, 0xb2,
-	0x4e, 0x62, 0xba, 0x67, 0x7b, 0xd6, 0xb2, 0x9d, 0x23, 0x11, 0x73, 0x50, 0x7b, 0xf6, 0xe7, 0xed,
-	0x35, 0x5b, 0x26, 0xe8, 0x5d, 0x68, 0x06, 0x78, 0x7e, 0xfc, 0x84, 0x10, 0xd4, 0x4c, 0x28, 0x36,
-	0x02, 0x3c, 0xff, 0x94, 0x90, 0xd1, 0x83, 0x17, 0x35, 0xbf, 0xf3, 0x12, 0xcd, 0xcb, 0x8a, 0x99,
-	0x5f, 0x81, 0xb9, 0x1a, 0xcd, 0xa6, 0x71, 0x0b, 0x40, 0x95, 0x5e, 0x4e, 0x24, 0x3d, 0x4c, 0x6a,
-	0xe0, 0xc4, 0x04, 0x73, 0x22, 0x85, 0xbb, 0x61, 0xa7, 0xa6, 0xf9, 0x93, 0x06, 0x6f, 0x8e, 0x99,
-	0xf7, 0x38, 0x72, 0x31, 0x27, 0x47, 0xc9, 0x7a, 0x88, 0x21, 0xe1, 0x19, 0x9f, 0xd0, 0xd8, 0xe7,
-	0x8b, 0x57, 0x0f, 0x29, 0x0b, 0xd5, 0xf7, 0xb2, 0x75, 0xab, 0x24, 0xb2, 0xdd, 0xb4, 0x72, 0x6f,
-	0xa1, 0x25, 0x8b, 0x2b, 0xb5, 0xd2, 0x4d, 0xfc, 0x20, 0x51, 0x25, 0x2b, 0x21, 0x54, 0x41, 0x79,
-	0x55, 0xf2, 0xbc, 0xcc, 0x6d, 0xe8, 0x96, 0x5c, 0x69, 0xff, 0xe6, 0xaf, 0x1a, 0xbc, 0x35, 0x66,
-	0xde, 0x21, 0x0d, 0x02, 0x5f, 0xac, 0xe9, 0x27, 0xce, 0x84, 0xea, 0xfb, 0xd0, 0xc4, 0x8e, 0x43,
-	0x67, 0x21, 0x7f, 0x65, 0x17, 0x69, 0x60, 0x6e, 0x89, 0x2a, 0xa5, 0x25, 0xc2, 0x9c, 0x93, 0x20,
-	0xe2, 0xc9, 0x72, 0xb5, 0xed, 0xd4, 0x14, 0xef, 0x98, 0xdc, 0x1a, 0x54, 0x4b, 0x12, 0x94, 0x35,
-	0xda, 0x15, 0x9d, 0xa5, 0x65, 0x45, 0x5f, 0xdb, 0xf9, 0xbe, 0x0a, 0x44, 0x4d, 0x03, 0x50, 0xd9,
-	0x97, 0x75, 0xf6, 0xb7, 0x06, 0x30, 0x66, 0xde, 0x11, 0x95, 0xd7, 0xc5, 0xff, 0xd2, 0xd3, 0x08,
-	0x6e, 0x04, 0x98, 0x93, 0xd8, 0xc7, 0xd3, 0xa4, 0xab, 0xd6, 0x3e, 0x2a, 0x8c, 0xf2, 0x11, 0x59,
-	0x8c, 0x15, 0xae, 0xe6, 0x99, 0xc5, 0xeb, 0x3b, 0xb0, 0xce, 0x7c, 0x2f, 0xc4, 0x7c, 0x16, 0x13,
-	0x54, 0x97, 0x8b, 0x98, 0x39, 0x46, 0x77, 0xcb, 0xaa, 0xdc, 0xcc, 0xab, 0xa2, 0x9a, 0x34, 0x3b,
-	0xa0, 0x2f, 0xad, 0x4c, 0x89, 0x6f, 0xa1, 0x61, 0x13, 0x36, 0x9b, 0xf2, 0xd7, 0xd8, 0xf6, 0xb4,
-	0xb1, 0x4a, 0xb1, 0xb1, 0x1d, 0x58, 0x8f, 0xa6, 0xd8, 0x0f, 0x39, 0x99, 0x73, 0x75, 0x4b, 0x2c,
-	0x1d, 0x45, 0xea, 0xb5, 0x12, 0x75, 0xf3, 0x47, 0x0d, 0xde, 0x50, 0xac, 0x24, 0x0d, 0xf6, 0xaf,
-	0x86, 0x71, 0x1f, 0x9a, 0xb1, 0x4c, 0x47, 0x95, 0x7e, 0xf5, 0x85, 0xb7, 0x44, 0x96, 0x56, 0xaa,
-	0xa6, 0x91, 0xa3, 0x41, 0x59, 0xb6, 0x6e, 0x59, 0x36, 0x45, 0xc9, 0xb4, 0x60, 0xab, 0xe8, 0xc9,
-	0xae, 0x88, 0x0e, 0xd4, 0x1d, 0xea, 0x12, 0x86, 0xb4, 0x7e, 0x75, 0xd0, 0xb6, 0xa5, 0xb1, 0xff,
-	0xb4, 0x06, 0xd5, 0x31, 0xf3, 0xf4, 0xcf, 0x00, 0x72, 0x1f, 0x25, 0xa3, 0xc0, 0xa9, 0xf0, 0x01,
-	0x30, 0xcc, 0xd5, 0x58, 0x76, 0x16, 0x83, 0xee, 0xaa, 0x2f, 0xc0, 0x7b, 0x2b, 0xd2, 0xcb, 0x81,
-	0xc6, 0xf0, 0x35, 0x03, 0xb3, 0x43, 0x6d, 0xd8, 0x28, 0x5c, 0x63, 0x3b, 0xe5, 0x02, 0x79, 0xd4,
-	0xb8, 0x7b, 0x1d, 0x9a, 0xd5, 0x7c, 0x0c, 0xed, 0xe2, 0x9d, 0x72, 0xab, 0x9c, 0x56, 0x80, 0x8d,
-	0x77, 0xaf, 0x85, 0xb3, 0xb2, 0x87, 0xd0, 0x4c, 0x5f, 0xe8, 0x6e, 0x39, 0x43, 0x01, 0xc6, 0xed,
-	0x15, 0x40, 0x56, 0xe4, 0x73, 0x68, 0xe5, 0x97, 0xf1, 0x9d, 0x97, 0xc5, 0x2b, 0xd0, 0xb8, 0x73,
-	0x0d, 0x98, 0x16, 0x34, 0xea, 0xdf, 0x5d, 0x9d, 0xef, 0x6a, 0x07, 0x07, 0xcf, 0x2e, 0x7a, 0xda,
-	0xf3, 0x8b, 0x9e, 0xf6, 0xd7, 0x45, 0x4f, 0x7b, 0x7a, 0xd9, 0x5b, 0x7b, 0x7e, 0xd9, 0x5b, 0xfb,
-	0xe3, 0xb2, 0xb7, 0xf6, 0xe5, 0xc0, 0xf3, 0xf9, 0x64, 0x76, 0x62, 0x39, 0x34, 0x18, 0x8a, 0x7a,
-	0xf7, 0x42, 0xc2, 0xbf, 0xa1, 0xf1, 0x69, 0x62, 0x0c, 0xe7, 0xc9, 0x3e, 0xf2, 0x45, 0x44, 0xd8,
-	0x49, 0x23, 0xf9, 0xb9, 0x73, 0xff, 0x9f, 0x00, 0x00, 0x00, 0xff, 0xff, 0x1c, 0x0c, 0x6b, 0xf2,
-	0x9e, 0x09, 0x00, 0x00,
+	// 1006 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x56, 0xcf, 0x6f, 0xe3, 0x44,
+	0x14, 0xae, 0xf3, 0xb3, 0x7d, 0x49, 0xf8, 0xe1, 0x4d, 0x1b, 0xc7, 0x74, 0xb3, 0xc1, 0xbb, 0x88,
+	0x50, 0xb4, 0x89, 0xda, 0x95, 0x56, 0x28, 0x37, 0x5a, 0x40, 0x54, 0x4b, 0x44, 0x65, 0xb4, 0x17,
+	0x24, 0x54, 0x4d, 0xed, 0x59, 0xc7, 0x6a, 0xec, 0x31, 0x9e, 0x49, 0x49, 0x6e, 0x88, 0x0b, 0x12,
+	0x27, 0x8e, 0xdc, 0x39, 0x71, 0xeb, 0x81, 0x1b, 0xff, 0xc0, 0x9e, 0x56, 0x2b, 0x4e, 0x48, 0x48,
+	0x08, 0xb5, 0x87, 0x9e, 0xf9, 0x0f, 0xd0, 0x78, 0xc6, 0x8e, 0xed, 0x6e, 0xb2, 0xab, 0x4a, 0x70,
+	0xc8, 0x6a, 0xdf, 0xfb, 0xde, 0x7b, 0xf3, 0x7d, 0xef, 0xcd, 0x3c, 0x17, 0x9a, 0xec, 0xd4, 0xa3,
+	0x03, 0xfe, 0x3b, 0xdb, 0x1d, 0xb0, 0x59, 0x3f, 0x08, 0x09, 0x23, 0x6a, 0x8d, 0x7b, 0xfb, 0xfc,
+	0x77, 0xb6, 0xab, 0x37, 0x1d, 0xe2, 0x90, 0xc8, 0x3f, 0xe0, 0xff, 0x13, 0x21, 0x7a, 0xcb, 0x22,
+	0xd4, 0x23, 0x74, 0xe0, 0x51, 0x87, 0xa7, 0x7a, 0xd4, 0x91, 0x40, 0x5b, 0x00, 0xc7, 0x22, 0x43,
+	0x18, 0x12, 0x7a, 0x13, 0x79, 0xae, 0x4f, 0x06, 0xd1, 0xbf, 0xd2, 0xb5, 0x19, 0x9d, 0x8f, 0xac,
+	0x09, 0x2f, 0x82, 0xac, 0x49, 0xc6, 0x2d, 0x69, 0x71, 0x1e, 0x91, 0xdb, 0x78, 0xa6, 0x40, 0x63,
+	0x44, 0x1d, 0x13, 0x7f, 0x3d, 0xc5, 0x94, 0x3d, 0xc2, 0x73, 0xf5, 0x21, 0x6c, 0x84, 0xc2, 0xc2,
+	0xa1, 0xa6, 0x74, 0x95, 0xde, 0xc6, 0xbe, 0xf6, 0xfb, 0xaf, 0xf7, 0x9b, 0xf2, 0xdc, 0x0f, 0x6d,
+	0x3b, 0xc4, 0x94, 0x7e, 0xc1, 0x42, 0xd7, 0x77, 0xcc, 0x45, 0xa8, 0x6a, 0x40, 0x63, 0x4c, 0x28,
+	0x3b, 0xb6, 0xc6, 0xc8, 0xf5, 0x8f, 0x5d, 0x5b, 0x2b, 0x74, 0x95, 0x5e, 0xc9, 0xac, 0x71, 0xe7,
+	0x01, 0xf7, 0x1d, 0xda, 0xea, 0x16, 0x54, 0x02, 0x14, 0x22, 0x8f, 0x6a, 0x45, 0x5e, 0xd8, 0x94,
+	0x96, 0xda, 0x01, 0x40, 0xb6, 0xed, 0x32, 0x97, 0xf8, 0x68, 0xa2, 0x95, 0xba, 0x4a, 0x6f, 0xdd,
+	0x4c, 0x79, 0x86, 0xef, 0x7d, 0x77, 0x75, 0xbe, 0xb3, 0x38, 0xeb, 0x87, 0xab, 0xf3, 0x9d, 0xad,
+	0x44, 0x4f, 0x86, 0xbe, 0xf1, 0x29, 0x6c, 0x66, 0x1c, 0x26, 0xa6, 0x01, 0xf1, 0x29, 0x56, 0x37,
+	0xa1, 0x72, 0x8a, 0xe7, 0x9c, 0x18, 0x17, 0x55, 0x37, 0xcb, 0xa7, 0x78, 0x7e, 0x68, 0xab, 0x1a,
+	0x54, 0xad, 0x10, 0x23, 0x86, 0x05, 0xe1, 0x75, 0x33, 0x36, 0x8d, 0x67, 0x05, 0xd0, 0x17, 0xa5,
+	0x8e, 0xa6, 0x27, 0x13, 0xd7, 0xfa, 0x08, 0x5b, 0xe1, 0x3c, 0xe0, 0xac, 0xfe, 0xd3, 0x3e, 0x2d,
+	0xb8, 0x16, 0x73, 0x5c, 0xc7, 0xc8, 0xb7, 0x27, 0x98, 0x6a, 0xa5, 0x6e, 0xb1, 0x57, 0x37, 0x63,
+	0x93, 0x23, 0xb6, 0xeb, 0x60, 0xca, 0xa8, 0x56, 0x16, 0x88, 0x34, 0xd5, 0x0f, 0xa0, 0x1c, 0x84,
+	0x84, 0x3c, 0xd1, 0x2a, 0x5d, 0xa5, 0x57, 0xdb, 0xdb, 0xee, 0x47, 0x17, 0x91, 0xdf, 0x8b, 0xb3,
+	0xdd, 0xfe, 0x42, 0xce, 0x11, 0x8f, 0xd9, 0x2f, 0x3d, 0xfd, 0xeb, 0xce, 0x9a, 0x29, 0x12, 0xd4,
+	0x16, 0x54, 0x3d, 0x34, 0x3b, 0x7e, 0x82, 0xb1, 0x56, 0x8d, 0x28, 0x56, 0x3c, 0x34, 0xfb, 0x04,
+	0xe3, 0xe1, 0xc3, 0xeb, 0xd3, 0xb8, 0xfb, 0x82, 0x69, 0xe4, 0x3b, 0x66, 0x7c, 0x05, 0xc6, 0x72,
+	0x34, 0x99, 0xd3, 0x6d, 0x00, 0x59, 0x7a, 0x31, 0xab, 0xf8, 0xb0, 0x95, 0xf3, 0xfa, 0x5e, 0x81,
+	0x7a, 0x54, 0x9f, 0xb9, 0x21, 0x96, 0x37, 0x19, 0x4d, 0xd9, 0x98, 0x84, 0x2e, 0x9b, 0xbf, 0x7c,
+	0x42, 0x49, 0x68, 0xaa, 0xfb, 0x85, 0x54, 0xf7, 0x87, 0xbd, 0x48, 0x76, 0x12, 0xc6, 0x65, 0x6f,
+	0x66, 0x65, 0xcb, 0x83, 0x8d, 0x2d, 0x68, 0xa6, 0xed, 0x58, 0x9a, 0xf1, 0x8b, 0x02, 0xaf, 0x8f,
+	0xa8, 0xf3, 0x38, 0xb0, 0x11, 0xc3, 0x47, 0xe2, 0xea, 0xdf, 0x94, 0xe4, 0x6e, 0xf2, 0x94, 0x0a,
+	0xd1, 0x60, 0x6f, 0xf5, 0x53, 0x1b, 0xa6, 0x2f, 0x8a, 0xcb, 0x79, 0xca, 0xc0, 0xe1, 0xfb, 0xd7,
+	0x05, 0x68, 0x69, 0x01, 0x69, 0x5e, 0x46, 0x1b, 0x5a, 0x39, 0x57, 0x22, 0xe3, 0x37, 0x05, 0xde,
+	0x18, 0x51, 0xe7, 0x80, 0x78, 0x9e, 0xcb, 0x9f, 0xd8, 0xc7, 0xd6, 0x98, 0xa8, 0x7b, 0x50, 0x45,
+	0x96, 0x45, 0xa6, 0x3e, 0x7b, 0xa9, 0x8a, 0x38, 0x70, 0x49, 0xa3, 0xf9, 0x88, 0x11, 0x63, 0xd8,
+	0x0b, 0x58, 0x74, 0xfd, 0x1b, 0x66, 0x6c, 0xf2, 0xfd, 0x21, 0xee, 0x75, 0xb4, 0x23, 0xea, 0xa6,
+	0xb4, 0x86, 0x3b, 0x5c, 0x59, 0x5c, 0x96, 0xeb, 0x6a, 0xa7, 0x75, 0x65, 0x88, 0x1a, 0x3a, 0x68,
+	0x79, 0x5f, 0xa2, 0xec, 0x1f, 0x05, 0x60, 0x44, 0x9d, 0x23, 0x22, 0x56, 0xe1, 0xff, 0xa2, 0x69,
+	0x08, 0xeb, 0x1e, 0x62, 0x38, 0x74, 0xe5, 0xe6, 0xab, 0xed, 0x69, 0x99, 0x51, 0x3e, 0xc2, 0xf3,
+	0x91, 0xc4, 0xe5, 0x3c, 0x93, 0x78, 0x75, 0x1b, 0x36, 0xa8, 0xeb, 0xf8, 0x88, 0x4d, 0x43, 0xac,
+	0x95, 0xc5, 0x53, 0x49, 0x1c, 0xc3, 0x7b, 0xf9, 0xae, 0xdc, 0x4a, 0x77, 0x45, 0x8a, 0x34, 0x9a,
+	0xa0, 0x2e, 0xac, 0xa4, 0x13, 0x3f, 0x29, 0x50, 0x31, 0x31, 0x9d, 0x4e, 0xd8, 0x2b, 0x3c, 0xc8,
+	0x58, 0x59, 0x21, 0xab, 0xac, 0x0d, 0xeb, 0x38, 0x20, 0xd6, 0x38, 0xde, 0x63, 0x25, 0xb3, 0x1a,
+	0xd9, 0x87, 0x36, 0x27, 0x1e, 0x4c, 0x90, 0xeb, 0x33, 0x3c, 0x8b, 0x67, 0xb9, 0x70, 0xac, 0x96,
+	0x65, 0xfc, 0xac, 0xc0, 0x6b, 0x92, 0xb1, 0x60, 0x48, 0x6f, 0x34, 0xa8, 0x07, 0x50, 0x0d, 0x45,
+	0xba, 0x56, 0xe8, 0x16, 0xaf, 0xbd, 0x20, 0x51, 0x5a, 0x76, 0x3c, 0x8e, 0x14, 0x3b, 0x20, 0xdd,
+	0xd2, 0x56, 0xbe, 0xa5, 0x92, 0x92, 0xd1, 0x87, 0xad, 0xac, 0x27, 0x59, 0x70, 0x4d, 0x28, 0x5b,
+	0xc4, 0xc6, 0x54, 0x53, 0xba, 0xc5, 0x5e, 0xc3, 0x14, 0xc6, 0xde, 0x9f, 0x25, 0x28, 0x8e, 0xa8,
+	0xa3, 0x7e, 0x06, 0x90, 0xfa, 0x18, 0xeb, 0x19, 0x4e, 0x99, 0x0f, 0x9b, 0x6e, 0x2c, 0xc7, 0x92,
+	0xb3, 0x28, 0xb4, 0x96, 0x7d, 0xbf, 0xde, 0x5d, 0x92, 0x9e, 0x0f, 0xd4, 0x07, 0xaf, 0x18, 0x98,
+	0x1c, 0x7a, 0x08, 0x1b, 0x8b, 0x25, 0xdc, 0xbe, 0x9e, 0x2d, 0x21, 0xfd, 0xed, 0xa5, 0x50, 0x52,
+	0xca, 0x84, 0x7a, 0x66, 0x5b, 0x6e, 0xe7, 0x53, 0xd2, 0xa8, 0x7e, 0x6f, 0x15, 0x9a, 0xd4, 0x7c,
+	0x0c, 0x8d, 0xec, 0xea, 0xba, 0x9d, 0x4f, 0xcb, 0xc0, 0xfa, 0x3b, 0x2b, 0xe1, 0xa4, 0xec, 0x01,
+	0x54, 0xe3, 0xbd, 0xd1, 0xca, 0x67, 0x48, 0x40, 0xbf, 0xb3, 0x04, 0x48, 0x8a, 0x7c, 0x0e, 0xb5,
+	0xf4, 0xbd, 0x7e, 0xeb, 0x45, 0xf1, 0x12, 0xd4, 0xef, 0xae, 0x00, 0xe3, 0x82, 0x7a, 0xf9, 0xdb,
+	0xab, 0xf3, 0x1d, 0x65, 0x7f, 0xff, 0xe9, 0x45, 0x47, 0x79, 0x7e, 0xd1, 0x51, 0xfe, 0xbe, 0xe8,
+	0x28, 0x3f, 0x5e, 0x76, 0xd6, 0x9e, 0x5f, 0x76, 0xd6, 0xfe, 0xb8, 0xec, 0xac, 0x7d, 0xd9, 0x73,
+	0x5c, 0x36, 0x9e, 0x9e, 0xf4, 0x2d, 0xe2, 0x0d, 0x78, 0xbd, 0xfb, 0x3e, 0x66, 0xdf, 0x90, 0xf0,
+	0x34, 0x32, 0x06, 0xb3, 0xe8, 0x6a, 0xb3, 0x79, 0x80, 0xe9, 0x49, 0x25, 0xfa, 0x8b, 0xf1, 0xc1,
+	0xbf, 0x01, 0x00, 0x00, 0xff, 0xff, 0xa1, 0x07, 0x92, 0xf4, 0xe1, 0x0a, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -851,6 +992,8 @@ type MsgClient interface {
 	RequestKey(ctx context.Context, in *MsgRequestKey, opts ...grpc.CallOption) (*MsgRequestKeyResponse, error)
 	// RequestPublicDecryption asks for plaintexts that a host chain made public.
 	RequestPublicDecryption(ctx context.Context, in *MsgRequestPublicDecryption, opts ...grpc.CallOption) (*MsgRequestPublicDecryptionResponse, error)
+	// RetireKey withdraws a key, or gives up its generation. Governance only.
+	RetireKey(ctx context.Context, in *MsgRetireKey, opts ...grpc.CallOption) (*MsgRetireKeyResponse, error)
 	// UpdateParams replaces the parameters. Governance only.
 	UpdateParams(ctx context.Context, in *MsgUpdateParams, opts ...grpc.CallOption) (*MsgUpdateParamsResponse, error)
 	// CommitKeyEcho posts the digest of key generation's offline stage. Party message.
@@ -881,6 +1024,15 @@ func (c *msgClient) RequestKey(ctx context.Context, in *MsgRequestKey, opts ...g
 func (c *msgClient) RequestPublicDecryption(ctx context.Context, in *MsgRequestPublicDecryption, opts ...grpc.CallOption) (*MsgRequestPublicDecryptionResponse, error) {
 	out := new(MsgRequestPublicDecryptionResponse)
 	err := c.cc.Invoke(ctx, "/tkms.kms.v1.Msg/RequestPublicDecryption", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RetireKey(ctx context.Context, in *MsgRetireKey, opts ...grpc.CallOption) (*MsgRetireKeyResponse, error) {
+	out := new(MsgRetireKeyResponse)
+	err := c.cc.Invoke(ctx, "/tkms.kms.v1.Msg/RetireKey", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -929,6 +1081,8 @@ type MsgServer interface {
 	RequestKey(context.Context, *MsgRequestKey) (*MsgRequestKeyResponse, error)
 	// RequestPublicDecryption asks for plaintexts that a host chain made public.
 	RequestPublicDecryption(context.Context, *MsgRequestPublicDecryption) (*MsgRequestPublicDecryptionResponse, error)
+	// RetireKey withdraws a key, or gives up its generation. Governance only.
+	RetireKey(context.Context, *MsgRetireKey) (*MsgRetireKeyResponse, error)
 	// UpdateParams replaces the parameters. Governance only.
 	UpdateParams(context.Context, *MsgUpdateParams) (*MsgUpdateParamsResponse, error)
 	// CommitKeyEcho posts the digest of key generation's offline stage. Party message.
@@ -948,6 +1102,9 @@ func (*UnimplementedMsgServer) RequestKey(ctx context.Context, req *MsgRequestKe
 }
 func (*UnimplementedMsgServer) RequestPublicDecryption(ctx context.Context, req *MsgRequestPublicDecryption) (*MsgRequestPublicDecryptionResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RequestPublicDecryption not implemented")
+}
+func (*UnimplementedMsgServer) RetireKey(ctx context.Context, req *MsgRetireKey) (*MsgRetireKeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RetireKey not implemented")
 }
 func (*UnimplementedMsgServer) UpdateParams(ctx context.Context, req *MsgUpdateParams) (*MsgUpdateParamsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateParams not implemented")
@@ -998,6 +1155,24 @@ func _Msg_RequestPublicDecryption_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MsgServer).RequestPublicDecryption(ctx, req.(*MsgRequestPublicDecryption))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RetireKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRetireKey)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RetireKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.kms.v1.Msg/RetireKey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RetireKey(ctx, req.(*MsgRetireKey))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1088,6 +1263,10 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Msg_RequestPublicDecryption_Handler,
 		},
 		{
+			MethodName: "RetireKey",
+			Handler:    _Msg_RetireKey_Handler,
+		},
+		{
 			MethodName: "UpdateParams",
 			Handler:    _Msg_UpdateParams_Handler,
 		},
@@ -1128,6 +1307,16 @@ func (m *MsgRequestKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Additional {
+		i--
+		if m.Additional {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x20
+	}
 	if len(m.Params) > 0 {
 		i -= len(m.Params)
 		copy(dAtA[i:], m.Params)
@@ -1170,6 +1359,16 @@ func (m *MsgRequestKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Created {
+		i--
+		if m.Created {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x10
+	}
 	if len(m.KeyId) > 0 {
 		i -= len(m.KeyId)
 		copy(dAtA[i:], m.KeyId)
@@ -1292,6 +1491,66 @@ func (m *MsgRequestPublicDecryptionResponse) MarshalToSizedBuffer(dAtA []byte) (
 		i--
 		dAtA[i] = 0xa
 	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRetireKey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRetireKey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRetireKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.KeyId) > 0 {
+		i -= len(m.KeyId)
+		copy(dAtA[i:], m.KeyId)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.KeyId)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRetireKeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRetireKeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRetireKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
 	return len(dAtA) - i, nil
 }
 
@@ -1537,14 +1796,19 @@ func (m *Result) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		copy(dAtA[i:], m.Signature)
 		i = encodeVarintTx(dAtA, i, uint64(len(m.Signature)))
 		i--
-		dAtA[i] = 0x22
+		dAtA[i] = 0x2a
 	}
 	if len(m.Plaintext) > 0 {
 		i -= len(m.Plaintext)
 		copy(dAtA[i:], m.Plaintext)
 		i = encodeVarintTx(dAtA, i, uint64(len(m.Plaintext)))
 		i--
-		dAtA[i] = 0x1a
+		dAtA[i] = 0x22
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x18
 	}
 	if m.Attempt != 0 {
 		i = encodeVarintTx(dAtA, i, uint64(m.Attempt))
@@ -1674,6 +1938,9 @@ func (m *MsgRequestKey) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovTx(uint64(l))
 	}
+	if m.Additional {
+		n += 2
+	}
 	return n
 }
 
@@ -1686,6 +1953,9 @@ func (m *MsgRequestKeyResponse) Size() (n int) {
 	l = len(m.KeyId)
 	if l > 0 {
 		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Created {
+		n += 2
 	}
 	return n
 }
@@ -1740,6 +2010,32 @@ func (m *MsgRequestPublicDecryptionResponse) Size() (n int) {
 	if m.Created {
 		n += 2
 	}
+	return n
+}
+
+func (m *MsgRetireKey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.KeyId)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgRetireKeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
 	return n
 }
 
@@ -1847,6 +2143,9 @@ func (m *Result) Size() (n int) {
 	}
 	if m.Attempt != 0 {
 		n += 1 + sovTx(uint64(m.Attempt))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
 	}
 	l = len(m.Plaintext)
 	if l > 0 {
@@ -2012,6 +2311,26 @@ func (m *MsgRequestKey) Unmarshal(dAtA []byte) error {
 			}
 			m.Params = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Additional", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Additional = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
@@ -2096,6 +2415,26 @@ func (m *MsgRequestKeyResponse) Unmarshal(dAtA []byte) error {
 				m.KeyId = []byte{}
 			}
 			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Created", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Created = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
@@ -2451,6 +2790,172 @@ func (m *MsgRequestPublicDecryptionResponse) Unmarshal(dAtA []byte) error {
 				}
 			}
 			m.Created = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRetireKey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRetireKey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRetireKey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyId = append(m.KeyId[:0], dAtA[iNdEx:postIndex]...)
+			if m.KeyId == nil {
+				m.KeyId = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRetireKeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRetireKeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRetireKeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
@@ -3191,6 +3696,25 @@ func (m *Result) Unmarshal(dAtA []byte) error {
 				}
 			}
 		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Plaintext", wireType)
 			}
@@ -3224,7 +3748,7 @@ func (m *Result) Unmarshal(dAtA []byte) error {
 				m.Plaintext = []byte{}
 			}
 			iNdEx = postIndex
-		case 4:
+		case 5:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
 			}
