@@ -1,0 +1,69 @@
+package committee_test
+
+import (
+	"crypto/ed25519"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/party/committee"
+	"github.com/tkms-network/tkms/enclave/sharing"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+func epoch() (partiestypes.Epoch, []partiestypes.Party) {
+	e := partiestypes.Epoch{Id: 3, T: 1, Generation: 2}
+	var records []partiestypes.Party
+	for i := range 4 {
+		id := uint64(10 + i)
+		e.Members = append(e.Members, partiestypes.Member{Index: uint32(i + 1), PartyId: id})
+		records = append(records, partiestypes.Party{Id: id, SessionKey: make([]byte, ed25519.PublicKeySize), TlsKeyHash: make([]byte, 32), PeerAddress: "127.0.0.1:1"})
+	}
+	return e, records
+}
+
+func TestAMemberFindsItsSeatAndPeers(t *testing.T) {
+	e, records := epoch()
+	c, err := committee.New(e, records, 12)
+	require.NoError(t, err)
+	require.Equal(t, 3, c.Self)
+	require.Equal(t, 4, c.N)
+	require.Equal(t, 1, c.T)
+	require.Len(t, c.Peers, 3)
+	require.Equal(t, sharing.AllParties(4), c.Active)
+	_, err = committee.New(e, records, 99)
+	require.ErrorIs(t, err, committee.ErrNotMember)
+}
+
+func TestExcludedAndRemovedMembersAreNotWaitedFor(t *testing.T) {
+	e, records := epoch()
+	e.Absences = []partiestypes.Absence{{Index: 2, Excluded: true, ReadyHeight: 9}, {Index: 4}}
+	c, err := committee.New(e, records, 11)
+	require.NoError(t, err)
+	require.Equal(t, sharing.PartiesOf(1, 3, 4), c.Active)
+	require.True(t, c.Excluded)
+	require.True(t, c.Ready())
+	e.Members[3].Removed = true
+	c, err = committee.New(e, records, 10)
+	require.NoError(t, err)
+	require.Equal(t, sharing.PartiesOf(1, 3), c.Active)
+	require.Len(t, c.Peers, 2, "a removed member is cut off")
+	require.False(t, c.Excluded)
+}
+
+func TestContradictoryRecordsAreRefused(t *testing.T) {
+	for name, spoil := range map[string]func(*partiestypes.Epoch, []partiestypes.Party){
+		"records of other parties":          func(_ *partiestypes.Epoch, r []partiestypes.Party) { r[0].Id++ },
+		"indices out of order":              func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.Members[1].Index = 3 },
+		"a threshold that is not ⌊(n−1)/3⌋": func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.T = 2 },
+		"a short session key":               func(_ *partiestypes.Epoch, r []partiestypes.Party) { r[2].SessionKey = nil },
+		"no members":                        func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.Members = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, records := epoch()
+			spoil(&e, records)
+			_, err := committee.New(e, records, 12)
+			require.ErrorIs(t, err, committee.ErrRecord)
+		})
+	}
+}
