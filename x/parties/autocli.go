@@ -1,0 +1,91 @@
+package parties
+
+import (
+	autocliv1 "cosmossdk.io/api/cosmos/autocli/v1"
+)
+
+// AutoCLIOptions implements autocli.HasAutoCLIConfig.
+func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
+	return &autocliv1.ModuleOptions{
+		Query: &autocliv1.ServiceCommandDescriptor{
+			Service: "tkms.parties.v1.Query",
+			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+				{
+					RpcMethod: "Params", Use: "params",
+					Short:   "Show the parameters, among them the accepted enclave images",
+					Example: "tkmsd query parties params --output json",
+				},
+				{
+					RpcMethod: "Parties", Use: "parties", Alias: []string{"list"},
+					Short:   "List the registered parties",
+					Example: "tkmsd query parties parties",
+				},
+				{
+					RpcMethod: "Party", Use: "party [id]",
+					Short:          "Show a party, when it was last seen and what it contributed",
+					Example:        "tkmsd query parties party 1",
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "id"}},
+				},
+				{
+					RpcMethod: "Epochs", Use: "epochs",
+					Short:   "List the epochs",
+					Example: "tkmsd query parties epochs",
+				},
+				{
+					RpcMethod: "Epoch", Use: "epoch [id]",
+					Short:          "Show an epoch with its members and who of them is excluded; without id, the active one",
+					Example:        "tkmsd query parties epoch\ntkmsd query parties epoch 1 --output json",
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "id", Optional: true}},
+				},
+			},
+		},
+		Tx: &autocliv1.ServiceCommandDescriptor{
+			Service: "tkms.parties.v1.Msg",
+			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+				{
+					// The document and what it binds come from the enclave.
+					RpcMethod: "RegisterParty", Use: "register",
+					Short: "Register a party, or renew it with a new attestation document",
+					Long: "Register a party, or renew it with a new attestation document.\n\n" +
+						"All fields come from the party: `tkms-party register` prints them. Bytes are base64.",
+					Example: "tkmsd tx parties register --from operator1 --gas auto --gas-adjustment 1.3 \\\n" +
+						"  --moniker party1 --tee-type nitro --evidence \"$(base64 -w0 document.cbor)\" \\\n" +
+						"  --signing-key … --session-key … --tls-key-hash … --encryption-key … \\\n" +
+						"  --peer-address party1.example:7700 --vault-url https://party1.example \\\n" +
+						"  --seal-policy-hash … --trusted-height 100 --trusted-hash … --recent-height 120 --recent-hash …",
+				},
+				{
+					RpcMethod: "FormCommittee", Use: "form-committee [party-ids...]",
+					Short:          "Propose a committee; the order of the parties is that of their indices",
+					Example:        "tkmsd tx parties form-committee 1 2 3 4 --from dao1",
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "party_ids", Varargs: true}},
+					GovProposal:    true,
+				},
+				{
+					RpcMethod: "SetMeasurement", Use: "set-measurement",
+					Short:       "Propose to accept an enclave image, or with --remove to accept it no longer",
+					Example:     "tkmsd tx parties set-measurement --measurement '{\"tee_type\":\"nitro\",\"pcr0\":\"…\",\"pcr1\":\"…\",\"pcr2\":\"…\",\"note\":\"v1.0.0\"}' --from dao1",
+					GovProposal: true,
+				},
+				{
+					RpcMethod: "RemoveParty", Use: "remove-party [party-id]",
+					Short:          "Propose to cut a party off for good",
+					Example:        "tkmsd tx parties remove-party 3 --from dao1",
+					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "party_id"}},
+					GovProposal:    true,
+				},
+				{
+					RpcMethod: "UpdateParams", Use: "update-params",
+					Short:       "Propose new parameters, all of them",
+					Example:     "tkmsd tx parties update-params --params \"$(cat params.json)\" --from dao1",
+					GovProposal: true,
+				},
+				// Parties send these themselves, signed inside their enclave.
+				{RpcMethod: "CommitSetup", Skip: true},
+				{RpcMethod: "ConfirmSetup", Skip: true},
+				{RpcMethod: "ReportAbsent", Skip: true},
+				{RpcMethod: "Ready", Skip: true},
+			},
+		},
+	}
+}

@@ -1,0 +1,118 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cosmos/gogoproto/proto"
+
+	"cosmossdk.io/collections"
+	"cosmossdk.io/core/address"
+	corestore "cosmossdk.io/core/store"
+	errorsmod "cosmossdk.io/errors"
+
+	"github.com/cosmos/cosmos-sdk/codec"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/tkms-network/tkms/x/parties/types"
+)
+
+// Keeper of x/parties.
+type Keeper struct {
+	authority string
+	account   types.AccountKeeper
+	addresses address.Codec
+	attestor  types.Attestor
+
+	Schema collections.Schema
+	// Params, Parties, Epochs and ActiveEpochID lie under keys that are part of
+	// the API: see types.PartyKey and its neighbours.
+	Params        collections.Item[types.Params]
+	Parties       collections.Map[uint64, types.Party]
+	Epochs        collections.Map[uint64, types.Epoch]
+	ActiveEpochID collections.Item[uint64]
+	// Accounts finds a party by the account that posts its messages.
+	Accounts collections.Map[[]byte, uint64]
+	// Identities finds a party by kind byte and key: no two share one.
+	Identities collections.Map[[]byte, uint64]
+	Activities collections.Map[uint64, types.Activity]
+	// RecentBlocks are the hashes of the last blocks by height.
+	RecentBlocks collections.Map[int64, []byte]
+	// LiveEpochs are those that the end of a block may change.
+	LiveEpochs collections.KeySet[uint64]
+	LastParty  collections.Item[uint64]
+	LastEpoch  collections.Item[uint64]
+}
+
+// NewKeeper returns a keeper. Authority is the account that forms committees,
+// accepts measurements and changes parameters: x/gov's.
+func NewKeeper(cdc codec.BinaryCodec, storeService corestore.KVStoreService, authority string, account types.AccountKeeper) *Keeper {
+	if _, err := account.AddressCodec().StringToBytes(authority); err != nil {
+		panic("x/parties: the authority is no address: " + err.Error())
+	}
+	sb := collections.NewSchemaBuilder(storeService)
+	k := &Keeper{
+		authority:     authority,
+		account:       account,
+		addresses:     account.AddressCodec(),
+		attestor:      NewAttestor(),
+		Params:        collections.NewItem(sb, types.ParamsPrefix, "params", codec.CollValue[types.Params](cdc)),
+		Parties:       collections.NewMap(sb, types.PartiesPrefix, "parties", collections.Uint64Key, codec.CollValue[types.Party](cdc)),
+		Epochs:        collections.NewMap(sb, types.EpochsPrefix, "epochs", collections.Uint64Key, codec.CollValue[types.Epoch](cdc)),
+		ActiveEpochID: collections.NewItem(sb, types.ActiveEpochPrefix, "active_epoch", collections.Uint64Value),
+		Accounts:      collections.NewMap(sb, types.AccountsPrefix, "accounts", collections.BytesKey, collections.Uint64Value),
+		Identities:    collections.NewMap(sb, types.IdentitiesPrefix, "identities", collections.BytesKey, collections.Uint64Value),
+		Activities:    collections.NewMap(sb, types.ActivitiesPrefix, "activities", collections.Uint64Key, codec.CollValue[types.Activity](cdc)),
+		RecentBlocks:  collections.NewMap(sb, types.RecentBlocksPrefix, "recent_blocks", collections.Int64Key, collections.BytesValue),
+		LiveEpochs:    collections.NewKeySet(sb, types.LiveEpochsPrefix, "live_epochs", collections.Uint64Key),
+		LastParty:     collections.NewItem(sb, types.LastPartyPrefix, "last_party", collections.Uint64Value),
+		LastEpoch:     collections.NewItem(sb, types.LastEpochPrefix, "last_epoch", collections.Uint64Value),
+	}
+	schema, err := sb.Build()
+	if err != nil {
+		panic(err)
+	}
+	k.Schema = schema
+	return k
+}
+
+// Authority returns the address that may send governance messages.
+func (k *Keeper) Authority() string { return k.authority }
+
+func (k *Keeper) authorize(sender string) error {
+	if sender != k.authority {
+		return errorsmod.Wrapf(types.ErrUnauthorized, "expected %s", k.authority)
+	}
+	return nil
+}
+
+// next returns the number after the one in the item, and stores it. The first is 1.
+func next(ctx context.Context, last collections.Item[uint64]) (uint64, error) {
+	id, err := valueOrZero(last.Get(ctx))
+	if err != nil {
+		return 0, err
+	}
+	id++
+	return id, last.Set(ctx, id)
+}
+
+// valueOrZero turns "not found" into the zero value.
+func valueOrZero[V any](value V, err error) (V, error) {
+	if errors.Is(err, collections.ErrNotFound) {
+		var zero V
+		return zero, nil
+	}
+	return value, err
+}
+
+// known turns "not found" into the given sentinel.
+func known[V any](value V, err error, unknown error) (V, error) {
+	if errors.Is(err, collections.ErrNotFound) {
+		return value, unknown
+	}
+	return value, err
+}
+
+func emit(ctx context.Context, event proto.Message) error {
+	return sdk.UnwrapSDKContext(ctx).EventManager().EmitTypedEvent(event)
+}

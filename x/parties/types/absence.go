@@ -1,0 +1,212 @@
+package types
+
+import (
+	"bytes"
+	"slices"
+
+	errorsmod "cosmossdk.io/errors"
+)
+
+// maxReadyDoublings bounds the delay that a member who comes and goes earns.
+const maxReadyDoublings = 6
+
+// Excluded returns the indices of the members that are not waited for, ascending.
+func (e *Epoch) Excluded() []uint32 {
+	var indices []uint32
+	for _, absence := range e.Absences {
+		if absence.Excluded {
+			indices = append(indices, absence.Index)
+		}
+	}
+	return indices
+}
+
+// IsExcluded reports whether the member is not waited for.
+func (e *Epoch) IsExcluded(index uint32) bool { return slices.Contains(e.Excluded(), index) }
+
+// Report replaces the reporter's standing reports by indices, the members that
+// it finds silent now; a member it named before keeps the height of that report.
+// Withdrawn reports matter as much as new ones: t liars alone exclude nobody.
+func (e *Epoch) Report(reporter, generation uint32, indices []uint32, height int64) error {
+	if !e.Serving() {
+		return ErrWrongStatus.Wrap("absence is reported in a serving epoch")
+	}
+	if generation != e.Generation {
+		return ErrOldGeneration
+	}
+	if e.IsExcluded(reporter) {
+		return ErrExcluded.Wrap("the reporter is excluded")
+	}
+	var last uint32
+	for _, index := range indices {
+		switch {
+		case index <= last || int(index) > e.N():
+			return errorsmod.Wrap(ErrInvalidMessage, "indices of members, strictly ascending")
+		case index == reporter:
+			return errorsmod.Wrap(ErrInvalidMessage, "a member cannot report itself")
+		case e.IsExcluded(index):
+			return ErrExcluded.Wrapf("member %d", index)
+		}
+		last = index
+	}
+	for i := range e.Absences {
+		if !slices.Contains(indices, e.Absences[i].Index) {
+			e.Absences[i].withdraw(reporter)
+		}
+	}
+	for _, index := range indices {
+		e.absence(index).report(reporter, height)
+	}
+	return nil
+}
+
+// Ready takes the word of an excluded member that it takes part again, holding
+// the transcript of the set-up. Of a member that is not excluded it voids the
+// reports, as any of its messages does.
+func (e *Epoch) Ready(index, generation uint32, transcript []byte, height int64, params Params) error {
+	if !e.Serving() {
+		return ErrWrongStatus.Wrap("no epoch to be ready for")
+	}
+	if generation != e.Generation {
+		return ErrOldGeneration
+	}
+	if !bytes.Equal(transcript, e.Transcript) {
+		return ErrTranscriptMismatch
+	}
+	if !e.IsExcluded(index) {
+		e.Seen(index, height, params)
+		return nil
+	}
+	if absence := e.absence(index); absence.ReadyHeight == 0 {
+		absence.ReadyHeight = height
+	}
+	return nil
+}
+
+// Seen voids the reports about a member that sent a message and returns whether
+// there were any. It does so once in a report window: a member that talks to the
+// chain but not to its peers would else never be excluded, and stop all offline work.
+func (e *Epoch) Seen(index uint32, height int64, params Params) bool {
+	for i := range e.Absences {
+		absence := &e.Absences[i]
+		if absence.Index != index || absence.Excluded || len(absence.Reports) == 0 {
+			continue
+		}
+		if absence.VoidedHeight > 0 && height-absence.VoidedHeight <= int64(params.ReportWindowBlocks) {
+			return false
+		}
+		absence.Reports = nil
+		absence.VoidedHeight = height
+		return true
+	}
+	return false
+}
+
+// Remove marks a member as removed by governance: excluded for good in a serving
+// epoch, no longer waited for in a set-up.
+func (e *Epoch) Remove(index uint32, height int64) ([]Change, error) {
+	if !e.Serving() {
+		e.Members[index-1].Removed = true
+		return nil, nil
+	}
+	if e.IsExcluded(index) {
+		e.Members[index-1].Removed = true
+		e.absence(index).ReadyHeight = 0
+		return nil, nil
+	}
+	if len(e.Excluded()) >= int(e.T) {
+		return nil, ErrTooManyExcluded.Wrapf("epoch %d cannot do without member %d", e.Id, index)
+	}
+	e.Members[index-1].Removed = true
+	e.exclude(index, height)
+	e.Generation++
+	return []Change{{Index: index, Excluded: true}}, nil
+}
+
+func (e *Epoch) advanceAbsences(height int64, params Params) (changes []Change, dirty bool) {
+	for i := range e.Absences {
+		absence := &e.Absences[i]
+		if absence.Excluded {
+			if absence.ReadyHeight > 0 && height >= absence.ReadyHeight+absence.readyBlocks(params) {
+				absence.Excluded, absence.ReadyHeight = false, 0
+				e.Generation++
+				changes = append(changes, Change{Index: absence.Index})
+			}
+			continue
+		}
+		if absence.expire(height, params) {
+			dirty = true
+		}
+		if e.absent(absence, height, params) && len(e.Excluded()) < int(e.T) {
+			e.exclude(absence.Index, height)
+			e.Generation++
+			changes = append(changes, Change{Index: absence.Index, Excluded: true})
+		}
+	}
+	return changes, dirty || len(changes) > 0
+}
+
+// absent reports whether t+1 members (excluded ones have no report) have stood by their word for
+// absence_blocks. The clock starts with the (t+1)th report, not the first: liars
+// that report everybody all the time must not shorten it.
+func (e *Epoch) absent(absence *Absence, height int64, params Params) bool {
+	if len(absence.Reports) < int(e.T)+1 {
+		return false
+	}
+	heights := make([]int64, len(absence.Reports))
+	for i, report := range absence.Reports {
+		heights[i] = report.Height
+	}
+	slices.Sort(heights)
+	return height >= heights[e.T]+int64(params.AbsenceBlocks)
+}
+
+func (e *Epoch) exclude(index uint32, height int64) {
+	absence := e.absence(index)
+	absence.Excluded = true
+	absence.ExcludedHeight = height
+	absence.ReadyHeight = 0
+	absence.Reports = nil
+	absence.Exclusions++
+	for i := range e.Absences {
+		e.Absences[i].withdraw(index)
+	}
+}
+
+// absence returns the member's record, which it makes if there is none.
+func (e *Epoch) absence(index uint32) *Absence {
+	at, found := slices.BinarySearchFunc(e.Absences, index, func(a Absence, index uint32) int {
+		return int(a.Index) - int(index)
+	})
+	if !found {
+		e.Absences = slices.Insert(e.Absences, at, Absence{Index: index})
+	}
+	return &e.Absences[at]
+}
+
+func (a *Absence) report(reporter uint32, height int64) {
+	at, found := slices.BinarySearchFunc(a.Reports, reporter, func(r Report, index uint32) int {
+		return int(r.Index) - int(index)
+	})
+	if !found {
+		a.Reports = slices.Insert(a.Reports, at, Report{Index: reporter, Height: height})
+	}
+}
+
+func (a *Absence) withdraw(reporter uint32) {
+	a.Reports = slices.DeleteFunc(a.Reports, func(r Report) bool { return r.Index == reporter })
+}
+
+// expire drops reports older than the window and returns whether there were any.
+func (a *Absence) expire(height int64, params Params) bool {
+	before := len(a.Reports)
+	a.Reports = slices.DeleteFunc(a.Reports, func(r Report) bool {
+		return height-r.Height > int64(params.ReportWindowBlocks)
+	})
+	return len(a.Reports) < before
+}
+
+func (a *Absence) readyBlocks(params Params) int64 {
+	doublings := min(max(a.Exclusions, 1)-1, maxReadyDoublings)
+	return int64(params.ReadyBlocks) << doublings
+}

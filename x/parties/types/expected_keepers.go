@@ -1,0 +1,35 @@
+package types
+
+import (
+	"context"
+	"time"
+
+	"cosmossdk.io/core/address"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+)
+
+// AccountKeeper makes the accounts from which parties post.
+type AccountKeeper interface {
+	AddressCodec() address.Codec
+	GetAccount(ctx context.Context, addr sdk.AccAddress) sdk.AccountI
+	NewAccountWithAddress(ctx context.Context, addr sdk.AccAddress) sdk.AccountI
+	SetAccount(ctx context.Context, acc sdk.AccountI)
+}
+
+// Attestor verifies attestation documents. It is a pure function of its
+// arguments: no clock, no network, no panic, bounded work.
+type Attestor interface {
+	// Attest checks that the message's evidence was made by an enclave of its type
+	// running an image that params accept, is fresh at blockTime, and carries the
+	// binding of the message's other fields to chainID.
+	Attest(chainID string, msg *MsgRegisterParty, params Params, blockTime time.Time) (Attested, error)
+}
+
+// Attested is what a verified document says.
+type Attested struct {
+	// Time of the document, set by the enclave's platform.
+	Time time.Time
+	// PCR0 is the measurement of the whole image, 48 bytes.
+	PCR0 []byte
+}

@@ -1,0 +1,149 @@
+package types
+
+import (
+	"bytes"
+	"time"
+
+	errorsmod "cosmossdk.io/errors"
+)
+
+// DefaultGenesis has no parties and accepts no image.
+func DefaultGenesis() *GenesisState { return &GenesisState{Params: DefaultParams()} }
+
+// Validate checks that the state is one that the module could have reached.
+func (g GenesisState) Validate() error {
+	if err := g.Params.Validate(); err != nil {
+		return err
+	}
+	taken := make(map[string]bool)
+	for i := range g.Parties {
+		party := &g.Parties[i]
+		if party.Id != uint64(i+1) {
+			return errorsmod.Wrapf(ErrInvalidMessage, "party %d in place %d: ids count from 1 without gaps", party.Id, i+1)
+		}
+		if err := party.validate(); err != nil {
+			return errorsmod.Wrapf(err, "party %d", party.Id)
+		}
+		for kind, key := range [][]byte{party.SigningKey, party.SessionKey, party.TlsKeyHash, party.EncryptionKey} {
+			name := string(append([]byte{byte(kind)}, key...))
+			if taken[name] {
+				return errorsmod.Wrapf(ErrKeysTaken, "party %d", party.Id)
+			}
+			taken[name] = true
+		}
+	}
+	serving := 0
+	for i := range g.Epochs {
+		epoch := &g.Epochs[i]
+		if epoch.Id != uint64(i+1) {
+			return errorsmod.Wrapf(ErrInvalidCommittee, "epoch %d in place %d: ids count from 1 without gaps", epoch.Id, i+1)
+		}
+		if err := epoch.validate(g.Parties); err != nil {
+			return errorsmod.Wrapf(err, "epoch %d", epoch.Id)
+		}
+		if epoch.Status == EPOCH_STATUS_ACTIVE {
+			serving++
+		}
+	}
+	if serving > 1 {
+		return ErrInvalidCommittee.Wrap("more than one epoch is active")
+	}
+	var last uint64
+	for _, activity := range g.Activities {
+		if activity.PartyId <= last || activity.PartyId > uint64(len(g.Parties)) {
+			return ErrInvalidMessage.Wrap("activities: of known parties, ascending")
+		}
+		last = activity.PartyId
+	}
+	return nil
+}
+
+func (p *Party) validate() error {
+	message := MsgRegisterParty{
+		Moniker: p.Moniker, SigningKey: p.SigningKey, SessionKey: p.SessionKey, TlsKeyHash: p.TlsKeyHash,
+		EncryptionKey: p.EncryptionKey, PeerAddress: p.PeerAddress, VaultUrl: p.VaultUrl, TeeType: p.TeeType,
+		Evidence: []byte{0}, SealPolicyHash: p.SealPolicyHash,
+		TrustedHeight: p.TrustedHeight, TrustedHash: p.TrustedHash, RecentHeight: 1, RecentHash: p.TrustedHash,
+	}
+	if err := message.ValidateBasic(); err != nil {
+		return err
+	}
+	_, signing, err := SigningAddresses(p.SigningKey)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !bytes.Equal(signing, p.SigningAddress):
+		return ErrInvalidMessage.Wrap("signing_address is not that of signing_key")
+	case p.Simulated != (p.TeeType == TEETypeDevNitro):
+		return ErrInvalidMessage.Wrap("simulated must say whether the device is")
+	case len(p.Pcr0) != pcrSize:
+		return ErrInvalidMessage.Wrap("pcr0 has 48 bytes")
+	case p.AttestedUntil.Before(p.AttestedAt) || !p.AttestedAt.After(time.Unix(0, 0)):
+		return ErrInvalidMessage.Wrap("attested_at and attested_until are times in order")
+	}
+	return nil
+}
+
+func (e *Epoch) validate(parties []Party) error {
+	n := len(e.Members)
+	if !ValidCommitteeSize(n) || int(e.T) != (n-1)/3 {
+		return ErrInvalidCommittee.Wrap("1, 4 or 7 members, of which t = (n-1)/3 are tolerated")
+	}
+	if e.Status <= EPOCH_STATUS_UNSPECIFIED || e.Status > EPOCH_STATUS_FAILED || e.Attempt < 1 {
+		return ErrInvalidCommittee.Wrap("status or attempt")
+	}
+	seats := make(map[uint64]bool)
+	simulated := false
+	for i, member := range e.Members {
+		if member.Index != uint32(i+1) || member.PartyId < 1 || member.PartyId > uint64(len(parties)) || seats[member.PartyId] {
+			return ErrInvalidCommittee.Wrap("members are different parties, their indices 1..n in order")
+		}
+		seats[member.PartyId] = true
+		party := parties[member.PartyId-1]
+		if e.Live() && member.Removed != party.Removed {
+			return ErrInvalidCommittee.Wrapf("member %d is removed if and only if its party is", member.Index)
+		}
+		simulated = simulated || party.Simulated
+	}
+	if simulated != e.Simulated {
+		return ErrInvalidCommittee.Wrap("simulated must say whether a member's device is")
+	}
+	if e.Serving() && (len(e.Transcript) != DigestSize || e.Generation < 1) {
+		return ErrInvalidCommittee.Wrap("a serving epoch has a transcript and a generation")
+	}
+	for _, entries := range [][]SetupEntry{e.Roots, e.Confirmations} {
+		var last uint32
+		for _, entry := range entries {
+			if entry.Index <= last || int(entry.Index) > n || len(entry.Digest) != DigestSize {
+				return ErrInvalidCommittee.Wrap("set-up entries: one a member, ascending, with a digest")
+			}
+			last = entry.Index
+		}
+	}
+	return e.validateAbsences()
+}
+
+func (e *Epoch) validateAbsences() error {
+	var last uint32
+	for _, absence := range e.Absences {
+		if absence.Index <= last || int(absence.Index) > e.N() {
+			return ErrInvalidCommittee.Wrap("absences: of members, ascending")
+		}
+		last = absence.Index
+		if absence.Excluded && len(absence.Reports) > 0 || !absence.Excluded && absence.ReadyHeight != 0 {
+			return ErrInvalidCommittee.Wrap("reports are about members that count, READY is of excluded ones")
+		}
+		var reporter uint32
+		for _, report := range absence.Reports {
+			if report.Index <= reporter || int(report.Index) > e.N() || report.Index == absence.Index || e.IsExcluded(report.Index) {
+				return ErrInvalidCommittee.Wrap("reports: of other members that count, ascending")
+			}
+			reporter = report.Index
+		}
+	}
+	if len(e.Excluded()) > int(e.T) {
+		return ErrTooManyExcluded
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package types
+
+import (
+	"encoding/binary"
+
+	"cosmossdk.io/collections"
+)
+
+const (
+	// ModuleName names the module, its store and its gRPC services.
+	ModuleName = "parties"
+	// StoreKey is the name of the module's IAVL store.
+	StoreKey = ModuleName
+)
+
+// Prefixes of the module's store. Params, parties, epochs and the active epoch
+// are read by proof: their keys and values are part of the API.
+var (
+	ParamsPrefix       = collections.NewPrefix(0)
+	PartiesPrefix      = collections.NewPrefix(1)
+	EpochsPrefix       = collections.NewPrefix(2)
+	ActiveEpochPrefix  = collections.NewPrefix(3)
+	AccountsPrefix     = collections.NewPrefix(4)
+	IdentitiesPrefix   = collections.NewPrefix(5)
+	ActivitiesPrefix   = collections.NewPrefix(6)
+	RecentBlocksPrefix = collections.NewPrefix(7)
+	LiveEpochsPrefix   = collections.NewPrefix(8)
+	LastPartyPrefix    = collections.NewPrefix(9)
+	LastEpochPrefix    = collections.NewPrefix(10)
+)
+
+// ParamsKey is the raw store key of the Params record (protobuf).
+func ParamsKey() []byte { return ParamsPrefix.Bytes() }
+
+// PartyKey is the raw store key of a Party record (protobuf): 0x01 | id, 8 bytes big-endian.
+func PartyKey(id uint64) []byte { return idKey(PartiesPrefix, id) }
+
+// EpochKey is the raw store key of an Epoch record (protobuf): 0x02 | id, 8 bytes big-endian.
+func EpochKey(id uint64) []byte { return idKey(EpochsPrefix, id) }
+
+// ActiveEpochKey is the raw store key of the active epoch's id, 8 bytes
+// big-endian; absent as long as no epoch is active.
+func ActiveEpochKey() []byte { return ActiveEpochPrefix.Bytes() }
+
+func idKey(prefix collections.Prefix, id uint64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte(nil), prefix.Bytes()...), id)
+}
+
+// Identity key kinds, first byte under IdentitiesPrefix: no two parties share a key.
+const (
+	IdentitySigning byte = iota + 1
+	IdentitySession
+	IdentityTLS
+	IdentityEncryption
+)
