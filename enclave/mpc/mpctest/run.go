@@ -17,10 +17,11 @@ type Envelope struct {
 	Payload  []byte
 }
 
-// Network delivers messages. The zero value delivers all in a fixed order.
+// Network delivers messages. The zero value delivers all.
 type Network struct {
-	// Seed shuffles the order of delivery.
-	Seed uint64
+	// Seed shuffles the order of delivery, unless InOrder keeps the order of sending.
+	Seed    uint64
+	InOrder bool
 	// Tap sees each envelope (with its own copy of the payload) once for each
 	// receiver and returns what to deliver instead: nothing to drop it.
 	Tap func(Envelope) []Envelope
@@ -61,10 +62,7 @@ func (n *Network) Run(machines map[int]mpc.Machine, parties int) map[int]error {
 			n.Late = nil
 			defer func() { n.Late = held }()
 		}
-		i := n.random.IntN(len(n.queue))
-		e := n.queue[i]
-		n.queue[i] = n.queue[len(n.queue)-1]
-		n.queue = n.queue[:len(n.queue)-1]
+		e := n.next()
 		m := machines[e.To]
 		if m == nil || n.errs[e.To] != nil {
 			continue
@@ -73,6 +71,19 @@ func (n *Network) Run(machines map[int]mpc.Machine, parties int) map[int]error {
 		n.take(e.To, parties, out, err)
 	}
 	return n.errs
+}
+
+func (n *Network) next() Envelope {
+	if n.InOrder {
+		e := n.queue[0]
+		n.queue = n.queue[1:]
+		return e
+	}
+	i := n.random.IntN(len(n.queue))
+	e := n.queue[i]
+	n.queue[i] = n.queue[len(n.queue)-1]
+	n.queue = n.queue[:len(n.queue)-1]
+	return e
 }
 
 func (n *Network) take(from, parties int, out []mpc.Message, err error) {

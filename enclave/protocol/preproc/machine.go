@@ -1,0 +1,436 @@
+package preproc
+
+import (
+	"crypto/ed25519"
+	"fmt"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/merkle"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+// Rounds. The last two are only seen if a party lacks a vector that others
+// agreed on.
+const (
+	roundVector  = 0
+	roundEcho    = 1
+	roundFetch   = 2
+	roundFetched = 3
+	// Rounds is the number of rounds when nothing has to be fetched.
+	Rounds = 2
+)
+
+// leafSize cuts a vector into leaves of its Merkle tree.
+const leafSize = 1024
+
+// Config is what a Machine needs.
+type Config struct {
+	// Source draws the randomness; its context is the epoch or session that the
+	// sections' addresses belong to.
+	Source *prss.Source
+	// Session is the id of the session, Batch the number of the batch in it.
+	Session mpc.Digest
+	Batch   uint32
+	// From is E: the parties not excluded on the chain, this one among them. All of
+	// them are waited for, nobody else is heard.
+	From sharing.Parties
+	// Identity signs vectors and ECHOs.
+	Identity *mpc.Identity
+	// Sections is what to make.
+	Sections []Section
+}
+
+// Machine makes a batch of correlated randomness. After Done it goes on answering
+// parties that fetch vectors. It is a mpc.Machine.
+type Machine struct {
+	Config
+	code     *sharing.Code
+	self     int
+	material []Material
+
+	vectors [][]byte     // by party: what was received and signed
+	roots   []mpc.Digest // by party: the root that it signed
+	signed  [][]byte     // by party: its signature on the root, nil if none is known
+	wrong   sharing.Parties
+
+	echoed   bool
+	echoes   map[mpc.Digest]sharing.Parties
+	heard    sharing.Parties // whose valid ECHO was counted
+	agreed   *mpc.Digest
+	fetched  bool
+	evidence []Evidence
+	answered map[[2]int]bool
+	opened   []byte
+	done     bool
+}
+
+// New returns a machine, ErrConfig or ErrSection.
+func New(c Config) (*Machine, error) {
+	code := c.Source.Code()
+	n, t, self := code.N(), code.T(), c.Source.Self()
+	if err := mpc.CheckParties(n, t, self); err != nil {
+		return nil, err
+	}
+	if !c.From.Within(n) || !c.From.Has(self) || c.From.Count() < code.Quorum() {
+		return nil, fmt.Errorf("%w: %v of %d", ErrConfig, c.From, n)
+	}
+	if c.Identity.N() != n || c.Identity.Self() != self {
+		return nil, fmt.Errorf("%w: signing keys", ErrConfig)
+	}
+	for _, s := range c.Sections {
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+	}
+	return &Machine{
+		Config: c, code: code, self: self,
+		vectors: make([][]byte, n+1), roots: make([]mpc.Digest, n+1), signed: make([][]byte, n+1),
+		echoes: map[mpc.Digest]sharing.Parties{}, answered: map[[2]int]bool{},
+	}, nil
+}
+
+func (m *Machine) vectorLen() int {
+	total := 0
+	for _, s := range m.Sections {
+		total += s.vectorLen(m.code.Degree())
+	}
+	return total
+}
+
+// Start draws the randomness and sends the signed vector.
+func (m *Machine) Start() ([]mpc.Message, error) {
+	vector := make([]byte, 0, m.vectorLen())
+	for _, s := range m.Sections {
+		material, masked, err := s.generate(m.Source)
+		if err != nil {
+			return nil, err
+		}
+		m.material = append(m.material, material)
+		for _, v := range masked {
+			vector = ring.AppendPacked(vector, v, s.K)
+		}
+	}
+	root := merkle.Root(merkle.Chunks(vector, leafSize))
+	m.vectors[m.self], m.roots[m.self] = vector, root
+	m.signed[m.self] = m.Identity.Sign(m.statement(m.self, root))
+	out := []mpc.Message{{Round: roundVector, Payload: append(append([]byte(nil), m.signed[m.self]...), vector...)}}
+	return m.advance(out)
+}
+
+// statement is what party i signs about its vector.
+func statement(session mpc.Digest, batch uint32, i int, root mpc.Digest) mpc.Digest {
+	return mpc.Hash("tkms/v1/preproc/vector", session[:], mpc.Uint64(uint64(batch)), mpc.Uint64(uint64(i)), root[:])
+}
+
+func (m *Machine) statement(i int, root mpc.Digest) mpc.Digest {
+	return statement(m.Session, m.Batch, i, root)
+}
+
+// echo is ECHO = H(session, batch, E, all roots).
+func (m *Machine) echo(roots []mpc.Digest) mpc.Digest {
+	var list []byte
+	for _, i := range m.From.List() {
+		list = append(list, roots[i][:]...)
+	}
+	return mpc.Hash("tkms/v1/preproc/echo", m.Session[:], mpc.Uint64(uint64(m.Batch)), mpc.Uint64(uint64(m.From)), list)
+}
+
+// Receive takes a message of another party of E.
+func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
+	if from == m.self || !m.From.Has(from) {
+		return nil, nil
+	}
+	if round == roundFetch {
+		return m.answer(from, payload), nil
+	}
+	var err error
+	switch round { // also after Done: a second root is evidence whenever it comes
+	case roundVector:
+		err = m.takeVector(from, from, payload)
+	case roundFetched:
+		if len(payload) > 0 && m.From.Has(int(payload[0])) {
+			err = m.takeVector(from, int(payload[0]), payload[1:])
+		}
+	case roundEcho:
+		err = m.takeEcho(from, payload)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.advance(nil)
+}
+
+// takeVector takes party i's signed vector, sent by sender.
+func (m *Machine) takeVector(sender, i int, payload []byte) error {
+	if len(payload) != ed25519.SignatureSize+m.vectorLen() {
+		m.wrong = m.wrong.With(sender)
+		return nil
+	}
+	signature, vector := payload[:ed25519.SignatureSize], payload[ed25519.SignatureSize:]
+	root := merkle.Root(merkle.Chunks(vector, leafSize))
+	if err := m.learn(sender, i, root, signature); err != nil {
+		return err
+	}
+	if m.signed[i] != nil && m.roots[i] == root && m.vectors[i] == nil {
+		m.vectors[i] = append([]byte(nil), vector...)
+	}
+	return nil
+}
+
+// learn records the root that party i signed, as shown by sender.
+func (m *Machine) learn(sender, i int, root mpc.Digest, signature []byte) error {
+	if m.signed[i] != nil && m.roots[i] == root {
+		return nil
+	}
+	if !m.Identity.Verify(i, m.statement(i, root), signature) {
+		m.wrong = m.wrong.With(sender)
+		return nil
+	}
+	if m.signed[i] != nil {
+		m.evidence = append(m.evidence, Evidence{
+			Party: i, Roots: [2]mpc.Digest{m.roots[i], root},
+			Signatures: [2][]byte{m.signed[i], append([]byte(nil), signature...)},
+		})
+		if m.done {
+			return nil
+		}
+		return &mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: ErrEquivocation}
+	}
+	m.roots[i], m.signed[i] = root, append([]byte(nil), signature...)
+	return nil
+}
+
+// Evidence is two roots that one party signed for one batch. It convinces anybody
+// who knows the session, the number of the batch and the party's registered key.
+type Evidence struct {
+	Party      int
+	Roots      [2]mpc.Digest
+	Signatures [2][]byte
+}
+
+// Evidence returns what was found, also after Done; at most one entry a message.
+func (m *Machine) Evidence() []Evidence { return m.evidence }
+
+// Verify reports whether e convicts e.Party in the given session and batch. Any
+// party's identity will do.
+func (e Evidence) Verify(id *mpc.Identity, session mpc.Digest, batch uint32) bool {
+	if e.Roots[0] == e.Roots[1] {
+		return false
+	}
+	for i, root := range e.Roots {
+		if !id.Verify(e.Party, statement(session, batch, e.Party, root), e.Signatures[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// echoEntry is a root and the signature on it.
+const echoEntry = mpc.DigestSize + ed25519.SignatureSize
+
+// takeEcho counts a party's ECHO: the signed roots of E and its signature.
+func (m *Machine) takeEcho(from int, payload []byte) error {
+	if m.heard.Has(from) {
+		return nil // one ECHO a party, ever
+	}
+	members := m.From.List()
+	if len(payload) != echoEntry*len(members)+ed25519.SignatureSize {
+		m.wrong = m.wrong.With(from)
+		return nil
+	}
+	roots := make([]mpc.Digest, m.code.N()+1)
+	for a, i := range members {
+		roots[i] = mpc.Digest(payload[a*echoEntry:])
+	}
+	digest := m.echo(roots)
+	if !m.Identity.Verify(from, digest, payload[echoEntry*len(members):]) {
+		m.wrong = m.wrong.With(from)
+		return nil
+	}
+	for a, i := range members {
+		entry := payload[a*echoEntry:][:echoEntry]
+		if err := m.learn(from, i, roots[i], entry[mpc.DigestSize:]); err != nil {
+			return err
+		}
+		if m.signed[i] == nil || m.roots[i] != roots[i] {
+			return nil // it shows a root that its owner did not sign
+		}
+	}
+	m.heard = m.heard.With(from)
+	m.echoes[digest] = m.echoes[digest].With(from)
+	return nil
+}
+
+// advance sends the own ECHO, recognizes the quorum, and finishes.
+func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
+	missing := m.missing()
+	if missing == 0 && !m.echoed {
+		m.echoed = true
+		digest := m.echo(m.roots)
+		m.echoes[digest] = m.echoes[digest].With(m.self)
+		var payload []byte
+		for _, i := range m.From.List() {
+			payload = append(payload, m.roots[i][:]...)
+			payload = append(payload, m.signed[i]...)
+		}
+		payload = append(payload, m.Identity.Sign(digest)...)
+		out = append(out, mpc.Message{Round: roundEcho, Payload: payload})
+	}
+	if m.agreed == nil {
+		for digest, who := range m.echoes {
+			if who.Count() >= m.code.Quorum() { // no two can: they would share an honest party
+				m.agreed = &digest
+			}
+		}
+	}
+	// Of t+1 parties that sent an ECHO one is honest and holds all vectors.
+	if missing != 0 && !m.fetched && m.heard.Count() > m.code.T() {
+		m.fetched = true
+		for _, i := range m.heard.List()[:m.code.T()+1] {
+			out = append(out, mpc.Message{To: i, Round: roundFetch, Payload: mpc.Uint64(uint64(missing))})
+		}
+	}
+	if m.agreed == nil || m.done || missing != 0 {
+		return out, nil
+	}
+	if err := m.verdict(); err != nil {
+		return out, err
+	}
+	m.done = true
+	return out, nil
+}
+
+func (m *Machine) missing() sharing.Parties {
+	var out sharing.Parties
+	for _, i := range m.From.List() {
+		if m.vectors[i] == nil {
+			out = out.With(i)
+		}
+	}
+	return out
+}
+
+// answer sends the vectors that a party asks for, each once.
+func (m *Machine) answer(to int, payload []byte) []mpc.Message {
+	if len(payload) != 8 {
+		m.wrong = m.wrong.With(to)
+		return nil
+	}
+	var asked uint64
+	for _, b := range payload {
+		asked = asked<<8 | uint64(b)
+	}
+	var out []mpc.Message
+	for _, i := range m.From.List() {
+		if asked>>i&1 == 0 || m.vectors[i] == nil || m.answered[[2]int{to, i}] {
+			continue
+		}
+		m.answered[[2]int{to, i}] = true
+		body := append([]byte{byte(i)}, m.signed[i]...)
+		out = append(out, mpc.Message{To: to, Round: roundFetched, Payload: append(body, m.vectors[i]...)})
+	}
+	return out
+}
+
+// verdict opens every index of the agreed vectors and finishes the material.
+func (m *Machine) verdict() error {
+	d, offset := m.code.Degree(), 0
+	for a, s := range m.Sections {
+		size := ring.PackedLen(s.Count*d, s.K)
+		opened := make([][]uint64, s.openings())
+		for q := range opened {
+			vectors := make([][]uint64, m.code.N()+1)
+			for _, i := range m.From.List() {
+				vectors[i] = make([]uint64, s.Count*d)
+				if err := ring.Unpack(vectors[i], m.vectors[i][offset:offset+size], s.K); err != nil {
+					return &mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: fmt.Errorf("%w: %w", ErrBatchBad, err)}
+				}
+			}
+			offset += size
+			values, bad := s.open(m.code, m.From, vectors)
+			if bad >= 0 {
+				return fmt.Errorf("%w: section %d, index %d", ErrBatchBad, a, bad)
+			}
+			opened[q] = values
+			m.opened = ring.AppendPacked(m.opened, values, s.K)
+		}
+		if bad := s.finish(&m.material[a], d, opened); bad >= 0 {
+			return fmt.Errorf("%w: section %d, index %d is odd", ErrBatchBad, a, bad)
+		}
+	}
+	return nil
+}
+
+// Done reports whether the material may be used.
+func (m *Machine) Done() bool { return m.done }
+
+// Missing returns the parties of E whose vectors are waited for.
+func (m *Machine) Missing() sharing.Parties { return m.missing() }
+
+// Wrong returns the parties that sent malformed or unsigned messages. It is no
+// evidence: nobody else can check it.
+func (m *Machine) Wrong() sharing.Parties { return m.wrong }
+
+// Echo returns the digest that n−t parties echoed, the zero digest before Done.
+func (m *Machine) Echo() mpc.Digest {
+	if !m.done {
+		return mpc.Digest{}
+	}
+	return *m.agreed
+}
+
+// Material returns the sections' shares, nil before Done.
+func (m *Machine) Material() []Material {
+	if !m.done {
+		return nil
+	}
+	return m.material
+}
+
+// Opened returns the public values that were opened, nil before Done. With them
+// and its PRSS keys a party that was absent rebuilds its shares (Rebuild).
+func (m *Machine) Opened() []byte {
+	if !m.done {
+		return nil
+	}
+	return m.opened
+}
+
+// Rebuild returns a party's shares of sections from its own keys and the values
+// that the others opened. The caller has opened from peers of which t+1 sent
+// equal digests of it: Rebuild can tell a malformed one only.
+func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material, error) {
+	total := 0
+	for _, s := range sections {
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+		total += s.openedLen()
+	}
+	if len(opened) != total {
+		return nil, fmt.Errorf("%w: opened values have %d bytes, not %d", ErrEncoding, len(opened), total)
+	}
+	out := make([]Material, len(sections))
+	for a, s := range sections {
+		material, _, err := s.generate(source)
+		if err != nil {
+			return nil, err
+		}
+		values := make([][]uint64, s.openings())
+		size := ring.PackedLen(s.Count, s.K)
+		for q := range values {
+			values[q] = make([]uint64, s.Count)
+			if err := ring.Unpack(values[q], opened[:size], s.K); err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+			}
+			opened = opened[size:]
+		}
+		if bad := s.finish(&material, source.Code().Degree(), values); bad >= 0 {
+			return nil, fmt.Errorf("%w: opened value %d of section %d is odd", ErrEncoding, bad, a)
+		}
+		out[a] = material
+	}
+	return out, nil
+}

@@ -1,0 +1,519 @@
+package preproc_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+var session = mpc.Hash("preproc test")
+
+// sections of every kind that the protocols use.
+func sections(count int) []preproc.Section {
+	return []preproc.Section{
+		{Kind: "bit", K: 1, First: 3, Count: count},
+		{Kind: "bit", K: 2, First: 3, Count: count},
+		{Kind: "bit", K: 17, First: 3, Count: count},
+		{Kind: "bit", K: 64, First: 3, Count: count},
+		{Kind: "product", K: 5, First: 3, Count: count, Products: 1},
+		{Kind: "product", K: 5, First: 3, Count: count, Products: 2, Sub: 1},
+		{Kind: "product", K: 64, First: 3, Count: count, Products: 2},
+	}
+}
+
+type cluster struct {
+	n          int
+	sources    []*prss.Source
+	identities []*mpc.Identity
+}
+
+func newCluster(t testing.TB, n int) cluster {
+	return cluster{n, mpctest.Sources(t, n, 4, 7, mpctest.Epoch), mpctest.Identities(t, n)}
+}
+
+// start makes the machines of the members of from.
+func (c cluster) start(t testing.TB, from sharing.Parties, list []preproc.Section) (map[int]mpc.Machine, []*preproc.Machine) {
+	t.Helper()
+	machines, out := map[int]mpc.Machine{}, make([]*preproc.Machine, c.n+1)
+	for _, i := range from.List() {
+		m, err := preproc.New(preproc.Config{Source: c.sources[i], Session: session, Batch: 2, From: from, Identity: c.identities[i], Sections: list})
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines[i], out[i] = m, m
+	}
+	return machines, out
+}
+
+func (c cluster) open(t *testing.T, from sharing.Parties, k uint, count int, part func(i int) []uint64) []uint64 {
+	t.Helper()
+	code := c.sources[from.List()[0]].Code()
+	vectors := make([][]uint64, c.n+1)
+	for _, i := range from.List() {
+		vectors[i] = part(i)
+	}
+	values, integers := make([]uint64, count*code.Degree()), make([]uint64, count)
+	if i := code.OpenAll(values, code.T(), from, vectors, k); i >= 0 {
+		t.Fatalf("index %d is not on a polynomial of degree t", i)
+	}
+	if i := code.Integers(integers, values); i >= 0 {
+		t.Fatalf("index %d is no integer", i)
+	}
+	return integers
+}
+
+func TestMaterialIsWhatItShouldBe(t *testing.T) {
+	const count = 700
+	for _, n := range mpc.SupportedParties {
+		for _, absent := range []sharing.Parties{0, sharing.PartiesOf(n)} {
+			if n == 1 && absent != 0 {
+				continue
+			}
+			t.Run(fmt.Sprintf("n=%d without %v", n, absent), func(t *testing.T) {
+				c, list := newCluster(t, n), sections(count)
+				from := sharing.AllParties(n).Without(absent)
+				machines, got := c.start(t, from, list)
+				network := mpctest.Network{InOrder: true}
+				if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+					t.Fatal(err)
+				}
+				if n > 1 && network.Rounds != preproc.Rounds {
+					t.Errorf("%d rounds", network.Rounds)
+				}
+				first := got[from.List()[0]]
+				for _, i := range from.List() {
+					if !got[i].Done() || got[i].Wrong() != 0 || got[i].Echo() != first.Echo() || !bytes.Equal(got[i].Opened(), first.Opened()) {
+						t.Fatalf("party %d: done=%v wrong=%v", i, got[i].Done(), got[i].Wrong())
+					}
+				}
+				for a, s := range list {
+					if s.Products == 0 {
+						bits := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].Bits })
+						ones := 0
+						for _, b := range bits {
+							if b > 1 {
+								t.Fatalf("R_%d: %d is no bit", s.K, b)
+							}
+							ones += int(b)
+						}
+						if ones < count*2/5 || ones > count*3/5 { // 5 standard deviations
+							t.Errorf("R_%d: %d ones of %d", s.K, ones, count)
+						}
+						continue
+					}
+					x := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].X })
+					for q := range s.Products {
+						y := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].Y[q] })
+						z := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].Z[q] })
+						for i := range x {
+							if (x[i]*y[i]-z[i])<<(64-s.K) != 0 {
+								t.Fatalf("R_%d: %d·%d ≠ %d", s.K, x[i], y[i], z[i])
+							}
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// resign returns a vector message of party i for other bytes, correctly signed.
+func (c cluster) resign(payload []byte, i int, alter func([]byte)) []byte {
+	body := bytes.Clone(payload[ed25519.SignatureSize:])
+	alter(body)
+	return append(preproc.SignVector(c.identities[i], session, 2, body), body...)
+}
+
+func TestCheatsInTheOfflinePhase(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		all := sharing.AllParties(n)
+		flip := func(b []byte) { b[len(b)-1] ^= 0x40 }
+		evil := n // the cheating party
+		type outcome struct {
+			done    bool
+			err     error
+			culprit sharing.Parties
+			wrong   bool
+			missing sharing.Parties
+		}
+		for name, tc := range map[string]struct {
+			tap  func(mpctest.Envelope) []mpctest.Envelope
+			want outcome // at every honest party
+		}{
+			"wrong share, signed and sent to all": {func(e mpctest.Envelope) []mpctest.Envelope {
+				if e.From == evil && e.Round == 0 {
+					e.Payload = c.resign(e.Payload, evil, flip)
+				}
+				// The cheat echoes what it sent.
+				if e.From == evil && e.Round == 1 {
+					return nil
+				}
+				return []mpctest.Envelope{e}
+			}, outcome{err: preproc.ErrBatchBad}},
+			"silent": {func(e mpctest.Envelope) []mpctest.Envelope {
+				if e.From == evil {
+					return nil
+				}
+				return []mpctest.Envelope{e}
+			}, outcome{missing: sharing.PartiesOf(evil)}},
+			"garbage": {func(e mpctest.Envelope) []mpctest.Envelope {
+				if e.From == evil {
+					e.Payload = []byte("garbage")
+				}
+				return []mpctest.Envelope{e}
+			}, outcome{wrong: true, missing: sharing.PartiesOf(evil)}},
+			"unsigned change": {func(e mpctest.Envelope) []mpctest.Envelope {
+				if e.From == evil && e.Round == 0 {
+					flip(e.Payload)
+				}
+				if e.From == evil && e.Round == 1 {
+					return nil
+				}
+				return []mpctest.Envelope{e}
+			}, outcome{wrong: true, missing: sharing.PartiesOf(evil)}},
+			"replayed and doubled messages": {func(e mpctest.Envelope) []mpctest.Envelope {
+				return []mpctest.Envelope{e, {From: e.From, To: e.To, Round: e.Round, Payload: bytes.Clone(e.Payload)}}
+			}, outcome{done: true}},
+			"another vector to party 1": {func(e mpctest.Envelope) []mpctest.Envelope {
+				if e.From == evil && e.To == 1 && e.Round == 0 {
+					e.Payload = c.resign(e.Payload, evil, flip)
+				}
+				return []mpctest.Envelope{e}
+			}, outcome{err: preproc.ErrEquivocation, culprit: sharing.PartiesOf(evil)}},
+		} {
+			t.Run(fmt.Sprintf("n=%d %s", n, name), func(t *testing.T) {
+				for seed := range uint64(4) {
+					machines, got := c.start(t, all, sections(5))
+					network := mpctest.Network{Seed: seed, Tap: tc.tap}
+					errs := network.Run(machines, n)
+					var failed sharing.Parties
+					for i := 1; i < n; i++ {
+						m := got[i]
+						if errs[i] != nil {
+							failed = failed.With(i)
+						}
+						for _, e := range m.Evidence() {
+							failed = failed.With(i) // it may know although it was done before
+							other := e
+							other.Roots[1] = other.Roots[0]
+							if e.Party != evil || !e.Verify(c.identities[2], session, 2) || e.Verify(c.identities[2], session, 3) || other.Verify(c.identities[2], session, 2) {
+								t.Errorf("evidence against %d does not hold", e.Party)
+							}
+						}
+						if tc.want.err == preproc.ErrEquivocation {
+							// Whoever sees both signatures drops the batch; nobody uses another one.
+							if errs[i] != nil && (!errors.Is(errs[i], tc.want.err) || mpc.Culprits(errs[i]) != tc.want.culprit) {
+								t.Errorf("party %d: %v", i, errs[i])
+							}
+							continue
+						}
+						if !errors.Is(errs[i], tc.want.err) || m.Done() != tc.want.done || (m.Material() != nil) != tc.want.done {
+							t.Errorf("party %d: done=%v, %v", i, m.Done(), errs[i])
+						}
+						if m.Wrong().Has(evil) != tc.want.wrong || m.Missing() != tc.want.missing {
+							t.Errorf("party %d: wrong %v, missing %v", i, m.Wrong(), m.Missing())
+						}
+					}
+					if tc.want.err == preproc.ErrEquivocation && failed == 0 {
+						t.Error("nobody noticed the second vector")
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestAVectorSentToSomeIsFetchedFromTheOthers(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		for seed := range uint64(5) {
+			machines, got := c.start(t, sharing.AllParties(n), sections(5))
+			network := mpctest.Network{Seed: seed, Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+				if e.From == n && e.To == 1 {
+					return nil
+				}
+				return []mpctest.Envelope{e}
+			}}
+			if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+				t.Fatal(err)
+			}
+			if !got[1].Done() || got[1].Echo() != got[2].Echo() {
+				t.Fatalf("n=%d: party 1 is not done", n)
+			}
+		}
+	}
+}
+
+func TestNoBatchIsUsedBeforeNMinusTEchoes(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		th := sharing.Threshold(n)
+		for _, lost := range []int{th, th + 1} {
+			machines, got := c.start(t, sharing.AllParties(n), sections(5))
+			network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+				if e.To == 1 && e.Round == 1 && e.From > n-lost {
+					return nil
+				}
+				return []mpctest.Envelope{e}
+			}}
+			if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+				t.Fatal(err)
+			}
+			if got[1].Done() != (lost <= th) || got[1].Missing() != 0 {
+				t.Errorf("n=%d, %d echoes lost: done=%v", n, lost, got[1].Done())
+			}
+		}
+	}
+}
+
+func TestEchoesMustShowRootsThatTheirOwnersSigned(t *testing.T) {
+	c := newCluster(t, 4)
+	machines, got := c.start(t, sharing.AllParties(4), sections(5))
+	network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+		if e.From == 4 && e.Round == 1 {
+			e.Payload[0] ^= 1 // the root of party 1, so that both signatures fail
+		}
+		if e.From == 3 && e.Round == 1 {
+			return nil
+		}
+		return []mpctest.Envelope{e}
+	}}
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if got[1].Done() || !got[1].Wrong().Has(4) {
+		t.Errorf("done=%v wrong=%v", got[1].Done(), got[1].Wrong())
+	}
+}
+
+func TestMessagesOfAnotherSessionAreNotAccepted(t *testing.T) {
+	c := newCluster(t, 4)
+	all := sharing.AllParties(4)
+	record := map[int][]byte{}
+	for i := 1; i <= 4; i++ {
+		m, _ := preproc.New(preproc.Config{Source: c.sources[i], Session: mpc.Hash("other"), Batch: 2, From: all, Identity: c.identities[i], Sections: sections(5)})
+		out, err := m.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		record[i] = out[0].Payload
+	}
+	machines, got := c.start(t, all, sections(5))
+	network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+		if e.From == 4 && e.Round == 0 {
+			e.Payload = bytes.Clone(record[4])
+		}
+		return []mpctest.Envelope{e}
+	}}
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if got[1].Done() || !got[1].Wrong().Has(4) {
+		t.Errorf("done=%v wrong=%v", got[1].Done(), got[1].Wrong())
+	}
+}
+
+func TestConfigurationsThatDoNotFitAreRefused(t *testing.T) {
+	c := newCluster(t, 4)
+	good := preproc.Config{Source: c.sources[1], Session: session, From: sharing.AllParties(4), Identity: c.identities[1], Sections: sections(1)}
+	if _, err := preproc.New(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*preproc.Config){
+		"too few":        func(c *preproc.Config) { c.From = sharing.PartiesOf(1, 2) },
+		"without self":   func(c *preproc.Config) { c.From = sharing.PartiesOf(2, 3, 4) },
+		"stranger":       func(c *preproc.Config) { c.From = c.From.With(5) },
+		"other identity": func(o *preproc.Config) { o.Identity = c.identities[2] },
+		"no kind":        func(c *preproc.Config) { c.Sections = []preproc.Section{{K: 5, Count: 1}} },
+		"k = 0":          func(c *preproc.Config) { c.Sections = []preproc.Section{{Kind: "x", Count: 1}} },
+		"k = 65":         func(c *preproc.Config) { c.Sections = []preproc.Section{{Kind: "x", K: 65, Count: 1}} },
+		"no items":       func(c *preproc.Config) { c.Sections = []preproc.Section{{Kind: "x", K: 5}} },
+		"too many": func(c *preproc.Config) {
+			c.Sections = []preproc.Section{{Kind: "x", K: 5, Count: preproc.MaxItems + 1}}
+		},
+		"3 products": func(c *preproc.Config) { c.Sections = []preproc.Section{{Kind: "x", K: 5, Count: 1, Products: 3}} },
+	} {
+		bad := good
+		change(&bad)
+		if _, err := preproc.New(bad); !errors.Is(err, preproc.ErrConfig) && !errors.Is(err, preproc.ErrSection) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// batches makes a batch at every party.
+func batches(t testing.TB, c cluster, shape preproc.Shape, first uint64, count int) []*preproc.Batch {
+	t.Helper()
+	machines, list := map[int]mpc.Machine{}, make([]*preproc.Machine, c.n+1)
+	for i := 1; i <= c.n; i++ {
+		m, err := preproc.NewBatch(preproc.Config{Source: c.sources[i], Session: session, From: sharing.AllParties(c.n), Identity: c.identities[i]}, shape, first, count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines[i], list[i] = m, m
+	}
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(machines, c.n)); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]*preproc.Batch, c.n+1)
+	for i := 1; i <= c.n; i++ {
+		var err error
+		if out[i], err = preproc.FromMachine(list[i], shape); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+var production = preproc.Shape{K: 17, W: 5}
+
+func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
+	c := newCluster(t, 4)
+	whole := batches(t, c, production, 100, 9)
+	encode := func(b *preproc.Batch, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := b.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	for i := 1; i <= 4; i++ {
+		raw := encode(whole[i], nil)
+		if !bytes.Equal(encode(preproc.UnmarshalBatch(raw)), raw) {
+			t.Fatal("sealing changes the batch")
+		}
+		if !bytes.Equal(encode(preproc.RebuildBatch(c.sources[i], production, 100, 9, whole[1].Opened())), raw) {
+			t.Fatal("the rebuilt batch differs")
+		}
+	}
+	// Items do not depend on the batch that they are made in.
+	part := batches(t, c, production, 103, 4)
+	for i := 1; i <= 4; i++ {
+		if !bytes.Equal(encode(whole[i].Cut(103, 4)), encode(part[i], nil)) {
+			t.Fatal("a cut differs from a batch of the same items")
+		}
+		if part[i].OpenedDigest() != part[1].OpenedDigest() || part[i].OpenedDigest() == whole[i].OpenedDigest() {
+			t.Fatal("digests of opened values")
+		}
+	}
+	for _, r := range [][2]uint64{{99, 1}, {100, 10}, {109, 1}, {110, 1}, {100, 0}, {^uint64(0), 1}} {
+		if _, err := whole[1].Cut(r[0], int(r[1])); !errors.Is(err, preproc.ErrSection) {
+			t.Errorf("cut %v: %v", r, err)
+		}
+	}
+	whole[1].Zero()
+	if slices.Max(whole[1].Bits(0)) != 0 || slices.Max(whole[1].Product(0).X) != 0 || slices.Max(whole[1].Product(1).Z[1]) != 0 {
+		t.Error("not erased")
+	}
+	if s := fmt.Sprintf("%v %+v %#v", whole[2], whole[2], whole[2]); len(s) > 200 {
+		t.Errorf("shows %s", s)
+	}
+}
+
+func TestRebuildRefusesMalformedOpenedValues(t *testing.T) {
+	c := newCluster(t, 4)
+	opened := batches(t, c, production, 0, 3)[1].Opened()
+	for name, bad := range map[string][]byte{
+		"short": opened[:len(opened)-1], "long": append(bytes.Clone(opened), 0), "none": nil,
+		"odd": append([]byte{opened[0] ^ 1}, opened[1:]...),
+	} {
+		if _, err := preproc.RebuildBatch(c.sources[1], production, 0, 3, bad); !errors.Is(err, preproc.ErrEncoding) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheProductionShapeTakes18ProductsIn4Levels(t *testing.T) {
+	if production.Products() != 18 || len(production.Tree()) != 4 {
+		t.Errorf("%d products in %d levels", production.Products(), len(production.Tree()))
+	}
+	for _, s := range []preproc.Shape{{}, {K: 5, W: 5}, {K: 33, W: 5}, {K: 5}} {
+		if err := s.Check(); !errors.Is(err, preproc.ErrShape) {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+}
+
+func FuzzUnmarshalBatch(f *testing.F) {
+	c := newCluster(f, 4)
+	raw, _ := batches(f, c, preproc.Shape{K: 3, W: 1}, 0, 1)[1].MarshalBinary()
+	f.Add(raw)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b, err := preproc.UnmarshalBatch(raw)
+		if err != nil {
+			if !errors.Is(err, preproc.ErrEncoding) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again, _ := b.MarshalBinary(); !bytes.Equal(again, raw) {
+			t.Fatal("two encodings of one batch")
+		}
+		first, count := b.Range()
+		if _, err := b.Cut(first, count); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzReceive(f *testing.F) {
+	c := newCluster(f, 4)
+	_, got := c.start(f, sharing.AllParties(4), sections(1))
+	out, err := got[2].Start()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(2, uint16(0), out[0].Payload)
+	f.Add(2, uint16(3), append([]byte{2}, out[0].Payload...))
+	f.Add(3, uint16(2), mpc.Uint64(14))
+	f.Fuzz(func(t *testing.T, from int, round uint16, payload []byte) {
+		_, got := c.start(t, sharing.AllParties(4), sections(1))
+		if _, err := got[1].Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := got[1].Receive(from, round, payload); err != nil || got[1].Done() {
+			t.Fatalf("done=%v, %v", got[1].Done(), err)
+		}
+	})
+}
+
+func benchmarkSection(b *testing.B, s preproc.Section) {
+	for _, n := range []int{4, 7} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			c := newCluster(b, n)
+			for b.Loop() {
+				machines, _ := c.start(b, sharing.AllParties(n), []preproc.Section{s})
+				var network mpctest.Network
+				if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*s.Count*n), "ns/item/party")
+		})
+	}
+}
+
+func BenchmarkBitR17(b *testing.B) {
+	benchmarkSection(b, preproc.Section{Kind: "bit", K: 17, Count: 1 << 15})
+}
+func BenchmarkBitR64(b *testing.B) {
+	benchmarkSection(b, preproc.Section{Kind: "bit", K: 64, Count: 1 << 15})
+}
+func BenchmarkTripleR5(b *testing.B) {
+	benchmarkSection(b, preproc.Section{Kind: "product", K: 5, Count: 1 << 15, Products: 1})
+}

@@ -1,0 +1,199 @@
+package preproc
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+// Errors of this package.
+var (
+	// ErrSection reports a section that nothing can be made for.
+	ErrSection = errors.New("preproc: section outside its bounds")
+	// ErrConfig reports parties, keys or sets that do not fit each other.
+	ErrConfig = errors.New("preproc: configuration does not fit the parties")
+	// ErrEquivocation reports a party that signed two vectors for one batch. The
+	// batch is dropped; the error is a mpc.CulpritError.
+	ErrEquivocation = errors.New("preproc: a party signed two vectors for one batch")
+	// ErrBatchBad reports a batch in which some opening is no codeword or opens to
+	// what it cannot be. Its positions are burnt.
+	ErrBatchBad = errors.New("preproc: the batch does not open; its positions are burnt")
+	// ErrEncoding reports bytes that are not the encoding of what was asked for.
+	ErrEncoding = errors.New("preproc: malformed encoding")
+)
+
+// MaxItems bounds the items of one section.
+const MaxItems = 1 << 20
+
+// maxProducts bounds the products that share a factor.
+const maxProducts = 2
+
+// Section is a run of one kind of correlated randomness, one element an item.
+type Section struct {
+	// Kind, Sub, Try and First address the randomness; K is the ring R_K.
+	Kind  string
+	K     uint
+	Sub   uint16
+	Try   uint8
+	First uint64
+	// Count is the number of items.
+	Count int
+	// Products is 0 for random bits, else the number m of products x·y_1 … x·y_m.
+	Products int
+}
+
+func (s Section) check() error {
+	if s.Kind == "" || s.K < 1 || s.K > 64 || s.Count < 1 || s.Count > MaxItems || s.Products < 0 || s.Products > maxProducts {
+		return fmt.Errorf("%w: %+v", ErrSection, s)
+	}
+	return nil
+}
+
+func (s Section) address() prss.Address {
+	return prss.Address{Kind: s.Kind, K: s.K, Sub: s.Sub, Try: s.Try, First: s.First}
+}
+
+// openings is the number of values opened an item. A random integer mod 2 is
+// already a random bit.
+func (s Section) openings() int {
+	if s.Products == 0 && s.K > 1 {
+		return 1
+	}
+	return s.Products
+}
+
+// vectorLen is the bytes of the section in a party's vector.
+func (s Section) vectorLen(d int) int { return s.openings() * ring.PackedLen(s.Count*d, s.K) }
+
+// openedLen is the bytes of the section's opened integers.
+func (s Section) openedLen() int { return s.openings() * ring.PackedLen(s.Count, s.K) }
+
+// Material are one party's shares of a section's items: vectors of Count
+// elements over R_K, d words each, coordinates reduced mod 2^K.
+type Material struct {
+	// Bits are shares of random bits, as integers 0 and 1.
+	Bits []uint64
+	// X, Y and Z are shares of random integers and of their products Z[i] = X·Y[i].
+	X    []uint64
+	Y, Z [][]uint64
+}
+
+// Zero erases the material.
+func (m *Material) Zero() {
+	clear(m.Bits)
+	clear(m.X)
+	for i := range m.Y {
+		clear(m.Y[i])
+		clear(m.Z[i])
+	}
+}
+
+// generate draws the section's randomness and returns it with the vectors to
+// open, one an opening.
+func (s Section) generate(source *prss.Source) (Material, [][]uint64, error) {
+	r := source.Code().Ring()
+	vector := func() []uint64 { return make([]uint64, s.Count*r.Degree()) }
+	if s.Products == 0 {
+		m := Material{Bits: vector()}
+		v := prss.Vectors{Integers: [][]uint64{m.Bits}}
+		if s.K > 1 {
+			v.Zeros = [][]uint64{vector()}
+		}
+		if err := source.Draw(s.address(), v); err != nil {
+			return Material{}, nil, err
+		}
+		for _, masked := range v.Zeros { // v = a² + a + zero
+			r.MulVec(masked, m.Bits, m.Bits)
+			r.ScaleAdd(masked, m.Bits, 1)
+		}
+		ring.Reduce(m.Bits, s.K)
+		return m, v.Zeros, nil
+	}
+	m := Material{X: vector()}
+	v := prss.Vectors{Integers: [][]uint64{m.X}}
+	for range s.Products {
+		y, z := vector(), vector()
+		m.Y, m.Z = append(m.Y, y), append(m.Z, z)
+		v.Integers = append(v.Integers, y, z)
+		v.Zeros = append(v.Zeros, vector())
+	}
+	if err := source.Draw(s.address(), v); err != nil {
+		return Material{}, nil, err
+	}
+	for i, masked := range v.Zeros { // δ = x·y − z + zero
+		r.MulVec(masked, m.X, m.Y[i])
+		r.ScaleAdd(masked, m.Z[i], ^uint64(0))
+	}
+	for _, x := range v.Integers {
+		ring.Reduce(x, s.K)
+	}
+	return m, v.Zeros, nil
+}
+
+// open opens one vector of the section, sent by the members of from, and returns
+// the integers, or the lowest index that is no codeword or no integer.
+func (s Section) open(code *sharing.Code, from sharing.Parties, vectors [][]uint64) ([]uint64, int) {
+	values := make([]uint64, s.Count*code.Degree())
+	if i := code.OpenAll(values, 2*code.T(), from, vectors, s.K); i >= 0 {
+		return nil, i
+	}
+	integers := make([]uint64, s.Count)
+	return integers, code.Integers(integers, values)
+}
+
+// finish turns generated material into its final form with the opened integers,
+// one slice an opening, and returns the lowest index that cannot be, or −1.
+func (s Section) finish(m *Material, d int, opened [][]uint64) int {
+	mask := ring.Mask(s.K)
+	if s.Products > 0 {
+		for q, delta := range opened {
+			for i, x := range delta {
+				m.Z[q][i*d] = (m.Z[q][i*d] + x) & mask
+			}
+		}
+		return -1
+	}
+	for _, v := range opened {
+		for i, x := range v {
+			if x&1 != 0 {
+				return i
+			}
+			root, inverse := bitRoot(x)
+			share := m.Bits[i*d : (i+1)*d]
+			share[0] -= root
+			for c := range share {
+				share[c] = share[c] * inverse & mask
+			}
+		}
+	}
+	return -1
+}
+
+// rootTable has for each even v mod 2^8 the even root r of r² + r = v and the
+// inverse of 1 + 2r, both mod 2^8.
+var rootTable = func() (table [128][2]uint64) {
+	for i := range table {
+		v, r, x := uint64(2*i), uint64(0), uint64(1)
+		for range 3 { // 1 → 8 bits
+			r -= (r*r + r - v) * x
+			x *= 2 - (1+2*r)*x
+		}
+		table[i] = [2]uint64{r & 255, x & 255}
+	}
+	return table
+}()
+
+// bitRoot returns the even root r of X² + X = v mod 2^64, v even, and (−1−2r)^−1.
+// If v = a² + a then (a−r)·(−1−2r)^−1 is 0 or 1, as a is r or −1−r.
+func bitRoot(v uint64) (root, inverse uint64) {
+	e := &rootTable[v>>1&127]
+	r, x := e[0], e[1]
+	for range 3 { // Newton: 8 → 64 bits
+		r -= (r*r + r - v) * x
+		x *= 2 - (1+2*r)*x
+	}
+	return r, -x
+}
