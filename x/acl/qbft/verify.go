@@ -1,7 +1,6 @@
 package qbft
 
 import (
-	"errors"
 	"fmt"
 	"math/big"
 
@@ -54,17 +53,20 @@ func (h *Header) Verify(trusted ValidatorSet) error {
 	if _, err := h.sealedBy(trusted); err != nil {
 		return err
 	}
-	if len(h.Extra.Validators) == 0 {
-		return nil
-	}
-	carried, err := NewValidatorSet(h.Extra.Validators)
-	if err != nil {
-		return err
-	}
-	if !carried.Equal(trusted) {
+	if h.CarriesOther(trusted) {
 		return fmt.Errorf("%w: submit the header that changed it first", ErrForeignSet)
 	}
 	return nil
+}
+
+// CarriesOther tells whether the header lists validators and they are not the trusted
+// set: such a header can only be accepted by VerifySuccession.
+func (h *Header) CarriesOther(trusted ValidatorSet) bool {
+	if len(h.Extra.Validators) == 0 {
+		return false
+	}
+	carried, err := NewValidatorSet(h.Extra.Validators)
+	return err != nil || !carried.Equal(trusted)
 }
 
 // sealedBy returns the sealers if they are a quorum of the set and nobody else.
@@ -138,9 +140,11 @@ func VerifyFork(a, b *Header, trusted ValidatorSet) error {
 		return fmt.Errorf("%w: both headers are block %s", ErrNoFork, a.BlockHash())
 	}
 	for i, h := range []*Header{a, b} {
-		err := h.Verify(trusted)
-		if errors.Is(err, ErrForeignSet) || errors.Is(err, ErrStranger) {
+		var err error
+		if h.CarriesOther(trusted) {
 			_, err = h.VerifySuccession(trusted)
+		} else {
+			err = h.Verify(trusted)
 		}
 		if err != nil {
 			return fmt.Errorf("header %d: %w", i, err)

@@ -153,6 +153,7 @@ type Contract struct {
 	// 20 bytes.
 	Address []byte `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// keccak256 of the account's code, 32 bytes: what the account proof must show.
+	// Always pinned for a registry; empty leaves the ACL's code unpinned.
 	CodeHash []byte `protobuf:"bytes,2,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
 }
 
@@ -399,9 +400,9 @@ type HostChain struct {
 	Id         uint64     `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	Name       string     `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	HeaderKind HeaderKind `protobuf:"varint,3,opt,name=header_kind,json=headerKind,proto3,enum=tkms.acl.v1.HeaderKind" json:"header_kind,omitempty"`
-	// The current validators, 20 bytes each, in the order of the header.
+	// The current validators, 20 bytes each; stored in ascending order.
 	Validators [][]byte `protobuf:"bytes,4,rep,name=validators,proto3" json:"validators,omitempty"`
-	// Height of the header from which the current validators are known.
+	// Height from which the current validators are known; no lower header is accepted.
 	ValidatorsHeight uint64 `protobuf:"varint,5,opt,name=validators_height,json=validatorsHeight,proto3" json:"validators_height,omitempty"`
 	// Layout of the ACL's storage, e.g. "fhevm-0.10".
 	AclLayout   string      `protobuf:"bytes,6,opt,name=acl_layout,json=aclLayout,proto3" json:"acl_layout,omitempty"`
@@ -665,12 +666,15 @@ func (m *VerifiedHeader) GetDigest() []byte {
 
 // Params of x/acl.
 type Params struct {
-	// Verified headers kept for each host chain.
-	HeaderCache     uint32 `protobuf:"varint,1,opt,name=header_cache,json=headerCache,proto3" json:"header_cache,omitempty"`
-	GasPerSeal      uint64 `protobuf:"varint,2,opt,name=gas_per_seal,json=gasPerSeal,proto3" json:"gas_per_seal,omitempty"`
+	// Verified headers kept for each host chain, the highest ones; 0 keeps none.
+	HeaderCache uint32 `protobuf:"varint,1,opt,name=header_cache,json=headerCache,proto3" json:"header_cache,omitempty"`
+	// Gas for each seal, charged before its signature is recovered.
+	GasPerSeal uint64 `protobuf:"varint,2,opt,name=gas_per_seal,json=gasPerSeal,proto3" json:"gas_per_seal,omitempty"`
+	// Gas for each trie node, charged before it is hashed.
 	GasPerProofNode uint64 `protobuf:"varint,3,opt,name=gas_per_proof_node,json=gasPerProofNode,proto3" json:"gas_per_proof_node,omitempty"`
 	MaxHeaderBytes  uint32 `protobuf:"varint,4,opt,name=max_header_bytes,json=maxHeaderBytes,proto3" json:"max_header_bytes,omitempty"`
-	MaxProofBytes   uint32 `protobuf:"varint,5,opt,name=max_proof_bytes,json=maxProofBytes,proto3" json:"max_proof_bytes,omitempty"`
+	// Bound on header and nodes of one proof together.
+	MaxProofBytes uint32 `protobuf:"varint,5,opt,name=max_proof_bytes,json=maxProofBytes,proto3" json:"max_proof_bytes,omitempty"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }

@@ -27,6 +27,8 @@ const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 type GenesisState struct {
 	Params     Params      `protobuf:"bytes,1,opt,name=params,proto3" json:"params"`
 	HostChains []HostChain `protobuf:"bytes,2,rep,name=host_chains,json=hostChains,proto3" json:"host_chains"`
+	// In ascending order of the host chain, at most one each.
+	LatestHeights []LatestHeight `protobuf:"bytes,3,rep,name=latest_heights,json=latestHeights,proto3" json:"latest_heights"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -76,29 +78,96 @@ func (m *GenesisState) GetHostChains() []HostChain {
 	return nil
 }
 
+func (m *GenesisState) GetLatestHeights() []LatestHeight {
+	if m != nil {
+		return m.LatestHeights
+	}
+	return nil
+}
+
+// LatestHeight is the highest block of a host chain that was verified or is
+// part of a fork.
+type LatestHeight struct {
+	HostChainId uint64 `protobuf:"varint,1,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	Height      uint64 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *LatestHeight) Reset()         { *m = LatestHeight{} }
+func (m *LatestHeight) String() string { return proto.CompactTextString(m) }
+func (*LatestHeight) ProtoMessage()    {}
+func (*LatestHeight) Descriptor() ([]byte, []int) {
+	return fileDescriptor_1dda448082a4218c, []int{1}
+}
+func (m *LatestHeight) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *LatestHeight) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_LatestHeight.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *LatestHeight) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_LatestHeight.Merge(m, src)
+}
+func (m *LatestHeight) XXX_Size() int {
+	return m.Size()
+}
+func (m *LatestHeight) XXX_DiscardUnknown() {
+	xxx_messageInfo_LatestHeight.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_LatestHeight proto.InternalMessageInfo
+
+func (m *LatestHeight) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
+func (m *LatestHeight) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
 func init() {
 	proto.RegisterType((*GenesisState)(nil), "tkms.acl.v1.GenesisState")
+	proto.RegisterType((*LatestHeight)(nil), "tkms.acl.v1.LatestHeight")
 }
 
 func init() { proto.RegisterFile("tkms/acl/v1/genesis.proto", fileDescriptor_1dda448082a4218c) }
 
 var fileDescriptor_1dda448082a4218c = []byte{
-	// 236 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xe2, 0x92, 0x2c, 0xc9, 0xce, 0x2d,
-	0xd6, 0x4f, 0x4c, 0xce, 0xd1, 0x2f, 0x33, 0xd4, 0x4f, 0x4f, 0xcd, 0x4b, 0x2d, 0xce, 0x2c, 0xd6,
-	0x2b, 0x28, 0xca, 0x2f, 0xc9, 0x17, 0xe2, 0x06, 0x49, 0xe9, 0x25, 0x26, 0xe7, 0xe8, 0x95, 0x19,
-	0x4a, 0x89, 0xa4, 0xe7, 0xa7, 0xe7, 0x83, 0xc5, 0xf5, 0x41, 0x2c, 0x88, 0x12, 0x29, 0x51, 0x64,
-	0xdd, 0x20, 0x95, 0x60, 0x61, 0xa5, 0x06, 0x46, 0x2e, 0x1e, 0x77, 0x88, 0x59, 0xc1, 0x25, 0x89,
-	0x25, 0xa9, 0x42, 0x86, 0x5c, 0x6c, 0x05, 0x89, 0x45, 0x89, 0xb9, 0xc5, 0x12, 0x8c, 0x0a, 0x8c,
-	0x1a, 0xdc, 0x46, 0xc2, 0x7a, 0x48, 0x66, 0xeb, 0x05, 0x80, 0xa5, 0x9c, 0x58, 0x4e, 0xdc, 0x93,
-	0x67, 0x08, 0x82, 0x2a, 0x14, 0xb2, 0xe5, 0xe2, 0xce, 0xc8, 0x2f, 0x2e, 0x89, 0x4f, 0xce, 0x48,
-	0xcc, 0xcc, 0x2b, 0x96, 0x60, 0x52, 0x60, 0xd6, 0xe0, 0x36, 0x12, 0x43, 0xd1, 0xe7, 0x91, 0x5f,
-	0x5c, 0xe2, 0x0c, 0x92, 0x86, 0x6a, 0xe5, 0xca, 0x80, 0x09, 0x14, 0x3b, 0x39, 0x9d, 0x78, 0x24,
-	0xc7, 0x78, 0xe1, 0x91, 0x1c, 0xe3, 0x83, 0x47, 0x72, 0x8c, 0x13, 0x1e, 0xcb, 0x31, 0x5c, 0x78,
-	0x2c, 0xc7, 0x70, 0xe3, 0xb1, 0x1c, 0x43, 0x94, 0x46, 0x7a, 0x66, 0x49, 0x46, 0x69, 0x92, 0x5e,
-	0x72, 0x7e, 0xae, 0x3e, 0xc8, 0x34, 0xdd, 0xbc, 0xd4, 0x92, 0xf2, 0xfc, 0xa2, 0x6c, 0x30, 0x47,
-	0xbf, 0x02, 0xec, 0x9b, 0x92, 0xca, 0x82, 0xd4, 0xe2, 0x24, 0x36, 0xb0, 0x6f, 0x8c, 0x01, 0x01,
-	0x00, 0x00, 0xff, 0xff, 0x39, 0x7b, 0x56, 0x35, 0x24, 0x01, 0x00, 0x00,
+	// 308 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x54, 0x90, 0xb1, 0x4e, 0x3a, 0x41,
+	0x10, 0xc6, 0x6f, 0x81, 0x50, 0xec, 0xc1, 0xbf, 0xd8, 0xbf, 0x92, 0x83, 0x62, 0x25, 0x54, 0x34,
+	0xee, 0x06, 0xac, 0x6d, 0x30, 0x51, 0x34, 0x16, 0x06, 0x3b, 0x1b, 0xb2, 0x1c, 0x9b, 0xdb, 0x0b,
+	0x07, 0x4b, 0x98, 0x11, 0xf5, 0x2d, 0x7c, 0x2c, 0x4a, 0x4a, 0x2b, 0x63, 0xb8, 0x17, 0x31, 0xb7,
+	0x77, 0xea, 0xd1, 0xed, 0x7c, 0xdf, 0x6f, 0xbe, 0x99, 0x1d, 0xda, 0xc6, 0xc5, 0x12, 0xa4, 0x0a,
+	0x13, 0xb9, 0x1d, 0xc8, 0x48, 0xaf, 0x34, 0xc4, 0x20, 0xd6, 0x1b, 0x8b, 0x96, 0xf9, 0x99, 0x25,
+	0x54, 0x98, 0x88, 0xed, 0xa0, 0x73, 0x12, 0xd9, 0xc8, 0x3a, 0x5d, 0x66, 0xaf, 0x1c, 0xe9, 0x9c,
+	0x96, 0xbb, 0x33, 0xd2, 0xc9, 0xbd, 0x1d, 0xa1, 0x8d, 0x9b, 0x3c, 0xeb, 0x11, 0x15, 0x6a, 0x36,
+	0xa0, 0xf5, 0xb5, 0xda, 0xa8, 0x25, 0x04, 0xa4, 0x4b, 0xfa, 0xfe, 0xf0, 0xbf, 0x28, 0x65, 0x8b,
+	0x07, 0x67, 0x8d, 0x6a, 0xbb, 0xcf, 0x33, 0x6f, 0x52, 0x80, 0xec, 0x92, 0xfa, 0xc6, 0x02, 0x4e,
+	0x43, 0xa3, 0xe2, 0x15, 0x04, 0x95, 0x6e, 0xb5, 0xef, 0x0f, 0x5b, 0x47, 0x7d, 0x63, 0x0b, 0x78,
+	0x95, 0xd9, 0x45, 0x2b, 0x35, 0x3f, 0x02, 0xb0, 0x6b, 0xfa, 0x2f, 0x51, 0xa8, 0x01, 0xa7, 0x46,
+	0xc7, 0x91, 0x41, 0x08, 0xaa, 0x2e, 0xa1, 0x7d, 0x94, 0x70, 0xef, 0x90, 0xb1, 0x23, 0x8a, 0x90,
+	0x66, 0x52, 0xd2, 0xa0, 0x77, 0x47, 0x1b, 0x65, 0x88, 0xf5, 0x68, 0xf3, 0x6f, 0xad, 0x69, 0x3c,
+	0x77, 0x1f, 0xaa, 0x4d, 0xfc, 0xdf, 0xd1, 0xb7, 0x73, 0xd6, 0xa2, 0xf5, 0x7c, 0x68, 0x50, 0x71,
+	0x66, 0x51, 0x8d, 0x46, 0xbb, 0x03, 0x27, 0xfb, 0x03, 0x27, 0x5f, 0x07, 0x4e, 0xde, 0x53, 0xee,
+	0xed, 0x53, 0xee, 0x7d, 0xa4, 0xdc, 0x7b, 0xea, 0x47, 0x31, 0x9a, 0xe7, 0x99, 0x08, 0xed, 0x52,
+	0x66, 0xfb, 0x9d, 0xaf, 0x34, 0xbe, 0xd8, 0xcd, 0xc2, 0x15, 0xf2, 0xd5, 0x5d, 0x18, 0xdf, 0xd6,
+	0x1a, 0x66, 0x75, 0x77, 0xe1, 0x8b, 0xef, 0x00, 0x00, 0x00, 0xff, 0xff, 0x9f, 0x2e, 0xc0, 0xa4,
+	0xb8, 0x01, 0x00, 0x00,
 }
 
 func (m *GenesisState) Marshal() (dAtA []byte, err error) {
@@ -121,6 +190,20 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.LatestHeights) > 0 {
+		for iNdEx := len(m.LatestHeights) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.LatestHeights[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
 	if len(m.HostChains) > 0 {
 		for iNdEx := len(m.HostChains) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -148,6 +231,39 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *LatestHeight) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *LatestHeight) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *LatestHeight) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.HostChainId != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintGenesis(dAtA []byte, offset int, v uint64) int {
 	offset -= sovGenesis(v)
 	base := offset
@@ -172,6 +288,27 @@ func (m *GenesisState) Size() (n int) {
 			l = e.Size()
 			n += 1 + l + sovGenesis(uint64(l))
 		}
+	}
+	if len(m.LatestHeights) > 0 {
+		for _, e := range m.LatestHeights {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *LatestHeight) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.HostChainId != 0 {
+		n += 1 + sovGenesis(uint64(m.HostChainId))
+	}
+	if m.Height != 0 {
+		n += 1 + sovGenesis(uint64(m.Height))
 	}
 	return n
 }
@@ -278,6 +415,128 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LatestHeights", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.LatestHeights = append(m.LatestHeights, LatestHeight{})
+			if err := m.LatestHeights[len(m.LatestHeights)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *LatestHeight) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: LatestHeight: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: LatestHeight: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenesis(dAtA[iNdEx:])
