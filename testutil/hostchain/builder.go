@@ -29,6 +29,11 @@ func (c *Chain) Seal() (*types.Block, error) {
 
 // Submit adds a signed transaction to the pool, and seals a block in instant mode.
 func (c *Chain) Submit(tx *types.Transaction) error {
+	select {
+	case <-c.stop:
+		return ErrClosed
+	default:
+	}
 	if err := c.pool.Add([]*types.Transaction{tx}, true)[0]; err != nil {
 		return err
 	}
@@ -176,6 +181,9 @@ func (c *Chain) enqueue(key *ecdsa.PrivateKey, to *common.Address, data []byte) 
 const systemGas = 6_000_000
 
 func (c *Chain) enqueueValue(key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte, gas uint64) (*types.Transaction, error) {
+	if c.closed {
+		return nil, ErrClosed
+	}
 	tip := big.NewInt(params.GWei)
 	tx, err := types.SignNewTx(key, types.LatestSigner(c.chain.Config()), &types.DynamicFeeTx{
 		ChainID:   c.chain.Config().ChainID,

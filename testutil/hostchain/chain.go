@@ -82,9 +82,11 @@ func New(config Config) (*Chain, error) {
 		c.sealing.Lock()
 		err = c.deploy()
 		c.sealing.Unlock()
-		if err != nil {
-			return nil, errors.Join(err, c.release())
-		}
+	} else {
+		err = c.checkDeployment()
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.release())
 	}
 	go c.run()
 	return c, nil

@@ -75,7 +75,7 @@ func (c *Chain) Forge(kind api.Forgery, number uint64) (*types.Header, error) {
 	case api.Succession:
 		kept := set[1:]
 		next := sortedKeys(append(slices.Clone(kept), strangers[0]))
-		keys := append(slices.Clone(kept), strangers[0])
+		keys := append([]*ecdsa.PrivateKey{strangers[0]}, kept...)
 		return seal(genuine, next.addresses(), keys[:quorum])
 	case api.Fork:
 		return c.sibling(genuine, set)

@@ -3,6 +3,7 @@ package hostchain
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -195,4 +196,55 @@ func (c *Chain) deployOwn() error {
 		}
 	}
 	return nil
+}
+
+// checkDeployment compares a reopened chain's contracts with the configuration: domains and
+// coprocessors cannot change. (The KMS context can, and stays as it is on the chain.)
+func (c *Chain) checkDeployment() error {
+	for _, want := range []struct {
+		contract  hostContract
+		verifying common.Address
+	}{
+		{hostContract{"KMSVerifier", fhevm.KMSVerifierAddress}, c.config.Decryption},
+		{hostContract{"InputVerifier", fhevm.InputVerifierAddress}, c.config.InputVerification},
+	} {
+		values, err := c.read(want.contract, "eip712Domain")
+		if err != nil {
+			return err
+		}
+		id, isID := values[3].(*big.Int)
+		verifying, isAddress := values[4].(common.Address)
+		if !isID || !isAddress || id.Cmp(new(big.Int).SetUint64(c.config.GatewayChainID)) != 0 || verifying != want.verifying {
+			return fmt.Errorf("%w: the stored chain's %s has the domain (%v, %v)", ErrConfig, want.contract.name, values[3], values[4])
+		}
+	}
+	values, err := c.read(hostContract{"InputVerifier", fhevm.InputVerifierAddress}, "getCoprocessorSigners")
+	if err != nil {
+		return err
+	}
+	if signers, ok := values[0].([]common.Address); !ok || !slices.Equal(signers, c.coprocessor.addresses()) {
+		return fmt.Errorf("%w: the stored chain has the coprocessors %v", ErrConfig, values[0])
+	}
+	return nil
+}
+
+// read calls a method of a host contract that takes no arguments.
+func (c *Chain) read(contract hostContract, method string) ([]any, error) {
+	a, err := loadArtifact(c.artifacts, contract.name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := a.contract.Pack(method)
+	if err != nil {
+		return nil, fmt.Errorf("hostchain: %s.%s: %w", contract.name, method, err)
+	}
+	answer, err := c.call(contract.address, data)
+	if err != nil {
+		return nil, err
+	}
+	values, err := a.contract.Unpack(method, answer)
+	if err != nil {
+		return nil, fmt.Errorf("hostchain: %s.%s: %w", contract.name, method, err)
+	}
+	return values, nil
 }

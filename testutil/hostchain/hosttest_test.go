@@ -64,6 +64,14 @@ func newTestChain(t *testing.T, change func(*Config)) *Chain {
 // dialTest serves chain on loopback and connects a client with a funded account.
 func dialTest(t *testing.T, chain *Chain) (context.Context, *client.Client, *client.Account) {
 	t.Helper()
+	ctx, c, account := dialNoFunds(t, chain)
+	require.NoError(t, c.Fund(ctx, account.Address(), nil))
+	return ctx, c, account
+}
+
+// dialNoFunds is dialTest with an account that owns nothing.
+func dialNoFunds(t *testing.T, chain *Chain) (context.Context, *client.Client, *client.Account) {
+	t.Helper()
 	handler, stop, err := chain.Handler(nil)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
@@ -78,7 +86,6 @@ func dialTest(t *testing.T, chain *Chain) (context.Context, *client.Client, *cli
 	t.Cleanup(c.Close)
 	account, err := client.NewAccount()
 	require.NoError(t, err)
-	require.NoError(t, c.Fund(ctx, account.Address(), nil))
 	return ctx, c, account
 }
 

@@ -130,8 +130,9 @@ const (
 	HostileSet Forgery = "hostile-set"
 	// Tampered has genuine seals over another state root.
 	Tampered Forgery = "tampered"
-	// Succession replaces one validator by a stranger, sealed by a quorum of the new set that holds
-	// as many of the old set as possible. It is valid.
+	// Succession replaces one validator by a stranger, sealed by a quorum of the new set with the
+	// stranger in it. For four validators or more it is valid: more than a third of the old ones
+	// took part.
 	Succession Forgery = "succession"
 	// Fork is a second block of the same height, sealed by the genuine validators. Together with
 	// the first it is evidence.

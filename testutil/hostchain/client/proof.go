@@ -122,4 +122,3 @@ func decodeNodes(list []string) ([][]byte, error) {
 	}
 	return nodes, nil
 }
-
