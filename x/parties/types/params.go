@@ -6,21 +6,23 @@ import (
 	"time"
 
 	errorsmod "cosmossdk.io/errors"
+
+	"github.com/tkms-network/tkms/enclave/attest"
 )
 
 // TEE types that registration takes.
 const (
-	TEETypeNitro    = "nitro"
-	TEETypeDevNitro = "dev-nitro"
+	TEETypeNitro    = string(attest.Nitro)
+	TEETypeDevNitro = string(attest.DevNitro)
 )
 
 const (
-	pcrSize = 48
+	pcrSize = attest.MeasurementSize
 
 	maxMeasurements     = 64
 	maxNoteSize         = 140
 	maxRootSize         = 4 << 10
-	maxDocumentBytes    = 64 << 10
+	maxDocumentBytes    = attest.MaxDocument
 	maxAttestationGas   = 1_000_000_000
 	maxDocumentAge      = 24 * time.Hour
 	maxSkew             = 5 * time.Minute
@@ -38,7 +40,7 @@ const (
 // simulated devices are refused.
 func DefaultParams() Params {
 	return Params{
-		MaxDocumentBytes:    16 << 10,
+		MaxDocumentBytes:    attest.MaxDocument,
 		MaxDocumentAge:      15 * time.Minute,
 		MaxClockSkew:        30 * time.Second,
 		AttestationLifetime: 7 * 24 * time.Hour,

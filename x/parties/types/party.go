@@ -12,15 +12,15 @@ import (
 
 	sdksecp256k1 "github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/tkms-network/tkms/enclave/attest"
 )
 
 const (
-	signingKeySize  = 33
-	keySize         = 32
-	maxMonikerSize  = 70
-	maxAddressSize  = 255
-	maxTEETypeSize  = 32
-	signingAddrSize = 20
+	signingKeySize = 33
+	keySize        = 32
+	maxMonikerSize = 70
+	maxAddressSize = 255
 )
 
 // ValidateBasic checks everything about a registration that needs no state.
@@ -59,6 +59,27 @@ func (m *MsgRegisterParty) ValidateBasic() error {
 		return ErrInvalidMessage.Wrap("heights begin at 1")
 	}
 	return nil
+}
+
+// Binding returns what the message's document must vouch for: who registers,
+// where, from what, with which keys, policy and headers. What an operator may
+// change without its enclave (moniker, addresses) is not in it; the operator is,
+// so that nobody else can use the document.
+func (m *MsgRegisterParty) Binding(chainID string) *attest.Binding {
+	return &attest.Binding{
+		ChainID:        chainID,
+		Party:          m.Operator,
+		Type:           attest.Type(m.TeeType),
+		TLSKeyHash:     m.TlsKeyHash,
+		SigningKey:     m.SigningKey,
+		SessionKey:     m.SessionKey,
+		EncryptionKey:  m.EncryptionKey,
+		SealPolicyHash: m.SealPolicyHash,
+		TrustedHeight:  m.TrustedHeight,
+		TrustedHash:    m.TrustedHash,
+		RecentHeight:   m.RecentHeight,
+		RecentHash:     m.RecentHash,
+	}
 }
 
 // SigningAddresses returns the two addresses of a compressed secp256k1 key: the
