@@ -1,0 +1,518 @@
+package decrypt_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/testutil/dealer"
+)
+
+const dimension = 2048
+
+var (
+	production = preproc.Shape{K: 17, W: 5}
+	session    = mpc.Hash("decrypt test")
+)
+
+// world is a dealt key and parties that hold its shares.
+type world struct {
+	n          int
+	shape      preproc.Shape
+	code       *sharing.Code
+	sources    []*prss.Source
+	identities []*mpc.Identity
+	secret     []uint64
+	keys       []*decrypt.Key
+	next       uint64 // the next item
+	random     *rand.Rand
+}
+
+func newWorld(t testing.TB, n, dim int, shape preproc.Shape) *world {
+	t.Helper()
+	w := &world{n: n, shape: shape, sources: mpctest.Sources(t, n, 4, 3, mpctest.Epoch), identities: mpctest.Identities(t, n),
+		random: rand.New(rand.NewPCG(uint64(n), uint64(dim)))}
+	w.code = w.sources[1].Code()
+	w.secret = make([]uint64, dim)
+	for i := range w.secret {
+		w.secret[i] = w.random.Uint64() & 1
+	}
+	shares, err := dealer.Deal(rand.NewChaCha8([32]byte{1}), n, w.code.T(), 4, w.secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keys = make([]*decrypt.Key, n+1)
+	for i, s := range shares {
+		if w.keys[i+1], err = decrypt.NewKey(w.code, shape, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+// encrypt returns LWEs of the messages, of which the top W bits of the phase are
+// the value, with noise up to the given bound.
+func (w *world) encrypt(messages []uint64, noise uint64) *decrypt.LWEs {
+	dim := len(w.secret)
+	data := make([]uint64, 0, len(messages)*(dim+1))
+	for _, m := range messages {
+		body := m<<(64-w.shape.W) + w.random.Uint64N(2*noise+1) - noise
+		for _, s := range w.secret {
+			a := w.random.Uint64()
+			data = append(data, a)
+			body += a * s
+		}
+		data = append(data, body)
+	}
+	l, err := decrypt.NewLWEs(dim, data)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+func (w *world) messages(count int) []uint64 {
+	out := make([]uint64, count)
+	for i := range out {
+		out[i] = w.random.Uint64N(1 << w.shape.W)
+	}
+	return out
+}
+
+// stock makes the next count items at every party.
+func (w *world) stock(t testing.TB, count int) [][]*preproc.Batch {
+	t.Helper()
+	machines, list := map[int]mpc.Machine{}, make([]*preproc.Machine, w.n+1)
+	for i := 1; i <= w.n; i++ {
+		m, err := preproc.NewBatch(preproc.Config{Source: w.sources[i], Session: session, From: sharing.AllParties(w.n), Identity: w.identities[i]}, w.shape, w.next, count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines[i], list[i] = m, m
+	}
+	w.next += uint64(count)
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(machines, w.n)); err != nil {
+		t.Fatal(err)
+	}
+	out := make([][]*preproc.Batch, w.n+1)
+	for i := 1; i <= w.n; i++ {
+		b, err := preproc.FromMachine(list[i], w.shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[i] = []*preproc.Batch{b}
+	}
+	return out
+}
+
+func (w *world) start(t testing.TB, blocks decrypt.Blocks, stock [][]*preproc.Batch) (map[int]mpc.Machine, []*decrypt.Machine) {
+	t.Helper()
+	machines, out := map[int]mpc.Machine{}, make([]*decrypt.Machine, w.n+1)
+	for i := 1; i <= w.n; i++ {
+		c := decrypt.Config{Code: w.code, Self: i, Key: w.keys[i], Blocks: blocks}
+		if stock != nil {
+			c.Stock = stock[i]
+		}
+		m, err := decrypt.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines[i], out[i] = m, m
+	}
+	return machines, out
+}
+
+func TestDecryptionGivesTheTopBits(t *testing.T) {
+	for _, n := range mpc.SupportedParties {
+		for _, shape := range []preproc.Shape{production, {K: 19, W: 5}, {K: 12, W: 3}, {K: 6, W: 5}, {K: 7, W: 1}} {
+			t.Run(fmt.Sprintf("n=%d,K=%d,W=%d", n, shape.K, shape.W), func(t *testing.T) {
+				dim := dimension
+				if shape.K < 17 {
+					dim = 4 // the switch's error is (dim+1)/2 units, of 2^(K−W−1)
+				}
+				if shape.Low() == 1 {
+					dim = 1
+				}
+				w := newWorld(t, n, dim, shape)
+				for seed := range uint64(3) {
+					want := w.messages(33)
+					stock := w.stock(t, len(want))
+					noise := uint64(1) << (62 - shape.W)
+					if dim == 1 {
+						noise = 0
+					}
+					machines, got := w.start(t, w.encrypt(want, noise), stock)
+					network := mpctest.Network{Seed: seed}
+					if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+						t.Fatal(err)
+					}
+					for i := 1; i <= n; i++ {
+						if !slices.Equal(got[i].Values(), want) || got[i].Culprits() != 0 {
+							t.Fatalf("party %d: %v, not %v; culprits %v", i, got[i].Values(), want, got[i].Culprits())
+						}
+					}
+					if shape == production && n > 1 && network.Rounds != 6 {
+						t.Errorf("%d online rounds", network.Rounds)
+					}
+					if n == 1 && network.Messages != 0 {
+						t.Error("a single party sends messages")
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestNoiseUpToHalfTheBoundDecryptsWhateverTheMaskIs(t *testing.T) {
+	// The switch's error aligned by an adversary: every coefficient lies just under
+	// half a unit above a multiple, where the secret is 1.
+	w := newWorld(t, 4, dimension, production)
+	half := uint64(1)<<(63-17) - 1
+	data := make([]uint64, 0, 2*(dimension+1))
+	for _, sign := range []uint64{1, ^uint64(0)} {
+		body := uint64(9)<<59 + sign*(1<<57-1)
+		for _, s := range w.secret {
+			a := -sign * half * s
+			data = append(data, a)
+			body += a * s
+		}
+		data = append(data, body)
+	}
+	blocks, _ := decrypt.NewLWEs(dimension, data)
+	machines, got := w.start(t, blocks, w.stock(t, 2))
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got[1].Values(), []uint64{9, 9}) {
+		t.Fatal(got[1].Values())
+	}
+}
+
+func TestABlockMayTakeItsItemFromAnyBatch(t *testing.T) {
+	w := newWorld(t, 4, dimension, production)
+	want := w.messages(7)
+	first, second := w.stock(t, 9), w.stock(t, 2)
+	stock := make([][]*preproc.Batch, 5)
+	for i := 1; i <= 4; i++ {
+		cut, err := first[i][0].Cut(3, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stock[i] = []*preproc.Batch{second[i][0], cut}
+	}
+	machines, got := w.start(t, w.encrypt(want, 1<<56), stock)
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got[2].Values(), want) {
+		t.Fatal(got[2].Values())
+	}
+	if slices.Max(second[1][0].Bits(0)) != 0 {
+		t.Error("used items are not erased")
+	}
+}
+
+// cheat is a way to misbehave in one round (or in all, if it is negative).
+type cheat struct {
+	name string
+	tap  func(mpctest.Envelope) []mpctest.Envelope
+	// named reports whether every honest party names the cheat.
+	named bool
+}
+
+func only(e mpctest.Envelope) []mpctest.Envelope { return []mpctest.Envelope{e} }
+
+func cheats(replay map[string][]byte) []cheat {
+	alter := func(f func(*mpctest.Envelope)) func(mpctest.Envelope) []mpctest.Envelope {
+		return func(e mpctest.Envelope) []mpctest.Envelope { f(&e); return only(e) }
+	}
+	return []cheat{
+		{"wrong share", alter(func(e *mpctest.Envelope) { e.Payload[0] ^= 1 }), true},
+		{"wrong last share", alter(func(e *mpctest.Envelope) { e.Payload[len(e.Payload)-2] ^= 0x10 }), true},
+		{"silent", func(mpctest.Envelope) []mpctest.Envelope { return nil }, false},
+		{"garbage", alter(func(e *mpctest.Envelope) { e.Payload = []byte("garbage") }), true},
+		{"empty", alter(func(e *mpctest.Envelope) { e.Payload = nil }), true},
+		{"zeros", alter(func(e *mpctest.Envelope) { clear(e.Payload) }), true},
+		{"another session's", alter(func(e *mpctest.Envelope) {
+			e.Payload = bytes.Clone(replay[fmt.Sprint(e.From, e.Round)])
+		}), true},
+		{"good to odd, bad to even", alter(func(e *mpctest.Envelope) {
+			if e.To%2 == 0 {
+				e.Payload[0] ^= 1
+			}
+		}), false},
+		{"twice", func(e mpctest.Envelope) []mpctest.Envelope { return []mpctest.Envelope{e, e} }, false},
+	}
+}
+
+func TestOnlineCheatsDoNotChangeTheResultAndAreNamed(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		w := newWorld(t, n, 64, production)
+		replay := map[string][]byte{}
+		machines, _ := w.start(t, w.encrypt(w.messages(5), 1<<56), w.stock(t, 5))
+		record := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			replay[fmt.Sprint(e.From, e.Round)] = bytes.Clone(e.Payload)
+			return only(e)
+		}}
+		if err := mpctest.FirstError(record.Run(machines, n)); err != nil {
+			t.Fatal(err)
+		}
+		// One cheat, and t at once: the first parties, so that they are in every fast path.
+		for _, evil := range []sharing.Parties{sharing.PartiesOf(2), sharing.AllParties(w.code.T())} {
+			for _, c := range cheats(replay) {
+				for round := -1; round < 6; round++ {
+					want := w.messages(5)
+					machines, got := w.start(t, w.encrypt(want, 1<<56), w.stock(t, 5))
+					network := mpctest.Network{Seed: uint64(round + 1), Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+						if evil.Has(e.From) && (round < 0 || int(e.Round) == round) {
+							return c.tap(e)
+						}
+						return only(e)
+					}}
+					if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+						t.Fatalf("n=%d %s in round %d: %v", n, c.name, round, err)
+					}
+					for i := 1; i <= n; i++ {
+						if evil.Has(i) {
+							continue
+						}
+						if !slices.Equal(got[i].Values(), want) {
+							t.Fatalf("n=%d %s by %v in round %d: party %d got %v, not %v", n, c.name, evil, round, i, got[i].Values(), want)
+						}
+						named := got[i].Culprits()
+						if c.named && named != evil || !c.named && named.Without(evil) != 0 {
+							t.Errorf("n=%d %s by %v in round %d: party %d names %v", n, c.name, evil, round, i, named)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestALateHonestPartyIsNotNamedAndALateLiarIs(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		w := newWorld(t, n, 64, production)
+		for _, lie := range []bool{false, true} {
+			want := w.messages(5)
+			machines, got := w.start(t, w.encrypt(want, 1<<56), w.stock(t, 5))
+			network := mpctest.Network{
+				Late: func(e mpctest.Envelope) bool { return e.From == n },
+				Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+					if lie && e.From == n && e.Round == 2 {
+						e.Payload[1] ^= 1
+					}
+					return only(e)
+				}}
+			if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+				t.Fatal(err)
+			}
+			for i := 1; i < n; i++ {
+				if !slices.Equal(got[i].Values(), want) || got[i].Culprits().Has(n) != lie {
+					t.Fatalf("n=%d: party %d names %v", n, i, got[i].Culprits())
+				}
+			}
+		}
+	}
+}
+
+func TestMoreThanTUncoordinatedFaultsGiveNoAnswer(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		w := newWorld(t, n, 64, production)
+		machines, got := w.start(t, w.encrypt(w.messages(5), 1<<56), w.stock(t, 5))
+		network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			if e.From <= w.code.T()+1 {
+				e.Payload[0] ^= byte(e.From)
+			}
+			return only(e)
+		}}
+		if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+			t.Fatal(err)
+		}
+		for i := w.code.T() + 2; i <= n; i++ {
+			if got[i].Done() || got[i].Values() != nil {
+				t.Fatalf("n=%d: party %d has an answer", n, i)
+			}
+		}
+	}
+}
+
+func TestConfigurationsThatDoNotFitAreRefused(t *testing.T) {
+	w, other := newWorld(t, 4, 64, production), newWorld(t, 7, 64, production)
+	blocks, stock := w.encrypt(w.messages(2), 0), w.stock(t, 2)
+	long, _ := decrypt.NewLWEs(65, make([]uint64, 2*66))
+	empty, _ := decrypt.NewLWEs(64, nil)
+	small := newWorld(t, 4, 64, preproc.Shape{K: 12, W: 5})
+	good := decrypt.Config{Code: w.code, Self: 1, Key: w.keys[1], Blocks: blocks, Stock: stock[1]}
+	for name, change := range map[string]func(*decrypt.Config){
+		"other dimension": func(c *decrypt.Config) { c.Blocks = long },
+		"no blocks":       func(c *decrypt.Config) { c.Blocks = empty },
+		"no stock":        func(c *decrypt.Config) { c.Stock = nil },
+		"too much stock":  func(c *decrypt.Config) { c.Stock = append(c.Stock[:1:1], stock[1]...) },
+		"another's stock": func(c *decrypt.Config) { c.Stock = stock[2] },
+		"other parties":   func(c *decrypt.Config) { c.Code = other.code },
+		"other shape":     func(c *decrypt.Config) { c.Key = small.keys[1] },
+	} {
+		c := good
+		change(&c)
+		if _, err := decrypt.New(c); !errors.Is(err, decrypt.ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := decrypt.New(good); err != nil {
+		t.Error(err)
+	}
+	for _, share := range [][]uint64{nil, make([]uint64, 5), make([]uint64, 4*(decrypt.MaxDimension+1))} {
+		if _, err := decrypt.NewKey(w.code, production, share); !errors.Is(err, decrypt.ErrDimension) {
+			t.Errorf("%d words: %v", len(share), err)
+		}
+	}
+	if _, err := decrypt.NewLWEs(64, make([]uint64, 66)); !errors.Is(err, decrypt.ErrDimension) {
+		t.Error(err)
+	}
+}
+
+// oversized switches to more bits than it should.
+type oversized struct{ *decrypt.LWEs }
+
+func (o oversized) SwitchedLWE(i int, k uint, dst []uint32) { o.LWEs.SwitchedLWE(i, k+1, dst) }
+
+func TestCoefficientsBeyondTheModulusAreRefused(t *testing.T) {
+	for _, shape := range []preproc.Shape{production, {K: 30, W: 5}} {
+		w := newWorld(t, 4, 64, shape)
+		machines, _ := w.start(t, oversized{w.encrypt(w.messages(2), 0)}, w.stock(t, 2))
+		if _, err := machines[1].Start(); !errors.Is(err, decrypt.ErrConfig) {
+			t.Error(err)
+		}
+	}
+}
+
+func TestKeyShareOfAnotherKeyIsNoticed(t *testing.T) {
+	w := newWorld(t, 4, 64, production)
+	blocks, stock := w.encrypt(w.messages(2), 0), w.stock(t, 2)
+	stranger := newWorld(t, 4, 64, production)
+	shares, _ := dealer.Deal(rand.NewChaCha8([32]byte{2}), 4, 1, 4, stranger.secret)
+	w.keys[3], _ = decrypt.NewKey(w.code, production, shares[2])
+	machines, got := w.start(t, blocks, stock)
+	network := mpctest.Network{Seed: 4}
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= 4; i++ { // party 3 too learns that its share is damaged
+		if !got[i].Done() || got[i].Culprits() != sharing.PartiesOf(3) {
+			t.Errorf("party %d: done=%v, names %v", i, got[i].Done(), got[i].Culprits())
+		}
+	}
+}
+
+func TestSecretsDoNotShowThemselves(t *testing.T) {
+	w := newWorld(t, 4, 64, production)
+	if s := fmt.Sprintf("%v %+v %#v", w.keys[1], w.keys[1], w.keys[1]); len(s) > 150 {
+		t.Error(s)
+	}
+}
+
+func FuzzReceive(f *testing.F) {
+	w := newWorld(f, 4, 4, preproc.Shape{K: 6, W: 3})
+	blocks := w.encrypt(w.messages(2), 0)
+	stock := w.stock(f, 2)
+	raw := make([][]byte, 5)
+	for i := 1; i <= 4; i++ {
+		raw[i], _ = stock[i][0].MarshalBinary()
+	}
+	f.Add(2, uint16(0), []byte{1, 2, 3, 4, 5, 6})
+	f.Add(3, uint16(3), []byte{1, 2, 3})
+	f.Fuzz(func(t *testing.T, from int, round uint16, payload []byte) {
+		b, err := preproc.UnmarshalBatch(raw[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := decrypt.New(decrypt.Config{Code: w.code, Self: 1, Key: w.keys[1], Blocks: blocks, Stock: []*preproc.Batch{b}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Receive(from, round, bytes.Clone(payload)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Start(); err != nil || m.Done() {
+			t.Fatal(err)
+		}
+		if _, err := m.Receive(from, round, payload); err != nil || m.Done() {
+			t.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkPhase(b *testing.B) {
+	for _, shape := range []preproc.Shape{production, {K: 19, W: 5}} {
+		b.Run(fmt.Sprintf("K=%d", shape.K), func(b *testing.B) {
+			w := newWorld(b, 1, dimension, shape)
+			blocks := w.encrypt(w.messages(64), 1)
+			for b.Loop() {
+				m, _ := decrypt.New(decrypt.Config{Code: w.code, Self: 1, Key: w.keys[1], Blocks: blocks})
+				if _, err := m.Start(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*64), "ns/block")
+		})
+	}
+}
+
+// The machines of all parties run one after another: divide by n for the CPU time
+// of a party.
+func BenchmarkDecrypt(b *testing.B) {
+	for _, n := range []int{4, 7} {
+		for _, count := range []int{1, 32, 1024} {
+			w := newWorld(b, n, dimension, production)
+			blocks := w.encrypt(w.messages(count), 1)
+			run := func(b *testing.B, offline, online bool) {
+				var stock [][]*preproc.Batch
+				var raw [][]byte
+				if !offline {
+					raw = make([][]byte, n+1)
+					for i, s := range w.stock(b, count) {
+						if s != nil {
+							raw[i], _ = s[0].MarshalBinary()
+						}
+					}
+				}
+				for b.Loop() {
+					if offline {
+						stock = w.stock(b, count)
+					} else {
+						b.StopTimer()
+						stock = make([][]*preproc.Batch, n+1)
+						for i := 1; i <= n; i++ {
+							s, _ := preproc.UnmarshalBatch(raw[i])
+							stock[i] = []*preproc.Batch{s}
+						}
+						b.StartTimer()
+					}
+					if online {
+						machines, _ := w.start(b, blocks, stock)
+						network := mpctest.Network{InOrder: true}
+						if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*count*n)/1000, "µs/block/party")
+			}
+			b.Run(fmt.Sprintf("n=%d/B=%d/offline", n, count), func(b *testing.B) { run(b, true, false) })
+			b.Run(fmt.Sprintf("n=%d/B=%d/online", n, count), func(b *testing.B) { run(b, false, true) })
+		}
+	}
+}
