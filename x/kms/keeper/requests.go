@@ -1,0 +1,308 @@
+package keeper
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"cosmossdk.io/collections"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	"github.com/tkms-network/tkms/x/kms/handles"
+	"github.com/tkms-network/tkms/x/kms/types"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// RequestPublicDecryption records a request for plaintexts that a host chain made
+// public, or finds the one that is recorded. It returns the request's id and
+// whether this call created it. A request that exists and is not expired costs
+// nothing and is found before proof, pause, limits and fee are looked at. On error
+// nothing may be kept of what was written: the message's transaction sees to it.
+func (k Keeper) RequestPublicDecryption(ctx context.Context, msg *types.MsgRequestPublicDecryption) (id []byte, created bool, err error) {
+	requester, err := sdk.AccAddressFromBech32(msg.Requester)
+	if err != nil {
+		return nil, false, types.ErrMalformed.Wrap("requester is no account")
+	}
+	batch, err := parseRequest(msg)
+	if err != nil {
+		return nil, false, err
+	}
+	requestID := handles.RequestID(msg.HostChainId, handles.KindPublicDecryption, [types.IDSize]byte(msg.KeyId), batch)
+	id = requestID[:]
+	earlier, err := k.Requests.Get(ctx, id)
+	switch {
+	case errors.Is(err, collections.ErrNotFound):
+	case err != nil:
+		return nil, false, err
+	default:
+		// The queue of expiries may lag behind; the deadline counts.
+		overdue := earlier.Status == types.REQUEST_STATUS_ACCEPTED && sdk.UnwrapSDKContext(ctx).BlockHeight() > earlier.Deadline
+		if earlier.Status != types.REQUEST_STATUS_EXPIRED && !overdue {
+			return id, false, matchDigests(earlier, batch, msg.Digests)
+		}
+		if overdue {
+			if err := k.expire(ctx, &earlier); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	return id, true, k.accept(ctx, msg, requester, id, batch)
+}
+
+// parseRequest checks what needs no state.
+func parseRequest(msg *types.MsgRequestPublicDecryption) ([]handles.Handle, error) {
+	if len(msg.KeyId) != types.IDSize {
+		return nil, types.ErrMalformed.Wrapf("a key id has %d bytes", types.IDSize)
+	}
+	if len(msg.Handles) > types.MaxHandles {
+		return nil, types.ErrTooManyHandles.Wrapf("%d, at most %d", len(msg.Handles), types.MaxHandles)
+	}
+	batch, err := handles.ParseBatch(msg.HostChainId, msg.Handles)
+	if err != nil {
+		return nil, types.ErrInvalidHandle.Wrap(err.Error())
+	}
+	if len(msg.Digests) != 0 && len(msg.Digests) != len(batch) {
+		return nil, types.ErrMalformed.Wrap("digests: none, or one a handle")
+	}
+	for _, digest := range msg.Digests {
+		if len(digest) != types.DigestSize {
+			return nil, types.ErrMalformed.Wrapf("a digest has %d bytes", types.DigestSize)
+		}
+	}
+	return batch, nil
+}
+
+// matchDigests compares the digests that a caller claims with those on record;
+// the orders of the handles may differ.
+func matchDigests(r types.Request, batch []handles.Handle, claimed [][]byte) error {
+	for i, digest := range claimed {
+		at := slices.IndexFunc(r.Ciphertexts, func(c types.Ciphertext) bool { return slices.Equal(c.Handle, batch[i][:]) })
+		if at < 0 || !slices.Equal(r.Ciphertexts[at].Digest, digest) {
+			return types.ErrDigestMismatch.Wrapf("handle %d", i)
+		}
+	}
+	return nil
+}
+
+// accept checks a new request, or a new attempt, against the state and records it.
+func (k Keeper) accept(ctx context.Context, msg *types.MsgRequestPublicDecryption, requester sdk.AccAddress, id []byte, batch []handles.Handle) error {
+	params, err := k.Params.Get(ctx)
+	if err != nil {
+		return err
+	}
+	if params.PausePublicDecryption {
+		return types.ErrPaused
+	}
+	host, err := k.acl.HostChain(ctx, msg.HostChainId)
+	if err != nil {
+		return types.ErrUnknownHostChain.Wrapf("%d: %s", msg.HostChainId, err)
+	}
+	key, epoch, err := k.usableKey(ctx, msg.KeyId, msg.HostChainId)
+	if err != nil {
+		return err
+	}
+	blocks := handles.Blocks(batch)
+	window, err := k.checkLimits(ctx, host, len(batch), blocks)
+	if err != nil {
+		return err
+	}
+	fee, err := price(host.Fees, blocks)
+	if err != nil {
+		return err
+	}
+	if msg.MaxFee < fee {
+		return types.ErrFeeTooLow.Wrapf("price %d, max_fee %d", fee, msg.MaxFee)
+	}
+	verified, err := k.verify(ctx, msg, batch)
+	if err != nil {
+		return err
+	}
+	authorization, err := authorizationOf(verified, msg.Proof)
+	if err != nil {
+		return err
+	}
+	if err := k.escrow(ctx, requester, fee); err != nil {
+		return err
+	}
+	if err := k.Windows.Set(ctx, host.Id, window); err != nil {
+		return err
+	}
+	simulated, err := k.standIns(ctx, key.Simulated, host.Simulated, epoch)
+	if err != nil {
+		return err
+	}
+	sdkCtx := sdk.UnwrapSDKContext(ctx)
+	r := types.Request{
+		Id: id, Kind: types.REQUEST_KIND_PUBLIC_DECRYPTION, HostChainId: host.Id, KeyId: key.Id, EpochId: epoch.Id,
+		Status: types.REQUEST_STATUS_ACCEPTED, Threshold: threshold(epoch), Requester: msg.Requester,
+		Domain: host.VerifierDomain, Authorization: authorization, Fee: fee,
+		AcceptedHeight: sdkCtx.BlockHeight(), Deadline: sdkCtx.BlockHeight() + int64(host.Limits.DeadlineBlocks),
+		Simulated: simulated,
+	}
+	if r.Ciphertexts, err = k.assignItems(ctx, epoch.Id, batch, verified.Digests); err != nil {
+		return err
+	}
+	if err := k.nextAttempt(ctx, &r); err != nil {
+		return err
+	}
+	return k.record(ctx, r)
+}
+
+// usableKey returns an active key of the host chain and the active epoch that
+// holds its shares.
+func (k Keeper) usableKey(ctx context.Context, id []byte, hostChainID uint64) (types.Key, partiestypes.Epoch, error) {
+	var none partiestypes.Epoch
+	key, err := k.key(ctx, id)
+	if err != nil {
+		return key, none, err
+	}
+	if key.HostChainId != hostChainID {
+		return key, none, types.ErrKeyOfOther.Wrapf("host chain %d", key.HostChainId)
+	}
+	if key.Status != types.KEY_STATUS_ACTIVE {
+		return key, none, types.ErrKeyNotActive.Wrap(key.Status.String())
+	}
+	epoch, err := k.parties.EpochByID(ctx, key.EpochId)
+	if err != nil {
+		return key, none, types.ErrNoEpoch.Wrap(err.Error())
+	}
+	if epoch.Status != partiestypes.EPOCH_STATUS_ACTIVE {
+		return key, none, types.ErrNoEpoch.Wrapf("epoch %d is %s", epoch.Id, epoch.Status)
+	}
+	return key, epoch, nil
+}
+
+// checkLimits applies the host chain's limits and returns its rate window with
+// the request counted.
+func (k Keeper) checkLimits(ctx context.Context, host acltypes.HostChain, count int, blocks uint64) (types.RateWindow, error) {
+	limits := host.Limits
+	if uint64(count) > uint64(limits.MaxHandlesPerRequest) { //nolint:gosec // a length
+		return types.RateWindow{}, types.ErrTooManyHandles.Wrapf("%d, at most %d", count, limits.MaxHandlesPerRequest)
+	}
+	if blocks > uint64(limits.MaxBlocksPerRequest) {
+		return types.RateWindow{}, types.ErrTooManyBlocks.Wrapf("%d, at most %d", blocks, limits.MaxBlocksPerRequest)
+	}
+	if limits.WindowBlocks == 0 {
+		return types.RateWindow{}, types.ErrRateLimited.Wrap("the host chain's window has no length")
+	}
+	window, err := orZero(k.Windows.Get(ctx, host.Id))
+	if err != nil {
+		return window, err
+	}
+	if now := heightOf(ctx) / uint64(limits.WindowBlocks); now != window.Window {
+		window = types.RateWindow{Window: now}
+	}
+	// Both are far below 2^63: the sum of two cannot wrap.
+	if window.Blocks+blocks > limits.MaxBlocksPerWindow {
+		return window, types.ErrRateLimited.Wrapf("%d of %d used, %d wanted", window.Blocks, limits.MaxBlocksPerWindow, blocks)
+	}
+	window.Blocks += blocks
+	return window, nil
+}
+
+// verify has x/acl check the proof; its errors keep their own codes.
+func (k Keeper) verify(ctx context.Context, msg *types.MsgRequestPublicDecryption, batch []handles.Handle) (acltypes.Verified, error) {
+	wanted, claimed := make([][32]byte, len(batch)), make([][32]byte, len(msg.Digests))
+	for i, h := range batch {
+		wanted[i] = h
+	}
+	for i, digest := range msg.Digests {
+		claimed[i] = [32]byte(digest)
+	}
+	verified, err := k.acl.VerifyPublicDecryption(ctx, msg.HostChainId, msg.Proof, wanted, claimed)
+	if err != nil {
+		return verified, err
+	}
+	if len(verified.Digests) != len(batch) {
+		return verified, types.ErrMalformed.Wrap("the proof binds another number of digests")
+	}
+	for i := range claimed {
+		if claimed[i] != verified.Digests[i] {
+			return verified, types.ErrDigestMismatch.Wrapf("handle %d", i)
+		}
+	}
+	return verified, nil
+}
+
+func authorizationOf(v acltypes.Verified, proof acltypes.DecryptionProof) (types.Authorization, error) {
+	raw, err := proof.Marshal()
+	if err != nil {
+		return types.Authorization{}, err
+	}
+	digest := sha256.Sum256(raw)
+	return types.Authorization{
+		HeaderHash: v.HeaderHash[:], HeaderHeight: v.Height, HeaderTimestamp: v.Timestamp, ProofDigest: digest[:],
+	}, nil
+}
+
+// assignItems gives the handles one contiguous range of the epoch's offline
+// items, an item a block. No item is ever given twice: two ciphertexts under one
+// mask would show their difference.
+func (k Keeper) assignItems(ctx context.Context, epochID uint64, batch []handles.Handle, digests [][32]byte) ([]types.Ciphertext, error) {
+	next, err := orZero(k.ItemCounters.Get(ctx, epochID))
+	if err != nil {
+		return nil, err
+	}
+	ciphertexts := make([]types.Ciphertext, len(batch))
+	for i, h := range batch {
+		blocks := uint32(h.Type().Blocks()) //nolint:gosec // at most 1024
+		ciphertexts[i] = types.Ciphertext{Handle: slices.Clone(h[:]), Digest: slices.Clone(digests[i][:]), Blocks: blocks, FirstItem: next}
+		next += uint64(blocks)
+	}
+	return ciphertexts, k.ItemCounters.Set(ctx, epochID, next)
+}
+
+// nextAttempt numbers the request after the last one of its id, whose record may
+// have been dropped.
+func (k Keeper) nextAttempt(ctx context.Context, r *types.Request) error {
+	r.Attempt, r.RequestedHeight = 1, r.AcceptedHeight
+	earlier, err := k.Requests.Get(ctx, r.Id)
+	if err == nil {
+		r.Attempt, r.RequestedHeight = earlier.Attempt+1, earlier.RequestedHeight
+		return nil
+	}
+	if !errors.Is(err, collections.ErrNotFound) {
+		return err
+	}
+	dropped, err := orZero(k.Attempts.Get(ctx, r.Id))
+	if err != nil {
+		return err
+	}
+	r.Attempt = dropped + 1
+	return nil
+}
+
+// record stores an accepted request with its indexes.
+func (k Keeper) record(ctx context.Context, r types.Request) error {
+	if err := k.Requests.Set(ctx, r.Id, r); err != nil {
+		return err
+	}
+	if err := k.index(ctx, r); err != nil {
+		return err
+	}
+	if err := k.addWork(ctx, func(w *types.Work) { w.RequestIds = append(w.RequestIds, r.Id) }); err != nil {
+		return err
+	}
+	if err := k.changeTotals(ctx, func(t *types.Totals) { t.Requests++; t.Open++ }); err != nil {
+		return err
+	}
+	return emit(ctx, &types.EventRequestAccepted{
+		RequestId: hexID(r.Id), HostChainId: r.HostChainId, KeyId: hexID(r.KeyId), EpochId: r.EpochId,
+		Attempt: r.Attempt, Handles: uint32(len(r.Ciphertexts)), Fee: r.Fee, //nolint:gosec // at most MaxHandles
+	})
+}
+
+// index enters an accepted request where it is looked for.
+func (k Keeper) index(ctx context.Context, r types.Request) error {
+	if err := k.OpenRequests.Set(ctx, openKeyOf(r)); err != nil {
+		return err
+	}
+	return k.expiries.Set(ctx, collections.Join(uint64(r.Deadline), r.Id)) //nolint:gosec // a height
+}
+
+func openKeyOf(r types.Request) openKey {
+	return collections.Join3(r.EpochId, uint64(r.AcceptedHeight), r.Id) //nolint:gosec // a height
+}

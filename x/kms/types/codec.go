@@ -1,0 +1,26 @@
+package types
+
+import (
+	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	"github.com/cosmos/cosmos-sdk/types/msgservice"
+)
+
+// RegisterInterfaces makes the module's messages decodable.
+func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
+	registry.RegisterImplementations((*sdk.Msg)(nil),
+		&MsgRequestKey{}, &MsgRequestPublicDecryption{}, &MsgRetireKey{}, &MsgUpdateParams{},
+		&MsgCommitKeyEcho{}, &MsgPostKey{}, &MsgPostResults{},
+	)
+	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
+}
+
+// IsPartyMsg reports whether the message is one that parties send free of fees.
+// It counts only from the account of a registered party.
+func IsPartyMsg(msg sdk.Msg) bool {
+	switch msg.(type) {
+	case *MsgCommitKeyEcho, *MsgPostKey, *MsgPostResults:
+		return true
+	}
+	return false
+}

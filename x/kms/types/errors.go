@@ -1,0 +1,53 @@
+package types
+
+import (
+	"errors"
+
+	errorsmod "cosmossdk.io/errors"
+)
+
+// Errors of the module. The codes are part of the API and never change.
+var (
+	ErrUnauthorized       = errorsmod.Register(ModuleName, 2, "the sender may not send this message")
+	ErrMalformed          = errorsmod.Register(ModuleName, 3, "malformed message")
+	ErrPaused             = errorsmod.Register(ModuleName, 4, "messages of this kind are paused by governance")
+	ErrUnknownHostChain   = errorsmod.Register(ModuleName, 5, "unknown host chain")
+	ErrUnknownKey         = errorsmod.Register(ModuleName, 6, "unknown key")
+	ErrKeyNotActive       = errorsmod.Register(ModuleName, 7, "the key is not active")
+	ErrKeyOfOther         = errorsmod.Register(ModuleName, 8, "the key belongs to another host chain")
+	ErrHostChainHasKey    = errorsmod.Register(ModuleName, 9, "the host chain has a key; only governance may ask for an additional one")
+	ErrUnknownParams      = errorsmod.Register(ModuleName, 10, "unknown parameter set")
+	ErrFeeTooLow          = errorsmod.Register(ModuleName, 11, "the price exceeds max_fee")
+	ErrTooManyHandles     = errorsmod.Register(ModuleName, 12, "too many handles for one request")
+	ErrTooManyBlocks      = errorsmod.Register(ModuleName, 13, "too many ciphertext blocks for one request")
+	ErrRateLimited        = errorsmod.Register(ModuleName, 14, "the host chain used up its ciphertext blocks of this window")
+	ErrInvalidHandle      = errorsmod.Register(ModuleName, 15, "invalid handle")
+	ErrDigestMismatch     = errorsmod.Register(ModuleName, 16, "a digest differs from the one that is bound to the handle")
+	ErrNoEpoch            = errorsmod.Register(ModuleName, 17, "no epoch holds the key now")
+	ErrUnknownRequest     = errorsmod.Register(ModuleName, 18, "unknown request")
+	ErrNotMember          = errorsmod.Register(ModuleName, 19, "the account is not a party of the epoch")
+	ErrWrongAttempt       = errorsmod.Register(ModuleName, 20, "another attempt is current")
+	ErrWrongEpoch         = errorsmod.Register(ModuleName, 21, "the request is pinned to another epoch")
+	ErrClosed             = errorsmod.Register(ModuleName, 22, "too late: fulfilled and paid, or past its deadline")
+	ErrDuplicate          = errorsmod.Register(ModuleName, 23, "the party's word is in already")
+	ErrInvalidPlaintext   = errorsmod.Register(ModuleName, 24, "the plaintext does not fit the types of the handles")
+	ErrInvalidSignature   = errorsmod.Register(ModuleName, 25, "not signed by the party's registered key over this content")
+	ErrNoEchoQuorum       = errorsmod.Register(ModuleName, 26, "too few equal echoes are on chain")
+	ErrInvalidParams      = errorsmod.Register(ModuleName, 27, "invalid parameters")
+	ErrInvalidGenesis     = errorsmod.Register(ModuleName, 28, "invalid genesis")
+	ErrNotFulfilled       = errorsmod.Register(ModuleName, 29, "the request is not fulfilled")
+	ErrInvalidCertificate = errorsmod.Register(ModuleName, 30, "invalid certificate")
+)
+
+// CodeOf returns the code of an error of this module, 1 for any other error and
+// 0 for none.
+func CodeOf(err error) uint32 {
+	if err == nil {
+		return 0
+	}
+	var coded *errorsmod.Error
+	if errors.As(err, &coded) && coded.Codespace() == ModuleName {
+		return coded.ABCICode()
+	}
+	return 1
+}

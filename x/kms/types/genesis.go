@@ -1,0 +1,211 @@
+package types
+
+import (
+	"bytes"
+	"fmt"
+	"math/bits"
+
+	"github.com/tkms-network/tkms/x/kms/handles"
+)
+
+// DefaultGenesis has no keys and no requests.
+func DefaultGenesis() *GenesisState { return &GenesisState{Params: DefaultParams()} }
+
+// Validate refuses a state that the module could not have exported.
+func (g GenesisState) Validate() error {
+	if err := g.Params.Validate(); err != nil {
+		return err
+	}
+	keys := map[string]Key{}
+	for _, key := range g.Keys {
+		if err := key.validate(); err != nil {
+			return err
+		}
+		if _, twice := keys[string(key.Id)]; twice {
+			return ErrInvalidGenesis.Wrapf("key %x is there twice", key.Id)
+		}
+		keys[string(key.Id)] = key
+	}
+	if uint64(len(g.Keys)) > g.KeySequence {
+		return ErrInvalidGenesis.Wrap("key_sequence is below the number of keys")
+	}
+	counters, err := g.counters()
+	if err != nil {
+		return err
+	}
+	requests := map[string]bool{}
+	for _, r := range g.Requests {
+		if err := r.validate(); err != nil {
+			return err
+		}
+		if requests[string(r.Id)] {
+			return ErrInvalidGenesis.Wrapf("request %x is there twice", r.Id)
+		}
+		requests[string(r.Id)] = true
+		if _, known := keys[string(r.KeyId)]; !known {
+			return ErrInvalidGenesis.Wrapf("request %x has no key", r.Id)
+		}
+		if first, count := r.Items(); first+count > counters[r.EpochId] {
+			return ErrInvalidGenesis.Wrapf("request %x has items beyond its epoch's counter", r.Id)
+		}
+	}
+	if uint64(len(g.Requests)) > g.TotalRequests {
+		return ErrInvalidGenesis.Wrap("total_requests is below the number of requests")
+	}
+	if err := g.validateIndexes(keys, requests); err != nil {
+		return err
+	}
+	_, err = g.Escrow()
+	return err
+}
+
+// counters returns the next item of each epoch.
+func (g GenesisState) counters() (map[uint64]uint64, error) {
+	counters := map[uint64]uint64{}
+	for _, c := range g.ItemCounters {
+		if _, twice := counters[c.EpochId]; twice {
+			return nil, ErrInvalidGenesis.Wrapf("epoch %d has two counters", c.EpochId)
+		}
+		counters[c.EpochId] = c.Next
+	}
+	return counters, nil
+}
+
+func (g GenesisState) validateIndexes(keys map[string]Key, requests map[string]bool) error {
+	hosts := map[uint64]bool{}
+	for _, h := range g.HostKeys {
+		key, known := keys[string(h.KeyId)]
+		if !known || key.HostChainId != h.HostChainId || hosts[h.HostChainId] {
+			return ErrInvalidGenesis.Wrapf("key of host chain %d", h.HostChainId)
+		}
+		hosts[h.HostChainId] = true
+	}
+	windows := map[uint64]bool{}
+	for _, w := range g.Windows {
+		if windows[w.HostChainId] {
+			return ErrInvalidGenesis.Wrapf("host chain %d has two windows", w.HostChainId)
+		}
+		windows[w.HostChainId] = true
+	}
+	dropped := map[string]bool{}
+	for _, a := range g.Attempts {
+		id := string(a.RequestId)
+		if len(id) != IDSize || a.Attempt == 0 || requests[id] || dropped[id] {
+			return ErrInvalidGenesis.Wrapf("attempts of %x", a.RequestId)
+		}
+		dropped[id] = true
+	}
+	heights := map[uint64]bool{}
+	for _, w := range g.Work {
+		if heights[w.Height] {
+			return ErrInvalidGenesis.Wrapf("two lists of work at height %d", w.Height)
+		}
+		heights[w.Height] = true
+	}
+	return nil
+}
+
+// Escrow is what the module's account must hold at least.
+func (g GenesisState) Escrow() (uint64, error) {
+	var sum, carry uint64
+	add := func(fee uint64) error {
+		if sum, carry = bits.Add64(sum, fee, 0); carry != 0 {
+			return ErrInvalidGenesis.Wrap("the escrow exceeds 64 bits")
+		}
+		return nil
+	}
+	for _, key := range g.Keys {
+		if err := add(key.Escrow()); err != nil {
+			return 0, err
+		}
+	}
+	for _, r := range g.Requests {
+		if err := add(r.Escrow()); err != nil {
+			return 0, err
+		}
+	}
+	return sum, nil
+}
+
+func (k Key) validate() error {
+	fail := func(what string) error { return ErrInvalidGenesis.Wrapf("key %x: %s", k.Id, what) }
+	if len(k.Id) != IDSize {
+		return fail("id")
+	}
+	if _, ok := KeyStatus_name[int32(k.Status)]; !ok || k.Status == KEY_STATUS_UNSPECIFIED {
+		return fail("status")
+	}
+	if k.Status == KEY_STATUS_ACTIVE || k.Status == KEY_STATUS_RETIRED {
+		if k.Material == nil {
+			return fail("no material")
+		}
+	}
+	if k.Material != nil {
+		if err := k.Material.Validate(); err != nil {
+			return fail(err.Error())
+		}
+	}
+	for i, c := range k.Contributions {
+		if i > 0 && c.Index <= k.Contributions[i-1].Index || c.Material.Validate() != nil {
+			return fail("contributions")
+		}
+	}
+	for i, e := range k.Echoes {
+		if i > 0 && e.Index <= k.Echoes[i-1].Index || len(e.Digest) != DigestSize {
+			return fail("echoes")
+		}
+	}
+	return nil
+}
+
+func (r Request) validate() error {
+	fail := func(what string) error { return ErrInvalidGenesis.Wrapf("request %x: %s", r.Id, what) }
+	if len(r.Id) != IDSize || len(r.KeyId) != IDSize || r.Attempt == 0 || r.Threshold == 0 {
+		return fail("id, key id, attempt or threshold")
+	}
+	if _, ok := RequestStatus_name[int32(r.Status)]; !ok || r.Status == REQUEST_STATUS_UNSPECIFIED {
+		return fail("status")
+	}
+	if r.Kind != REQUEST_KIND_PUBLIC_DECRYPTION {
+		return fail("kind")
+	}
+	list, err := r.HandleList()
+	if err != nil {
+		return fail(err.Error())
+	}
+	if id := handles.RequestID(r.HostChainId, uint32(r.Kind), [IDSize]byte(r.KeyId), list); !bytes.Equal(id[:], r.Id) { //nolint:gosec // an enum
+		return fail("the id is not that of the content")
+	}
+	if err := checkItems(r, list); err != nil {
+		return fail(err.Error())
+	}
+	if _, err := SigningDomain(r.Domain); err != nil {
+		return fail(err.Error())
+	}
+	for i, c := range r.Contributions {
+		if i > 0 && c.Index <= r.Contributions[i-1].Index || c.Agrees && r.Status != REQUEST_STATUS_FULFILLED {
+			return fail("contributions")
+		}
+	}
+	if r.Status == REQUEST_STATUS_FULFILLED {
+		if err := handles.CheckPlaintext(list, r.Plaintext); err != nil {
+			return fail(err.Error())
+		}
+	}
+	return nil
+}
+
+// checkItems checks that the ciphertexts take one contiguous range of items.
+func checkItems(r Request, list []handles.Handle) error {
+	if len(list) == 0 {
+		return handles.ErrEmpty
+	}
+	next := r.Ciphertexts[0].FirstItem
+	for i, c := range r.Ciphertexts {
+		if int(c.Blocks) != list[i].Type().Blocks() || c.FirstItem != next || len(c.Digest) != DigestSize {
+			return fmt.Errorf("ciphertext %d: blocks, items or digest", i)
+		}
+		next += uint64(c.Blocks)
+	}
+	return nil
+}

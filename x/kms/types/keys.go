@@ -1,0 +1,57 @@
+package types
+
+import (
+	"encoding/binary"
+
+	"cosmossdk.io/collections"
+)
+
+const (
+	// ModuleName names the module and its account.
+	ModuleName = "kms"
+	// StoreKey names the module's store.
+	StoreKey = ModuleName
+	// FeeDenom is the unit of all prices.
+	FeeDenom = "utkms"
+	// IDSize is the length of the id of a key or request.
+	IDSize = 32
+	// MaxHandles bounds a request whatever its host chain's limits say.
+	MaxHandles = 1024
+	// MaxResults bounds the results of one message.
+	MaxResults = 128
+	// StandInEnclave marks what parties with simulated enclave devices made.
+	StandInEnclave = "enclave device"
+)
+
+// Prefixes of the store. The first four are provable records for parties.
+var (
+	ParamsPrefix       = collections.NewPrefix(0)
+	KeysPrefix         = collections.NewPrefix(1)
+	RequestsPrefix     = collections.NewPrefix(2)
+	WorkPrefix         = collections.NewPrefix(3)
+	HostKeysPrefix     = collections.NewPrefix(4)
+	ItemCountersPrefix = collections.NewPrefix(5)
+	WindowsPrefix      = collections.NewPrefix(6)
+	AttemptsPrefix     = collections.NewPrefix(7)
+	OpenRequestsPrefix = collections.NewPrefix(8)
+	OpenKeysPrefix     = collections.NewPrefix(9)
+	ExpiryQueuePrefix  = collections.NewPrefix(10)
+	PayoutQueuePrefix  = collections.NewPrefix(11)
+	KeyQueuePrefix     = collections.NewPrefix(12)
+	KeyPayoutPrefix    = collections.NewPrefix(13)
+	PruneQueuePrefix   = collections.NewPrefix(14)
+	TotalsPrefix       = collections.NewPrefix(15)
+	KeySequencePrefix  = collections.NewPrefix(16)
+)
+
+// StoreKeyOfKey is the raw key of a Key record: 0x01 || id.
+func StoreKeyOfKey(id []byte) []byte { return append([]byte{1}, id...) }
+
+// StoreKeyOfRequest is the raw key of a Request record: 0x02 || id.
+func StoreKeyOfRequest(id []byte) []byte { return append([]byte{2}, id...) }
+
+// StoreKeyOfWork is the raw key of the Work record of a block: 0x03 || height as
+// big-endian u64. A proof of absence shows that the block accepted nothing.
+func StoreKeyOfWork(height uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{3}, height)
+}
