@@ -202,21 +202,24 @@ func (c *Ciphertext) LWE(i int, mask []uint64) (body uint64) {
 	return body
 }
 
-// SwitchedLWE is LWE with each coefficient x replaced by the nearest integer to
-// x * 2^(bits-64), halves rounded up, modulo 2^bits. bits is 1..32. It does the
-// switch on the way, so that the mask is never held in 64-bit words.
-func (c *Ciphertext) SwitchedLWE(i int, bits uint, mask []uint32) (body uint32) {
+// SwitchedLWE writes LWE ciphertext i to dst, Dimension words of mask and then
+// the body, each coefficient x as the nearest integer to x * 2^(bits-64), halves
+// rounded up, modulo 2^bits. bits is 1..32. It does the switch on the way, so that
+// the mask is never held in 64-bit words. It panics if i, bits or the length of
+// dst is out of range.
+func (c *Ciphertext) SwitchedLWE(i int, bits uint, dst []uint32) {
 	if bits < 1 || bits > 32 {
 		panic("tfhe: switch to a modulus that is not 2^1..2^32")
 	}
-	source, rotation, wide := c.lwe(i, len(mask))
+	mask := dst[:max(0, len(dst)-1)]
+	source, rotation, body := c.lwe(i, len(mask))
 	for j := range rotation {
 		mask[j] = switchModulus(-source.At(len(mask)-rotation+j), bits)
 	}
 	for j := rotation; j < len(mask); j++ {
 		mask[j] = switchModulus(source.At(j-rotation), bits)
 	}
-	return switchModulus(wide, bits)
+	dst[len(mask)] = switchModulus(body, bits)
 }
 
 // switchModulus rounds x * 2^(bits-64) to the nearest integer modulo 2^bits.

@@ -147,11 +147,12 @@ func TestSwitchedCiphertextsAreTheRoundedOnes(t *testing.T) {
 	l.Data.Set(3, 5<<50|1<<49)
 	c, err := l.Ciphertext(0)
 	require.NoError(t, err)
-	wide, narrow := make([]uint64, c.Dimension()), make([]uint32, c.Dimension())
+	wide, narrow := make([]uint64, c.Dimension()), make([]uint32, c.Dimension()+1)
 	for _, bits := range []uint{1, 14, 17, 32} {
 		for _, i := range []int{0, 1, 255, 256, 511} {
 			body := c.LWE(i, wide)
-			require.Equal(t, roundTo(body, bits), c.SwitchedLWE(i, bits, narrow))
+			c.SwitchedLWE(i, bits, narrow)
+			require.Equal(t, roundTo(body, bits), narrow[len(wide)])
 			for j := range wide {
 				require.Equal(t, roundTo(wide[j], bits), narrow[j])
 			}
@@ -160,6 +161,7 @@ func TestSwitchedCiphertextsAreTheRoundedOnes(t *testing.T) {
 	require.Panics(t, func() { c.SwitchedLWE(0, 33, narrow) })
 	require.Panics(t, func() { c.SwitchedLWE(512, 17, narrow) })
 	require.Panics(t, func() { c.SwitchedLWE(0, 17, narrow[1:]) })
+	require.Panics(t, func() { c.SwitchedLWE(0, 17, nil) })
 }
 
 // roundTo is the definition: floor(x * 2^bits / 2^64 + 1/2) mod 2^bits.
@@ -257,9 +259,9 @@ func BenchmarkSwitchedLWE(b *testing.B) {
 	require.NoError(b, err)
 	c, err := l.Ciphertext(0)
 	require.NoError(b, err)
-	mask := make([]uint32, c.Dimension())
+	dst := make([]uint32, c.Dimension()+1)
 	for b.Loop() {
-		c.SwitchedLWE(7, 17, mask)
+		c.SwitchedLWE(7, 17, dst)
 	}
 }
 

@@ -271,10 +271,11 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		// Whatever was accepted can be used without a panic.
-		mask := make([]uint32, c.Dimension())
+		dst := make([]uint32, c.Dimension()+1)
 		values := make([]uint64, c.Len())
 		for i := range values {
-			values[i] = uint64(c.SwitchedLWE(i, p.SwitchBits, mask))
+			c.SwitchedLWE(i, p.SwitchBits, dst)
+			values[i] = uint64(dst[len(dst)-1])
 		}
 		v, err := c.Recompose(values)
 		if err != nil || !c.Type().Fits(v) {

@@ -1,0 +1,175 @@
+package cluster
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/session"
+	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/enclave/tfhe"
+)
+
+// chainID stands in the session ids of all clusters: no chain orders them.
+const chainID = "tkms-in-process-cluster"
+
+// Config configures a Cluster.
+type Config struct {
+	// Parties is n: 1, 4 or 7.
+	Parties int
+	// Faults are the faulty parties, by index 1..n. More than ⌊(n−1)/3⌋ are
+	// accepted: decryption then fails, or goes on until its context ends.
+	Faults map[int]Fault
+	// Log takes life-cycle messages of the network (default: discarded).
+	Log *slog.Logger
+}
+
+// Cluster is n parties that share a client key.
+type Cluster struct {
+	cfg        Config
+	parameters tfhe.Parameters
+	code       *sharing.Code
+	epoch      mpc.Digest
+	net        *network
+	parties    []*party // index-1
+	sessions   uint64
+	nextItem   uint64
+}
+
+// party is what one party holds beside its end of the network.
+type party struct {
+	index    int
+	identity *mpc.Identity
+	source   *prss.Source
+	shares   keyShares
+}
+
+// New starts the parties, runs the set-up of pseudo-random secret sharing among
+// them, and deals them the compute and public-key encryption keys of key.
+func New(ctx context.Context, cfg Config, key *tfhe.ClientKey, random io.Reader) (*Cluster, error) {
+	n := cfg.Parties
+	if err := mpc.CheckParties(n, sharing.Threshold(n), 1); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	code, err := sharing.New(n, sharing.Threshold(n), sharing.DegreeFor(n))
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{cfg: cfg, parameters: key.Parameters(), code: code}
+	if _, err := io.ReadFull(random, c.epoch[:]); err != nil {
+		return nil, fmt.Errorf("name the epoch: %w", err)
+	}
+	if c.net, err = connect(ctx, n, cfg.Log); err != nil {
+		return nil, err
+	}
+	if err := c.setUp(ctx, key, random); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// Close stops the parties.
+func (c *Cluster) Close() error { return c.net.close() }
+
+func (c *Cluster) setUp(ctx context.Context, key *tfhe.ClientKey, random io.Reader) error {
+	identities, err := newIdentities(c.cfg.Parties)
+	if err != nil {
+		return err
+	}
+	sources, err := c.setUpPRSS(ctx, random)
+	if err != nil {
+		return err
+	}
+	shares, err := dealKey(random, c.code, key)
+	if err != nil {
+		return err
+	}
+	for i := range c.cfg.Parties {
+		c.parties = append(c.parties, &party{index: i + 1, identity: identities[i], source: sources[i], shares: shares[i]})
+	}
+	return nil
+}
+
+func newIdentities(n int) ([]*mpc.Identity, error) {
+	public := make([]ed25519.PublicKey, n)
+	private := make([]ed25519.PrivateKey, n)
+	var err error
+	for i := range n {
+		if public[i], private[i], err = ed25519.GenerateKey(rand.Reader); err != nil {
+			return nil, fmt.Errorf("signing key of party %d: %w", i+1, err)
+		}
+	}
+	identities := make([]*mpc.Identity, n)
+	for i := range n {
+		if identities[i], err = mpc.NewIdentity(i+1, private[i], public); err != nil {
+			return nil, err
+		}
+	}
+	return identities, nil
+}
+
+// setUpPRSS plays the chain's part, which is to record the roots.
+func (c *Cluster) setUpPRSS(ctx context.Context, random io.Reader) ([]*prss.Source, error) {
+	n, t := c.code.N(), c.code.T()
+	contributions, roots := make([]*prss.Contribution, n), map[int]mpc.Digest{}
+	var err error
+	for i := range n {
+		if contributions[i], err = prss.NewContribution(random, c.epoch, i+1, n, t); err != nil {
+			return nil, err
+		}
+		roots[i+1] = contributions[i].Root()
+	}
+	setups, machines := make([]*prss.Setup, n), make([]mpc.Machine, n)
+	for i := range n {
+		if setups[i], err = prss.NewSetup(contributions[i], roots); err != nil {
+			return nil, err
+		}
+		machines[i] = setups[i]
+	}
+	if err := c.runAll(ctx, c.sessionID("prss-setup", nil), machines); err != nil {
+		return nil, fmt.Errorf("set-up of pseudo-random secret sharing: %w", err)
+	}
+	sources := make([]*prss.Source, n)
+	for i := range n {
+		if sources[i], err = prss.NewSource(setups[i].Keys(), c.code, c.epoch); err != nil {
+			return nil, err
+		}
+	}
+	return sources, nil
+}
+
+// sessionID names the next session. The counter takes the place of the request
+// ids that a chain would give.
+func (c *Cluster) sessionID(protocol string, inputs []mpc.Digest) mpc.Digest {
+	c.sessions++
+	return mpc.Session{
+		ChainID: chainID, Subject: append(c.epoch[:], mpc.Uint64(c.sessions)...), Ciphertexts: inputs,
+		Parameters: c.parameters.Name, Protocol: protocol, Parties: sharing.AllParties(c.code.N()), T: c.code.T(),
+	}.ID()
+}
+
+// runAll runs one machine a party as one session until all are done; the first
+// failure ends it.
+func (c *Cluster) runAll(ctx context.Context, id mpc.Digest, machines []mpc.Machine) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i, node := range c.net.nodes {
+		group.Go(func() error {
+			if err := node.router.Run(ctx, session.ID(id), machines[i]); err != nil {
+				return fmt.Errorf("party %d: %w", node.index, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,245 @@
+package cluster_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/clientkey"
+	"github.com/tkms-network/tkms/testutil/cluster"
+	"github.com/tkms-network/tkms/testutil/tfhers"
+)
+
+const vectors = "../../enclave/tfhe/testdata"
+
+func timeLimited(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func start(t testing.TB, key *tfhe.ClientKey, n int, faults map[int]cluster.Fault) *cluster.Cluster {
+	t.Helper()
+	c, err := cluster.New(timeLimited(t), cluster.Config{Parties: n, Faults: faults}, key, rand.Reader)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+type vector struct {
+	File   string      `json:"file"`
+	Key    string      `json:"key"`
+	Values [][2]string `json:"values"`
+}
+
+// vectorsByKey returns the vectors of each client key.
+func vectorsByKey(t testing.TB) map[string][]vector {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(vectors, "meta.json"))
+	require.NoError(t, err)
+	var all []vector
+	require.NoError(t, json.Unmarshal(data, &all))
+	out := map[string][]vector{}
+	for _, v := range all {
+		out[v.Key] = append(out[v.Key], v)
+	}
+	require.Len(t, out, 2)
+	return out
+}
+
+func readClientKey(t testing.TB, file string) *tfhe.ClientKey {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(vectors, file))
+	require.NoError(t, err)
+	k, err := tfhe.UnmarshalClientKey(data, tfhe.Production())
+	require.NoError(t, err)
+	return k
+}
+
+func TestThePartiesDecryptEveryVector(t *testing.T) {
+	for _, n := range []int{1, 4, 7} {
+		for keyFile, list := range vectorsByKey(t) {
+			c := start(t, readClientKey(t, keyFile), n, nil)
+			for _, v := range list {
+				data, err := os.ReadFile(filepath.Join(vectors, v.File))
+				require.NoError(t, err)
+				all, err := tfhe.DecodeAny(data, tfhe.Production())
+				require.NoError(t, err)
+				require.Len(t, all, len(v.Values))
+				for i, ciphertext := range all {
+					r, err := c.Decrypt(timeLimited(t), ciphertext)
+					require.NoError(t, err)
+					require.Equal(t, v.Values[i][1], r.Value.String(), "n=%d %s value %d", n, v.File, i)
+					require.Equal(t, sharing.AllParties(n), r.Agreed)
+					require.Zero(t, r.Culprits)
+					require.Zero(t, r.Absent)
+				}
+			}
+		}
+	}
+}
+
+func TestUpToTFaultsChangeNoValueAndLiarsAreNamed(t *testing.T) {
+	p := tfhe.Test()
+	key, err := clientkey.Generate(rand.Reader, p)
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(rand.Reader, key)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		n                int
+		faults           map[int]cluster.Fault
+		culprits, absent sharing.Parties
+	}{
+		{4, map[int]cluster.Fault{2: cluster.BadShare}, sharing.PartiesOf(2), 0},
+		{4, map[int]cluster.Fault{1: cluster.Garbage}, sharing.PartiesOf(1), 0},
+		{4, map[int]cluster.Fault{3: cluster.Silent}, 0, sharing.PartiesOf(3)},
+		{7, map[int]cluster.Fault{2: cluster.BadShare, 5: cluster.BadShare}, sharing.PartiesOf(2, 5), 0},
+		{7, map[int]cluster.Fault{1: cluster.Garbage, 7: cluster.BadShare}, sharing.PartiesOf(1, 7), 0},
+		{7, map[int]cluster.Fault{3: cluster.Silent, 4: cluster.Silent}, 0, sharing.PartiesOf(3, 4)},
+		{7, map[int]cluster.Fault{6: cluster.Silent, 4: cluster.BadShare}, sharing.PartiesOf(4), sharing.PartiesOf(6)},
+	} {
+		parties := start(t, key, c.n, c.faults)
+		value := new(big.Int).SetUint64(0xfeed_beef_0123_4567)
+		for _, packed := range []bool{false, true} {
+			l, err := pk.Encrypt(rand.Reader, tfhe.EUint64, value, packed)
+			require.NoError(t, err)
+			ciphertext, err := l.Ciphertext(0)
+			require.NoError(t, err)
+			r, err := parties.Decrypt(timeLimited(t), ciphertext)
+			require.NoError(t, err)
+			require.Equal(t, value, r.Value, "%v", c.faults)
+			require.Equal(t, c.culprits, r.Culprits, "%v", c.faults)
+			require.Equal(t, c.absent, r.Absent, "%v", c.faults)
+			require.GreaterOrEqual(t, r.Agreed.Count(), c.n-sharing.Threshold(c.n))
+		}
+	}
+}
+
+func TestMoreThanTFaultsGiveNoAnswer(t *testing.T) {
+	key, err := clientkey.Generate(rand.Reader, tfhe.Test())
+	require.NoError(t, err)
+	data, err := clientkey.Encrypt(rand.Reader, key, tfhe.EUint8, big.NewInt(5))
+	require.NoError(t, err)
+	ciphertext, err := tfhe.Decode(data, tfhe.EUint8, tfhe.Test())
+	require.NoError(t, err)
+	c := start(t, key, 4, map[int]cluster.Fault{1: cluster.Silent, 2: cluster.BadShare})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err = c.Decrypt(ctx, ciphertext)
+	require.ErrorIs(t, err, cluster.ErrNoAgreement)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestEveryTypeIsDecryptedUnderBothKeys(t *testing.T) {
+	p := tfhe.Test()
+	key, err := clientkey.Generate(rand.Reader, p)
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(rand.Reader, key)
+	require.NoError(t, err)
+	c := start(t, key, 4, nil)
+	for _, typ := range tfhe.Types() {
+		value, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(typ.Bits())))
+		require.NoError(t, err)
+		l, err := pk.Encrypt(rand.Reader, typ, value, true)
+		require.NoError(t, err)
+		list, err := l.MarshalBinary()
+		require.NoError(t, err)
+		radix, err := clientkey.Encrypt(rand.Reader, key, typ, value)
+		require.NoError(t, err)
+		for _, data := range [][]byte{list, radix} {
+			ciphertext, err := tfhe.Decode(data, typ, p)
+			require.NoError(t, err)
+			r, err := c.Decrypt(timeLimited(t), ciphertext)
+			require.NoError(t, err)
+			require.Equal(t, value.String(), r.Value.String(), "%v %v", typ, ciphertext.Key())
+		}
+	}
+}
+
+func TestAClusterRefusesWhatItCannotDo(t *testing.T) {
+	key, err := clientkey.Generate(rand.Reader, tfhe.Test())
+	require.NoError(t, err)
+	_, err = cluster.New(timeLimited(t), cluster.Config{Parties: 5}, key, rand.Reader)
+	require.ErrorIs(t, err, mpc.ErrParties)
+	pk, err := clientkey.PublicKey(rand.Reader, key)
+	require.NoError(t, err)
+	l, err := pk.Encrypt(rand.Reader, tfhe.EBool, big.NewInt(1), true)
+	require.NoError(t, err)
+	ciphertext, err := l.Ciphertext(0)
+	require.NoError(t, err)
+	key.PKE = nil
+	_, err = start(t, key, 4, nil).Decrypt(timeLimited(t), ciphertext)
+	require.ErrorIs(t, err, clientkey.ErrNoKey)
+}
+
+func TestThePartiesDecryptWhatTFHErsEncrypts(t *testing.T) {
+	if err := tfhers.Available(); err != nil {
+		if os.Getenv("TKMS_INTEROP") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	key, err := clientkey.Generate(rand.Reader, tfhe.Production())
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(rand.Reader, key)
+	require.NoError(t, err)
+	data, err := pk.MarshalBinary()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "pk.bin")
+	require.NoError(t, os.WriteFile(file, data, 0o600))
+	seed := make([]byte, 16)
+	_, err = rand.Read(seed)
+	require.NoError(t, err)
+	t.Logf("seed %s", hex.EncodeToString(seed))
+	lists, err := tfhers.Encrypt(timeLimited(t), file, filepath.Join(dir, "lists"), hex.EncodeToString(seed))
+	require.NoError(t, err)
+	c := start(t, key, 4, nil)
+	for _, l := range lists {
+		data, err := os.ReadFile(l.File)
+		require.NoError(t, err)
+		ciphertext, err := tfhe.Decode(data, l.Type, tfhe.Production())
+		require.NoError(t, err)
+		r, err := c.Decrypt(timeLimited(t), ciphertext)
+		require.NoError(t, err)
+		require.Equal(t, l.Value.String(), r.Value.String(), l.File)
+	}
+}
+
+func BenchmarkDecrypt(b *testing.B) {
+	key, err := clientkey.Generate(rand.Reader, tfhe.Production())
+	require.NoError(b, err)
+	pk, err := clientkey.PublicKey(rand.Reader, key)
+	require.NoError(b, err)
+	for _, n := range []int{4, 7} {
+		c := start(b, key, n, nil)
+		for _, typ := range []tfhe.Type{tfhe.EUint64, tfhe.EUint2048} {
+			b.Run(typ.String()+"/n="+big.NewInt(int64(n)).String(), func(b *testing.B) {
+				l, err := pk.Encrypt(rand.Reader, typ, big.NewInt(1), true)
+				require.NoError(b, err)
+				ciphertext, err := l.Ciphertext(0)
+				require.NoError(b, err)
+				var offline, online time.Duration
+				for b.Loop() {
+					r, err := c.Decrypt(timeLimited(b), ciphertext)
+					require.NoError(b, err)
+					offline += r.Offline
+					online += r.Online
+				}
+				b.ReportMetric(float64(offline.Microseconds())/1000/float64(b.N), "offline-ms")
+				b.ReportMetric(float64(online.Microseconds())/1000/float64(b.N), "online-ms")
+			})
+		}
+	}
+}
