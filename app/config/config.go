@@ -1,0 +1,66 @@
+// Package config holds the chain's own defaults for config.toml and app.toml. They are passed to the SDK
+// explicitly: left alone it would rewrite CometBFT's default commit time-out to five seconds.
+package config
+
+import (
+	"time"
+
+	cmtcfg "github.com/cometbft/cometbft/config"
+
+	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
+
+	"github.com/tkms-network/tkms/app/params"
+)
+
+// Pace of consensus. State of height H is provable only under the header of H+1, so the time from a
+// transaction to the next header is what users wait for.
+//
+// A block is proposed as soon as a transaction is there, and its successor, which carries the new app hash,
+// TimeoutCommit after it was committed. Without transactions and with an unchanged app hash a block comes
+// every EmptyBlocksInterval. On networks with round trips above some 50 ms raise TimeoutPropose and the vote
+// time-outs to several round trips, and TimeoutCommit to one; all validators should agree.
+const (
+	TimeoutPropose      = 300 * time.Millisecond
+	TimeoutProposeDelta = 50 * time.Millisecond
+	TimeoutVote         = 100 * time.Millisecond
+	TimeoutVoteDelta    = 50 * time.Millisecond
+	TimeoutCommit       = 25 * time.Millisecond
+	EmptyBlocksInterval = 200 * time.Millisecond
+)
+
+// MaxTxBytes bounds a transaction in the mempool; ciphertexts never travel in transactions.
+const MaxTxBytes = 1 << 20
+
+// Comet returns the default config.toml.
+func Comet() *cmtcfg.Config {
+	cfg := cmtcfg.DefaultConfig()
+	c := cfg.Consensus
+	c.TimeoutPropose, c.TimeoutProposeDelta = TimeoutPropose, TimeoutProposeDelta
+	c.TimeoutPrevote, c.TimeoutPrevoteDelta = TimeoutVote, TimeoutVoteDelta
+	c.TimeoutPrecommit, c.TimeoutPrecommitDelta = TimeoutVote, TimeoutVoteDelta
+	c.TimeoutCommit = TimeoutCommit
+	c.SkipTimeoutCommit = false
+	c.CreateEmptyBlocks = true
+	c.CreateEmptyBlocksInterval = EmptyBlocksInterval
+	c.PeerGossipSleepDuration = 5 * time.Millisecond
+	cfg.P2P.FlushThrottleTimeout = time.Millisecond
+	cfg.Mempool.MaxTxBytes = MaxTxBytes
+	cfg.RPC.MaxBodyBytes = 2 << 20
+	cfg.RPC.PprofListenAddress = ""
+	// Parties and relayers read every height's results from their cursor on.
+	cfg.Storage.DiscardABCIResponses = false
+	return cfg
+}
+
+// Server returns the default app.toml. The node's own minimum gas price is zero because consensus has one.
+func Server() *serverconfig.Config {
+	cfg := serverconfig.DefaultConfig()
+	cfg.MinGasPrices = "0" + params.Denom
+	cfg.QueryGasLimit = 100_000_000
+	cfg.IAVLCacheSize = 100_000
+	cfg.API.Enable = true
+	cfg.API.Swagger = true
+	cfg.API.RPCMaxBodyBytes = 2 << 20
+	cfg.GRPCWeb.Enable = false
+	return cfg
+}

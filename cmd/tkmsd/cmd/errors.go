@@ -1,0 +1,68 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Hinted is an error that knows what its reader can do about it.
+type Hinted struct {
+	Err  error
+	Hint string
+}
+
+// Error implements error.
+func (h *Hinted) Error() string { return h.Err.Error() }
+
+// Unwrap returns the cause.
+func (h *Hinted) Unwrap() error { return h.Err }
+
+// WithHint adds advice to an error; nil stays nil.
+func WithHint(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &Hinted{err, hint}
+}
+
+// hints by a part of the message, for errors that come from libraries. The first match counts.
+var hints = []struct{ part, hint string }{
+	{"connection refused", "is the node running? --node (TKMS_NODE) names its RPC address; 'tkmsd devnet' starts a network"},
+	{"no such host", "check --node (TKMS_NODE)"},
+	{"key not found", "list your keys with 'tkmsd keys list', with the --keyring-backend and --home that hold them"},
+	{"does not exist on chain", "the account exists once it was sent coins"},
+	{"account not found", "the account exists once it was sent coins"},
+	{"insufficient funds", "see the balance with 'tkmsd query bank balances ADDRESS'"},
+	{"fee is below the minimum gas price", "raise --fees or --gas-prices; 'tkmsd query poa params' shows the price"},
+	{"out of gas", "raise --gas or --gas-adjustment"},
+	{"account sequence mismatch", "another transaction of this account is under way: try again after it"},
+	{"chain ID required", "set --chain-id (TKMS_CHAIN_ID)"},
+	{"couldn't find genesis", "prepare the home with 'tkmsd init MONIKER'"},
+	{"genesis.json: no such file", "prepare the home with 'tkmsd init MONIKER'"},
+	{"unknown command", "'tkmsd --help' lists the commands"},
+	{"unknown flag", "add --help to the command to see its flags"},
+	{"resource temporarily unavailable", "another process has opened this home: stop it first"},
+}
+
+func printError(w io.Writer, err error) {
+	message := strings.TrimSpace(err.Error())
+	fmt.Fprintf(w, "error: %s\n", message)
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+}
+
+func hintFor(err error) string {
+	var hinted *Hinted
+	if errors.As(err, &hinted) {
+		return hinted.Hint
+	}
+	for _, h := range hints {
+		if strings.Contains(err.Error(), h.part) {
+			return h.hint
+		}
+	}
+	return ""
+}
