@@ -1,0 +1,286 @@
+package stock
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/session"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+// network joins routers in memory; a member that is cut off neither sends nor
+// receives.
+type network struct {
+	mu      sync.Mutex
+	cut     map[int]bool
+	routers map[int]*session.Router
+}
+
+type memoryMesh struct {
+	network *network
+	self    int
+}
+
+func (m memoryMesh) Self() int { return m.self }
+
+func (m memoryMesh) Send(to int, parts ...[]byte) error {
+	m.network.mu.Lock()
+	router, cut := m.network.routers[to], m.network.cut[to] || m.network.cut[m.self]
+	m.network.mu.Unlock()
+	if router == nil || cut {
+		return nil
+	}
+	frame := slices.Concat(parts...)
+	go router.Receive(m.self, frame)
+	return nil
+}
+
+func (n *network) setCut(member int, cut bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut[member] = cut
+}
+
+// memoryStore is a Store without a disk.
+type memoryStore struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+}
+
+func (s *memoryStore) Put(name string, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.objects[name] = slices.Clone(data)
+	return nil
+}
+
+func (s *memoryStore) Get(name string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.objects[name]), nil
+}
+
+func (s *memoryStore) List() ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.objects)), nil
+}
+
+func (s *memoryStore) Delete(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, name)
+	return nil
+}
+
+type member struct {
+	stock   *Stock
+	store   *memoryStore
+	reports chan sharing.Parties
+	config  Config
+}
+
+var shape = preproc.Shape{K: 17, W: 5}
+
+func committee(t *testing.T, n int, target uint64) (*network, []*member) {
+	code, err := sharing.New(n, sharing.Threshold(n), sharing.DegreeFor(n))
+	require.NoError(t, err)
+	keys := mpctest.Keys(t, n, 1)
+	identities := mpctest.Identities(t, n)
+	net := &network{cut: map[int]bool{}, routers: map[int]*session.Router{}}
+	members := make([]*member, n+1)
+	for i := 1; i <= n; i++ {
+		router, err := session.New(session.Config{Mesh: memoryMesh{net, i}, Parties: n})
+		require.NoError(t, err)
+		t.Cleanup(router.Close)
+		net.routers[i] = router
+		source, err := prss.NewSource(keys[i], code, mpc.Hash("test epoch"))
+		require.NoError(t, err)
+		m := &member{store: &memoryStore{objects: map[string][]byte{}}, reports: make(chan sharing.Parties, 64)}
+		m.config = Config{
+			ChainID: "test", Epoch: 1, Shape: shape, Source: source, Identity: identities[i], Sessions: router, Store: m.store,
+			Target: target, Patience: 200 * time.Millisecond,
+			ReportAbsent: func(_ context.Context, _ uint32, missing sharing.Parties) {
+				select {
+				case m.reports <- missing:
+				default:
+				}
+			},
+		}
+		m.stock, err = New(m.config)
+		require.NoError(t, err)
+		members[i] = m
+	}
+	return net, members
+}
+
+func start(t *testing.T, members []*member, generation uint32, active sharing.Parties) {
+	for _, m := range members[1:] {
+		m.stock.SetMembers(generation, active)
+		run(t, m.stock)
+	}
+}
+
+func run(t *testing.T, s *Stock) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+func take(t *testing.T, m *member, first uint64, count int) []*preproc.Batch {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	pieces, _, err := m.stock.Take(ctx, first, count)
+	require.NoError(t, err)
+	return pieces
+}
+
+// requireBits opens bit 0 of every item of a range and demands zeros and ones.
+func requireBits(t *testing.T, members []*member, from sharing.Parties, first uint64, count int) {
+	code := members[1].config.Source.Code()
+	d := code.Degree()
+	vectors := make([][]uint64, code.N()+1)
+	for _, i := range from.List() {
+		for _, piece := range take(t, members[i], first, count) {
+			vectors[i] = append(vectors[i], piece.Bits(0)...)
+		}
+	}
+	values := make([]uint64, count*d)
+	require.Equal(t, -1, code.OpenAll(values, code.T(), from, vectors, shape.K))
+	ones := 0
+	for i := range count {
+		require.LessOrEqual(t, values[i*d], uint64(1))
+		ones += int(values[i*d])
+	}
+	require.NotZero(t, ones)
+	require.NotEqual(t, count, ones)
+}
+
+func TestMembersKeepTheSameStockAhead(t *testing.T) {
+	_, members := committee(t, 4, 1000)
+	start(t, members, 1, sharing.AllParties(4))
+	requireBits(t, members, sharing.AllParties(4), BatchItems-10, 20)
+	for _, m := range members[1:] {
+		require.Eventually(t, func() bool { return m.stock.Available() >= 1000 }, time.Minute, time.Millisecond)
+	}
+}
+
+func TestASingleMemberNeedsNobody(t *testing.T) {
+	_, members := committee(t, 1, 100)
+	start(t, members, 1, sharing.AllParties(1))
+	take(t, members[1], 0, 1)
+}
+
+func TestASilentMemberIsReportedAndItsReturnNeedsNoHelp(t *testing.T) {
+	net, members := committee(t, 4, 1)
+	net.setCut(3, true)
+	start(t, members, 1, sharing.AllParties(4))
+	for _, i := range []int{1, 2, 4} {
+		require.Equal(t, sharing.PartiesOf(3), <-members[i].reports)
+	}
+	without := sharing.PartiesOf(1, 2, 4)
+	for _, i := range []int{1, 2, 4} {
+		members[i].stock.SetMembers(2, without)
+	}
+	requireBits(t, members, without, 0, BatchItems)
+
+	net.setCut(3, false)
+	for _, m := range members[1:] {
+		m.stock.SetMembers(3, sharing.AllParties(4))
+		m.stock.Assigned(BatchItems)
+	}
+	members[3].stock.Hold("open request", 0, BatchItems)
+	requireBits(t, members, sharing.AllParties(4), 0, 2*BatchItems)
+}
+
+func TestABatchThatOnlyOneMemberFinishedIsMadeAgainWithTheNewSet(t *testing.T) {
+	net, members := committee(t, 4, 1)
+	start(t, members, 1, sharing.AllParties(4))
+	for _, m := range members[1:] {
+		take(t, m, 0, 1)
+	}
+	// Alice alone has batch 1, as if the others had missed the last echo.
+	net.setCut(1, true)
+	source := members[1].config.Source
+	for _, m := range members[2:] {
+		m.stock.SetMembers(2, sharing.PartiesOf(2, 3, 4))
+		m.stock.Assigned(BatchItems)
+	}
+	raw := take(t, members[2], BatchItems, BatchItems)[0].Opened()
+	batch, err := preproc.RebuildBatch(source, shape, BatchItems, BatchItems, raw)
+	require.NoError(t, err)
+	require.NoError(t, members[1].stock.add(1, batch))
+	for _, i := range []int{2, 3} {
+		members[i].stock.mu.Lock()
+		delete(members[i].stock.batches, 1)
+		delete(members[i].stock.opened, 1)
+		members[i].stock.mu.Unlock()
+	}
+	net.setCut(1, false)
+	net.setCut(4, true)
+	for _, m := range members[1:] {
+		m.stock.SetMembers(3, sharing.PartiesOf(1, 2, 3))
+	}
+	requireBits(t, members, sharing.PartiesOf(1, 2, 3), BatchItems, BatchItems)
+}
+
+func TestAStockSurvivesARestartAndNoOneElseReadsIt(t *testing.T) {
+	_, members := committee(t, 4, 1)
+	start(t, members, 1, sharing.AllParties(4))
+	before := take(t, members[2], 0, 5)[0]
+	again, err := New(members[2].config)
+	require.NoError(t, err)
+	after, atOnce, err := again.Take(t.Context(), 0, 5)
+	require.NoError(t, err)
+	require.True(t, atOnce)
+	require.Equal(t, before.Bits(3), after[0].Bits(3))
+
+	foreign := members[3].config
+	foreign.Store = members[2].store
+	_, err = New(foreign)
+	require.ErrorIs(t, err, preproc.ErrEncoding)
+}
+
+func TestABatchIsErasedWhenItsLastRequestIsClosed(t *testing.T) {
+	_, members := committee(t, 1, 1)
+	start(t, members, 1, sharing.AllParties(1))
+	m := members[1]
+	take(t, m, 0, 1)
+	m.stock.Hold("first", 0, 100)
+	m.stock.Hold("second", 100, BatchItems+1)
+	take(t, m, BatchItems, 1)
+	m.stock.Release("first")
+	require.Contains(t, m.store.objects, name(0), "the second request still needs it")
+	m.stock.Release("second")
+	names, err := m.store.List()
+	require.NoError(t, err)
+	require.NotContains(t, names, name(0))
+	require.Contains(t, names, name(1), "items that are not assigned stay")
+}
+
+func TestStrangeRequestsForBatchesAreRefused(t *testing.T) {
+	_, members := committee(t, 1, 1)
+	for _, body := range [][]byte{nil, make([]byte, 7), make([]byte, 9)} {
+		_, err := members[1].stock.serveOpened(2, body)
+		require.ErrorIs(t, err, ErrRequest)
+	}
+	_, err := members[1].stock.serveOpened(2, make([]byte, 8))
+	require.ErrorIs(t, err, ErrMissing)
+	_, _, err = members[1].stock.Take(t.Context(), ^uint64(0), 2)
+	require.ErrorIs(t, err, ErrRange)
+	require.Equal(t, fmt.Sprintf("batch-%016x", 258), name(258))
+	_, ok := parseName("batch-0000000000000102.part")
+	require.False(t, ok)
+}
