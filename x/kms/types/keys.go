@@ -55,3 +55,9 @@ func StoreKeyOfRequest(id []byte) []byte { return append([]byte{2}, id...) }
 func StoreKeyOfWork(height uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{3}, height)
 }
+
+// StoreKeyOfItemCounter is the raw key of an epoch's next unassigned offline
+// item, 8 bytes big-endian: 0x05 || epoch as big-endian u64.
+func StoreKeyOfItemCounter(epoch uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{5}, epoch)
+}
