@@ -1,6 +1,10 @@
 package types
 
-import "cosmossdk.io/collections"
+import (
+	"encoding/binary"
+
+	"cosmossdk.io/collections"
+)
 
 const (
 	// ModuleName names the module, its store and its gRPC services.
@@ -17,3 +21,9 @@ var (
 	HeaderCountsPrefix  = collections.NewPrefix(3)
 	LatestHeightsPrefix = collections.NewPrefix(4)
 )
+
+// StoreKeyOfHostChain is the raw key of a HostChain record (protobuf):
+// 0x01 || id as big-endian u64.
+func StoreKeyOfHostChain(id uint64) []byte {
+	return binary.BigEndian.AppendUint64(HostChainsPrefix.Bytes(), id)
+}
