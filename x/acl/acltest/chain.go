@@ -115,6 +115,12 @@ func (c *Chain) Set(contract common.Address, slot, word common.Hash) {
 	c.db = nil
 }
 
+// Drop removes a contract from the state.
+func (c *Chain) Drop(contract common.Address) {
+	delete(c.storage, contract)
+	c.db = nil
+}
+
 // Allow marks handles as publicly decryptable in the ACL.
 func (c *Chain) Allow(handles ...common.Hash) {
 	for _, h := range handles {
@@ -148,10 +154,10 @@ func (c *Chain) Root() common.Hash {
 	for i := range 200 {
 		s.SetNonce(common.BytesToAddress(crypto.Keccak256([]byte{byte(i)})), 1, tracing.NonceChangeUnspecified)
 	}
-	s.SetCode(c.ACL, c.ACLCode, tracing.CodeChangeUnspecified)
-	s.SetCode(c.Registry, c.RegistryCode, tracing.CodeChangeUnspecified)
+	code := map[common.Address][]byte{c.ACL: c.ACLCode, c.Registry: c.RegistryCode}
 	for contract, words := range c.storage {
 		s.SetNonce(contract, 1, tracing.NonceChangeUnspecified)
+		s.SetCode(contract, code[contract], tracing.CodeChangeUnspecified)
 		for slot, word := range words {
 			s.SetState(contract, slot, word)
 		}
