@@ -241,10 +241,21 @@ func (s *Setup) Keys() *Keys {
 // Transcript returns the digest of the set-up: epoch, n, t and the contributors'
 // roots. It is the same at every party.
 func (s *Setup) Transcript() mpc.Digest {
-	var roots []byte
+	roots := map[int]mpc.Digest{}
 	for _, i := range s.from.List() {
-		roots = append(roots, byte(i))
-		roots = append(roots, s.roots[i][:]...)
+		roots[i] = s.roots[i]
 	}
-	return mpc.Hash("tkms/v1/prss/transcript", s.own.epoch[:], mpc.Uint64(uint64(s.own.n)), mpc.Uint64(uint64(s.own.t)), roots)
+	return TranscriptOf(s.own.epoch, s.own.n, s.own.t, roots)
+}
+
+// TranscriptOf is Transcript for the roots, by party, that the chain recorded.
+func TranscriptOf(epoch mpc.Digest, n, t int, roots map[int]mpc.Digest) mpc.Digest {
+	var listed []byte
+	for i := 1; i <= n; i++ {
+		if root, posted := roots[i]; posted {
+			listed = append(listed, byte(i))
+			listed = append(listed, root[:]...)
+		}
+	}
+	return mpc.Hash("tkms/v1/prss/transcript", epoch[:], mpc.Uint64(uint64(n)), mpc.Uint64(uint64(t)), listed)
 }

@@ -327,7 +327,7 @@ func (s *Stock) catchUp(ctx context.Context, number uint64) (*preproc.Batch, err
 		}
 		asked++
 		go func() {
-			data, err := s.cfg.Sessions.Call(calling, peer, methodOpened, binary.BigEndian.AppendUint64(nil, number))
+			data, err := s.cfg.Sessions.Call(calling, peer, methodOpened(s.cfg.Shape), binary.BigEndian.AppendUint64(nil, number))
 			if err != nil {
 				data = nil
 			}

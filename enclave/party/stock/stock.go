@@ -18,9 +18,11 @@ import (
 // BatchItems is the number of items in a batch. All members must agree on it.
 const BatchItems = 512
 
-// methodOpened is the peer call by which a member that was away asks for the
+// methodOpened names the peer call by which a member that was away asks for the
 // opened values of a batch.
-const methodOpened = "stock/opened"
+func methodOpened(shape preproc.Shape) string {
+	return fmt.Sprintf("stock/opened/%d/%d", shape.K, shape.W)
+}
 
 // Errors of this package.
 var (
@@ -122,7 +124,7 @@ func New(cfg Config) (*Stock, error) {
 			return nil, err
 		}
 	}
-	cfg.Sessions.Handle(methodOpened, s.serveOpened)
+	cfg.Sessions.Handle(methodOpened(cfg.Shape), s.serveOpened)
 	return s, nil
 }
 
