@@ -272,7 +272,7 @@ func (k Keeper) nextAttempt(ctx context.Context, r *types.Request) error {
 		return err
 	}
 	r.Attempt = dropped + 1
-	return nil
+	return k.Attempts.Remove(ctx, r.Id)
 }
 
 // record stores an accepted request with its indexes.
