@@ -43,7 +43,7 @@ var genesisTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // fixture is the module on a memory database with the real x/auth keeper and
 // the simulated enclave device.
 type fixture struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      sdk.Context
 	cms      store.CommitMultiStore
 	codec    codec.Codec
@@ -58,7 +58,7 @@ type fixture struct {
 	deviceTime time.Time
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := newEmptyFixture(t)
 	params := types.DefaultParams()
@@ -75,14 +75,14 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // newEmptyFixture has no genesis state.
-func newEmptyFixture(t *testing.T) *fixture {
+func newEmptyFixture(t testing.TB) *fixture {
 	t.Helper()
 	encoding := moduletestutil.MakeTestEncodingConfig(auth.AppModuleBasic{}, parties.AppModule{})
 	key, authKey := storetypes.NewKVStoreKey(types.StoreKey), storetypes.NewKVStoreKey(authtypes.StoreKey)
 	db := dbm.NewMemDB()
 	cms := store.NewCommitMultiStore(db, log.NewNopLogger())
-	cms.MountStoreWithDB(key, storetypes.StoreTypeIAVL, db)
-	cms.MountStoreWithDB(authKey, storetypes.StoreTypeIAVL, db)
+	cms.MountStoreWithDB(key, storetypes.StoreTypeIAVL, nil)
+	cms.MountStoreWithDB(authKey, storetypes.StoreTypeIAVL, nil)
 	require.NoError(t, cms.LoadLatestVersion())
 
 	addresses := authcodec.NewBech32Codec(prefix)
@@ -104,7 +104,7 @@ func newEmptyFixture(t *testing.T) *fixture {
 	return f
 }
 
-func address(t *testing.T, name string) string {
+func address(t testing.TB, name string) string {
 	t.Helper()
 	sum := sha256.Sum256([]byte(name))
 	text, err := authcodec.NewBech32Codec(prefix).BytesToString(sum[:20])

@@ -136,11 +136,7 @@ func (k *Keeper) attest(ctx sdk.Context, msg *types.MsgRegisterParty, params typ
 			attested, err = types.Attested{}, types.ErrAttestation
 		}
 	}()
-	blockTime := ctx.BlockTime()
-	if blockTime.Unix() <= 0 {
-		return types.Attested{}, types.ErrAttestation.Wrap("no block time")
-	}
-	attested, err = k.attestor.Attest(ctx.ChainID(), msg, params, blockTime)
+	attested, err = k.attestor.Attest(ctx.ChainID(), msg, params, ctx.BlockTime())
 	if err != nil {
 		ctx.Logger().Info("attestation refused", "module", types.ModuleName, "operator", msg.Operator, "reason", err)
 		return types.Attested{}, types.ErrAttestation

@@ -285,3 +285,35 @@ func TestEveryRegistrationCostsTheSameGasForItsDocument(t *testing.T) {
 	deep.Evidence[len(deep.Evidence)-1] ^= 1
 	require.Equal(t, used(garbage), used(deep))
 }
+
+type panickingAttestor struct{}
+
+func (panickingAttestor) Attest(string, *types.MsgRegisterParty, types.Params, time.Time) (types.Attested, error) {
+	panic("a parser met its match")
+}
+
+func TestAPanicOfTheVerifierIsARefusalLikeAnyOther(t *testing.T) {
+	f := newFixture(t)
+	f.keeper.SetAttestor(panickingAttestor{})
+	_, err := f.messages.RegisterParty(f.ctx, f.message("alice"))
+	require.ErrorIs(t, err, types.ErrAttestation)
+}
+
+func TestWithoutABlockTimeNothingIsAttested(t *testing.T) {
+	f := newFixture(t)
+	message := f.message("alice")
+	f.ctx = f.ctx.WithBlockTime(time.Time{})
+	_, err := f.messages.RegisterParty(f.ctx, message)
+	require.ErrorIs(t, err, types.ErrAttestation)
+}
+
+func BenchmarkRegistration(b *testing.B) {
+	f := newFixture(b)
+	message := f.message("alice")
+	for b.Loop() {
+		cached, _ := f.ctx.CacheContext()
+		if _, err := f.messages.RegisterParty(cached, message); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
