@@ -20,7 +20,7 @@ import (
 const dimension = 2048
 
 var (
-	production = preproc.Shape{K: 17, W: 5}
+	production = preproc.Production()
 	session    = mpc.Hash("decrypt test")
 )
 
@@ -373,6 +373,26 @@ func TestConfigurationsThatDoNotFitAreRefused(t *testing.T) {
 	}
 	if _, err := decrypt.New(good); err != nil {
 		t.Error(err)
+	}
+	// The same stock once more, for the same blocks or others.
+	if _, err := decrypt.New(good); !errors.Is(err, preproc.ErrSpent) {
+		t.Error(err)
+	}
+	erased := w.stock(t, 2)[1]
+	erased[0].Zero()
+	good.Stock = erased
+	if _, err := decrypt.New(good); !errors.Is(err, preproc.ErrSpent) {
+		t.Error(err)
+	}
+	whole := w.stock(t, 4)[1][0]
+	first, _ := whole.Range()
+	for from, want := range map[uint64]error{first: decrypt.ErrConfig, first + 1: decrypt.ErrConfig, first + 2: nil} {
+		a, _ := whole.Cut(first, 2)
+		b, _ := whole.Cut(from, 2)
+		good.Blocks, good.Stock = w.encrypt(w.messages(4), 0), []*preproc.Batch{b, a}
+		if _, err := decrypt.New(good); !errors.Is(err, want) {
+			t.Errorf("items from %d: %v", from-first, err)
+		}
 	}
 	for _, share := range [][]uint64{nil, make([]uint64, 5), make([]uint64, 4*(decrypt.MaxDimension+1))} {
 		if _, err := decrypt.NewKey(w.code, production, share); !errors.Is(err, decrypt.ErrDimension) {

@@ -51,7 +51,8 @@ type Machine struct {
 	values   []uint64
 }
 
-// New returns a machine, or ErrConfig.
+// New returns a machine, ErrConfig, or preproc.ErrSpent if the stock was used
+// before.
 func New(c Config) (*Machine, error) {
 	code := c.Code
 	if err := mpc.CheckParties(code.N(), code.T(), c.Self); err != nil {
@@ -69,21 +70,41 @@ func New(c Config) (*Machine, error) {
 	if code.N() == 1 {
 		return m, nil
 	}
-	items := 0
-	for _, b := range c.Stock {
-		if b.Shape() != shape || !b.Fits(code, c.Self) {
-			return nil, fmt.Errorf("%w: stock %v of shape %v", ErrConfig, b, b.Shape())
-		}
-		_, n := b.Range()
-		items += n
-	}
-	if items != count {
-		return nil, fmt.Errorf("%w: %d items for %d blocks", ErrConfig, items, count)
+	if err := m.takeStock(); err != nil {
+		return nil, err
 	}
 	for r := range m.Rounds() {
 		m.openers = append(m.openers, code.NewOpener(m.width(r), m.openings(r)))
 	}
 	return m, nil
+}
+
+// takeStock checks that the stock has an item for each block, none twice and none
+// used before, and marks it as used.
+func (m *Machine) takeStock() error {
+	items := 0
+	for i, b := range m.stock {
+		if b.Shape() != m.shape || !b.Fits(m.code, m.self) {
+			return fmt.Errorf("%w: stock %v of shape %v", ErrConfig, b, b.Shape())
+		}
+		first, n := b.Range()
+		items += n
+		for _, other := range m.stock[:i] {
+			start, count := other.Range()
+			if first < start+uint64(count) && start < first+uint64(n) { // #nosec G115 -- positive
+				return fmt.Errorf("%w: an item for two blocks, in %v and %v", ErrConfig, other, b)
+			}
+		}
+	}
+	if items != m.count {
+		return fmt.Errorf("%w: %d items for %d blocks", ErrConfig, items, m.count)
+	}
+	for _, b := range m.stock {
+		if err := b.Take(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Rounds returns the number of online rounds: 6 for K=17, W=5.

@@ -21,6 +21,7 @@ type Batch struct {
 	count      int
 	material   []Material // in the order of Shape.Sections
 	opened     []byte
+	spent      bool
 }
 
 // NewBatch returns the machine that makes the items first … first+count−1 in
@@ -85,6 +86,16 @@ func (b *Batch) Fits(c *sharing.Code, self int) bool {
 	return b.n == c.N() && b.d == c.Degree() && b.self == self
 }
 
+// Take marks the batch as used, ErrSpent if it was used or erased before: a mask
+// that meets two inputs gives their difference away, an erased one hides nothing.
+func (b *Batch) Take() error {
+	if b.spent {
+		return fmt.Errorf("%w: %v", ErrSpent, b)
+	}
+	b.spent = true
+	return nil
+}
+
 // Bits returns the shares of bit i of every item, over R_(K−i).
 func (b *Batch) Bits(i int) []uint64 { return b.material[i].Bits }
 
@@ -101,8 +112,11 @@ func (b *Batch) OpenedDigest() mpc.Digest {
 }
 
 // Cut returns a copy of the items first … first+count−1, ErrSection if they are
-// not all in the batch.
+// not all in the batch, ErrSpent if it was used.
 func (b *Batch) Cut(first uint64, count int) (*Batch, error) {
+	if b.spent {
+		return nil, fmt.Errorf("%w: %v", ErrSpent, b)
+	}
 	if count < 1 || first < b.first || first-b.first > uint64(b.count) || uint64(count) > uint64(b.count)-(first-b.first) {
 		return nil, fmt.Errorf("%w: items %d+%d of %d+%d", ErrSection, first, count, b.first, b.count)
 	}
@@ -140,8 +154,9 @@ func (b *Batch) Cut(first uint64, count int) (*Batch, error) {
 	return &out, nil
 }
 
-// Zero erases the shares.
+// Zero erases the shares; the batch is spent.
 func (b *Batch) Zero() {
+	b.spent = true
 	for i := range b.material {
 		b.material[i].Zero()
 	}
@@ -187,8 +202,11 @@ func (b *Batch) vectors(sections []Section, f func(v *[]uint64, k uint) error) e
 }
 
 // MarshalBinary returns the plain bytes, about 200 an item for K=17, to be sealed
-// before they are stored.
+// before they are stored. ErrSpent if the batch was used.
 func (b *Batch) MarshalBinary() ([]byte, error) {
+	if b.spent {
+		return nil, fmt.Errorf("%w: %v", ErrSpent, b)
+	}
 	out := []byte{batchVersion, byte(b.n), byte(b.d), byte(b.self), byte(b.shape.K), byte(b.shape.W)}
 	out = append(out, b.context[:]...)
 	out = binary.BigEndian.AppendUint64(out, b.first)

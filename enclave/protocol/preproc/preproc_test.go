@@ -376,7 +376,7 @@ func batches(t testing.TB, c cluster, shape preproc.Shape, first uint64, count i
 	return out
 }
 
-var production = preproc.Shape{K: 17, W: 5}
+var production = preproc.Production()
 
 func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 	c := newCluster(t, 4)
@@ -419,6 +419,12 @@ func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 	whole[1].Zero()
 	if slices.Max(whole[1].Bits(0)) != 0 || slices.Max(whole[1].Product(0).X) != 0 || slices.Max(whole[1].Product(1).Z[1]) != 0 {
 		t.Error("not erased")
+	}
+	if _, err := whole[1].MarshalBinary(); !errors.Is(err, preproc.ErrSpent) {
+		t.Error(err)
+	}
+	if _, err := whole[1].Cut(100, 1); !errors.Is(err, preproc.ErrSpent) {
+		t.Error(err)
 	}
 	if s := fmt.Sprintf("%v %+v %#v", whole[2], whole[2], whole[2]); len(s) > 200 {
 		t.Errorf("shows %s", s)

@@ -21,6 +21,8 @@ var (
 	// ErrBatchBad reports a batch in which some opening is no codeword or opens to
 	// what it cannot be. Its positions are burnt.
 	ErrBatchBad = errors.New("preproc: the batch does not open; its positions are burnt")
+	// ErrSpent reports a batch whose items were used or erased.
+	ErrSpent = errors.New("preproc: the batch was used before")
 	// ErrEncoding reports bytes that are not the encoding of what was asked for.
 	ErrEncoding = errors.New("preproc: malformed encoding")
 )

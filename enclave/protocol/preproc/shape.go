@@ -15,6 +15,11 @@ type Shape struct {
 	K, W uint
 }
 
+// Production returns K = 17 and W = 5, for LWE keys of up to 2048 coefficients with
+// 4 bits of message and carry and a padding bit: the switch's error, whatever the
+// ciphertext is, takes half of the noise margin, real noise a hundredth.
+func Production() Shape { return Shape{K: 17, W: 5} }
+
 // Check returns ErrShape unless 1 ≤ W < K ≤ 32.
 func (s Shape) Check() error {
 	if s.W < 1 || s.W >= s.K || s.K > 32 {
