@@ -316,6 +316,12 @@ func (c *coder) text(what, want string, reason error) {
 // header is what safe_serialize puts in front: the header's format version, the
 // versioning mode (0 = versioned), the versioning scheme's version, the type.
 func (c *coder) header(name string) {
+	c.preamble()
+	c.text("type name", name, ErrKind)
+}
+
+// preamble is the part of the header that all objects have in common.
+func (c *coder) preamble() {
 	c.text("header version", "0.5", ErrHeader)
 	mode := uint32(0)
 	c.u32("versioning mode", &mode)
@@ -323,7 +329,6 @@ func (c *coder) header(name string) {
 		c.fail(ErrHeader, "versioning mode %d", mode)
 	}
 	c.text("versioning version", "0.1", ErrHeader)
-	c.text("type name", name, ErrKind)
 }
 
 // object is what has one layout for both directions.
@@ -356,14 +361,8 @@ func marshal(o object, sizeHint int) ([]byte, error) {
 // looking further. It says what data claims to be, no more.
 func Name(data []byte) (string, error) {
 	c := &coder{buf: data}
-	c.text("header version", "0.5", ErrHeader)
-	mode := uint32(0)
-	c.u32("versioning mode", &mode)
-	c.text("versioning version", "0.1", ErrHeader)
+	c.preamble()
 	var name []byte
 	c.bytes("type name", &name, maxTypeName)
-	if c.err == nil && mode != 0 {
-		c.fail(ErrHeader, "versioning mode %d", mode)
-	}
 	return string(name), c.err
 }

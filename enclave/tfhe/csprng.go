@@ -148,7 +148,7 @@ func (s *Seed) layout(c *coder) {
 		}
 	case 1:
 		c.bytes("extendable seed", &s.XOF, maxXOFSeed)
-		if s.XOF == nil {
+		if len(s.XOF) == 0 {
 			c.fail(ErrMalformed, "empty extendable seed")
 		}
 	default:

@@ -81,6 +81,38 @@ func TestAListHasTheNoiseThatTheoryGivesIt(t *testing.T) {
 	require.InEpsilon(t, 2049*float64(int64(1)<<35)/6, squares/float64(c.Len()), 0.35)
 }
 
+func TestEveryMaskAndBodyHasItsOwnNoise(t *testing.T) {
+	// Under the public key (0, 0) a list is nothing but its noise.
+	p := tfhe.Production()
+	pk, err := tfhe.NewCompactPublicKey(p, make([]uint64, p.PKEDimension), make([]uint64, p.PKEDimension))
+	require.NoError(t, err)
+	l, err := pk.Encrypt(seeded(13), tfhe.EUint2048, big.NewInt(0), false)
+	require.NoError(t, err)
+	for name, words := range map[string]tfhe.Words{
+		"masks": l.Data.Slice(0, p.PKEDimension), "bodies": l.Data.Slice(p.PKEDimension, l.Data.Len()),
+	} {
+		var most int64
+		var squares float64
+		for i := range words.Len() {
+			e := int64(words.At(i))
+			most = max(most, e, -e)
+			squares += float64(e) * float64(e)
+		}
+		require.LessOrEqual(t, most, int64(1)<<17, name)
+		require.InEpsilon(t, float64(int64(1)<<35)/6, squares/float64(words.Len()), 0.1, name)
+	}
+}
+
+func TestMaskStreamsCarryIntoTheUpperCounter(t *testing.T) {
+	seed := tfhe.PlainSeed([16]byte{1})
+	seed.Block = tfhe.Counter{Lo: 1<<64 - 1}
+	across := tfhe.ExpandMask(seed, 6)
+	seed.Block = tfhe.Counter{Hi: 1}
+	require.Equal(t, tfhe.ExpandMask(seed, 4), across[2:])
+	seed.Byte = 8
+	require.Equal(t, across[3:], tfhe.ExpandMask(seed, 3))
+}
+
 func TestTheCoinsDecideTheCiphertext(t *testing.T) {
 	k, err := clientkey.Generate(seeded(6), tfhe.Test())
 	require.NoError(t, err)

@@ -130,12 +130,6 @@ func (l *CompactCiphertextList) values(c *coder) {
 	const size = 8 // tag and variant
 	n := c.length("values", len(l.Values), size)
 	if !c.writing && c.err == nil {
-		// Each value takes a block at least, which bounds the allocation more
-		// tightly than the bytes that are left.
-		if n > l.Count*l.blocksPerLWE() {
-			c.fail(ErrMalformed, "%d values in %d ciphertexts", n, l.Count)
-			return
-		}
 		l.Values = make([]ListValue, n)
 	}
 	for i := range l.Values {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"testing"
@@ -227,10 +228,44 @@ func TestNothingIsWrittenThatCannotBeRead(t *testing.T) {
 	require.ErrorIs(t, err, tfhe.ErrMalformed)
 	_, err = tfhe.NewCompactPublicKey(p, make([]uint64, 3), make([]uint64, p.PKEDimension))
 	require.ErrorIs(t, err, tfhe.ErrParameters)
+	_, err = tfhe.NewCompressedCompactPublicKey(p, tfhe.Seed{}, make([]uint64, 3))
+	require.ErrorIs(t, err, tfhe.ErrParameters)
+	for _, seed := range []tfhe.Seed{{XOF: []byte{}}, {XOF: make([]byte, 2000)}, {Byte: 16}} {
+		pk, err := tfhe.NewCompressedCompactPublicKey(p, seed, make([]uint64, p.PKEDimension))
+		require.NoError(t, err)
+		_, err = pk.MarshalBinary()
+		require.ErrorIs(t, err, tfhe.ErrMalformed)
+	}
 	f := tfhe.NewFheUint(p, nil)
 	f.Tag = make([]byte, 5000)
 	_, err = f.MarshalBinary()
 	require.ErrorIs(t, err, tfhe.ErrMalformed)
+}
+
+func TestAListThatDoesNotAddUpIsNotWritten(t *testing.T) {
+	p := tfhe.Test()
+	k, err := clientkey.Generate(seeded(3), p)
+	require.NoError(t, err)
+	pk, err := clientkey.PublicKey(seeded(3), k)
+	require.NoError(t, err)
+	for name, change := range map[string]func(*tfhe.CompactCiphertextList){
+		"empty":        func(l *tfhe.CompactCiphertextList) { l.Data, l.Count, l.Values = nil, 0, nil },
+		"a word short": func(l *tfhe.CompactCiphertextList) { l.Data = l.Data[8:] },
+		"a word long":  func(l *tfhe.CompactCiphertextList) { l.Data = append(l.Data, make([]byte, 8)...) },
+		"a value without blocks": func(l *tfhe.CompactCiphertextList) {
+			l.Values = []tfhe.ListValue{{Blocks: 0}, {Blocks: 4}}
+		},
+		"blocks that add up by overflow": func(l *tfhe.CompactCiphertextList) {
+			l.Values = []tfhe.ListValue{{Blocks: math.MinInt64}, {Blocks: math.MinInt64 + 4}}
+		},
+		"more blocks": func(l *tfhe.CompactCiphertextList) { l.Values = append(l.Values, tfhe.ListValue{Boolean: true}) },
+	} {
+		l, err := pk.Encrypt(seeded(3), tfhe.EUint8, big.NewInt(1), false)
+		require.NoError(t, err)
+		change(l)
+		_, err = l.MarshalBinary()
+		require.ErrorIs(t, err, tfhe.ErrMalformed, name)
+	}
 }
 
 func fuzzKind(f *testing.F, names ...string) {

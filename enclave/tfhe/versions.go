@@ -42,15 +42,14 @@ var (
 	verShortintOPRF        = version{"shortint::OprfPrivateKey", 0}
 	verAtomicOPRF          = version{"AtomicPatternOprfPrivateKey", 0}
 
-	verDistribution      = version{"DynamicDistribution", 0}
-	verTUniform          = version{"TUniform", 0}
-	verModulus           = version{"SerializableCiphertextModulus", 0}
-	verModulusSwitch     = version{"ModulusSwitchType", 0}
-	verPKEParameters     = version{"CompactPublicKeyEncryptionParameters", 1}
-	verExpansionKind     = version{"CompactCiphertextListExpansionKind", 1}
-	verAtomicPatternKind = version{"AtomicPatternKind", 0}
-	verTag               = version{"Tag", 0}
-	verReRandMetadata    = version{"ReRandomizationMetadata", 0}
+	verDistribution   = version{"DynamicDistribution", 0}
+	verTUniform       = version{"TUniform", 0}
+	verModulus        = version{"SerializableCiphertextModulus", 0}
+	verModulusSwitch  = version{"ModulusSwitchType", 0}
+	verPKEParameters  = version{"CompactPublicKeyEncryptionParameters", 1}
+	verExpansionKind  = version{"CompactCiphertextListExpansionKind", 1}
+	verTag            = version{"Tag", 0}
+	verReRandMetadata = version{"ReRandomizationMetadata", 0}
 
 	verPublicKey           = version{"high_level_api::CompactPublicKey", 1}
 	verIntegerPublicKey    = version{"IntegerCompactPublicKey", 0}

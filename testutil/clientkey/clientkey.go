@@ -16,7 +16,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
-// ErrNoKey: the client key lacks the part that is needed.
+// ErrNoKey reports that the client key lacks the part that is needed.
 var ErrNoKey = errors.New("clientkey: the client key does not have this part")
 
 // Generate makes a client key with the parts that a default TFHE-rs

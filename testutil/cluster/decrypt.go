@@ -24,7 +24,7 @@ import (
 // shares still name who sent wrong ones.
 const linger = 50 * time.Millisecond
 
-// ErrNoAgreement: fewer than n−t parties came to one value.
+// ErrNoAgreement reports that fewer than n−t parties came to one value.
 var ErrNoAgreement = errors.New("cluster: too few parties agree on a value")
 
 // keyShares are one party's shares of the keys that ciphertexts are under.

@@ -11,7 +11,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 )
 
-// ErrFault: a fault's text is not understood.
+// ErrFault reports a text that names no fault.
 var ErrFault = errors.New("cluster: not a fault")
 
 // Fault is what a faulty party does in the online phase of a decryption.

@@ -21,7 +21,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
-// ErrNotInstalled: node or the package node-tfhe is missing.
+// ErrNotInstalled reports that node or the package node-tfhe is missing.
 var ErrNotInstalled = errors.New("tfhers: node-tfhe is not installed: run npm ci in testutil/tfhers")
 
 // Dir returns the directory of the scripts, which is that of this source file.

@@ -17,7 +17,7 @@ import (
 	"github.com/tkms-network/tkms/testutil/cluster"
 )
 
-// errOutput: an output format that does not exist.
+// errOutput reports an output format that does not exist.
 var errOutput = errors.New("unknown output format")
 
 type thresholdDecrypt struct {
