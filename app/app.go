@@ -119,7 +119,7 @@ func (a *App) newAnteHandler() sdk.AnteHandler {
 		Accounts:        a.Accounts,
 		Bank:            a.Bank,
 		GasPrices:       a.PoA,
-		Parties:         noParties{},
+		Parties:         a.Parties,
 		SignModeHandler: a.txConfig.SignModeHandler(),
 		Lanes:           ante.NewLanes(PartyMessages()...),
 	})

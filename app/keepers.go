@@ -21,6 +21,12 @@ import (
 	"cosmossdk.io/log/v2"
 
 	"github.com/tkms-network/tkms/app/params"
+	aclkeeper "github.com/tkms-network/tkms/x/acl/keeper"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	kmskeeper "github.com/tkms-network/tkms/x/kms/keeper"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+	partieskeeper "github.com/tkms-network/tkms/x/parties/keeper"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 	poakeeper "github.com/tkms-network/tkms/x/poa/keeper"
 	poatypes "github.com/tkms-network/tkms/x/poa/types"
 )
@@ -29,11 +35,13 @@ import (
 var moduleAccounts = map[string][]string{
 	authtypes.FeeCollectorName: nil,
 	govtypes.ModuleName:        {authtypes.Burner},
+	kmstypes.ModuleName:        nil, // holds the fees of open requests
 }
 
 // storeNames of the persistent stores, in no particular order.
 var storeNames = []string{
 	authtypes.StoreKey, banktypes.StoreKey, consensustypes.StoreKey, govtypes.StoreKey, poatypes.StoreKey,
+	partiestypes.StoreKey, acltypes.StoreKey, kmstypes.StoreKey,
 }
 
 // Keepers of all modules.
@@ -43,6 +51,9 @@ type Keepers struct {
 	Consensus consensuskeeper.Keeper
 	Gov       *govkeeper.Keeper
 	PoA       poakeeper.Keeper
+	Parties   *partieskeeper.Keeper
+	ACL       aclkeeper.Keeper
+	KMS       kmskeeper.Keeper
 }
 
 // Authority is the account of x/gov, which alone changes parameters, validators, host chains and committees.
@@ -71,6 +82,9 @@ func newKeepers(cdc codec.Codec, keys map[string]*storetypes.KVStoreKey, router 
 	)
 	k.Gov.SetLegacyRouter(govv1beta1.NewRouter())
 	k.Gov.SetHooks(govtypes.NewMultiGovHooks(poakeeper.NewGovHooks(k.PoA)))
+	k.Parties = partieskeeper.NewKeeper(cdc, service(partiestypes.StoreKey), authority, k.Accounts)
+	k.ACL = aclkeeper.NewKeeper(cdc, service(acltypes.StoreKey), authority)
+	k.KMS = kmskeeper.NewKeeper(cdc, service(kmstypes.StoreKey), authority, k.Bank, k.ACL, k.Parties)
 	return k
 }
 

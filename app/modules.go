@@ -12,6 +12,12 @@ import (
 	"github.com/cosmos/cosmos-sdk/x/gov"
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 
+	"github.com/tkms-network/tkms/x/acl"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	"github.com/tkms-network/tkms/x/kms"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+	"github.com/tkms-network/tkms/x/parties"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 	"github.com/tkms-network/tkms/x/poa"
 	poatypes "github.com/tkms-network/tkms/x/poa/types"
 )
@@ -23,6 +29,9 @@ var moduleOrder = []string{
 	authtypes.ModuleName,
 	banktypes.ModuleName,
 	govtypes.ModuleName,
+	partiestypes.ModuleName,
+	acltypes.ModuleName,
+	kmstypes.ModuleName,
 	poatypes.ModuleName,
 }
 
@@ -32,6 +41,9 @@ func newModules(cdc codec.Codec, k Keepers) *module.Manager {
 		bank.NewAppModule(cdc, k.Bank, k.Accounts),
 		consensus.NewAppModule(cdc, k.Consensus),
 		gov.NewAppModule(cdc, k.Gov, k.Accounts, k.Bank),
+		parties.NewAppModule(cdc, k.Parties),
+		acl.NewAppModule(cdc, k.ACL),
+		kms.NewAppModule(cdc, k.KMS),
 		poa.NewAppModule(cdc, k.PoA),
 	)
 	manager.SetOrderPreBlockers(authtypes.ModuleName) // forgets the nonces of unordered transactions

@@ -1,21 +1,17 @@
 package app
 
 import (
-	"context"
-
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
-	"github.com/tkms-network/tkms/app/ante"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
 // PartyMessages are the type URLs of the messages that only MPC parties send, free of charge.
 func PartyMessages() []string {
-	return nil
+	return append(partiestypes.PartyMessages(),
+		sdk.MsgTypeURL(&kmstypes.MsgCommitKeyEcho{}),
+		sdk.MsgTypeURL(&kmstypes.MsgPostKey{}),
+		sdk.MsgTypeURL(&kmstypes.MsgPostResults{}),
+	)
 }
-
-// noParties is for a chain without x/parties.
-type noParties struct{}
-
-func (noParties) IsPartyAccount(context.Context, sdk.AccAddress) bool { return false }
-
-func (noParties) PartyTxAllowed(context.Context, sdk.AccAddress) error { return ante.ErrNotAParty }

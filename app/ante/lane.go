@@ -23,8 +23,8 @@ const (
 type PartyKeeper interface {
 	// IsPartyAccount reports whether the account belongs to a party that is registered and not removed.
 	IsPartyAccount(ctx context.Context, account sdk.AccAddress) bool
-	// PartyTxAllowed counts one more transaction of the party in the present window of blocks, and fails if
-	// that is one too many.
+	// PartyTxAllowed counts one more transaction of the party in the present window of blocks, and fails,
+	// with an error that x/parties registers, if that is one too many or the party is not in standing.
 	PartyTxAllowed(ctx context.Context, account sdk.AccAddress) error
 }
 
@@ -140,7 +140,7 @@ func (d PartyOnly) AnteHandle(ctx sdk.Context, tx sdk.Tx, simulate bool, next sd
 			return ctx, ErrNotAParty.Wrap(sdk.AccAddress(signer).String())
 		}
 		if err := d.parties.PartyTxAllowed(ctx, signer); err != nil {
-			return ctx, ErrRateLimited.Wrap(err.Error())
+			return ctx, err
 		}
 	}
 	return next(ctx, tx, simulate)

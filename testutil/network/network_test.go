@@ -100,6 +100,6 @@ func TestARefusedTransactionExitsWithAnErrorAndAHint(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
 	require.Contains(t, err.Error(), "error: ")
-	require.Contains(t, err.Error(), "lane/11")
+	require.Contains(t, err.Error(), "lane/10")
 	require.Contains(t, err.Error(), "hint: ")
 }
