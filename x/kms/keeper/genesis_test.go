@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -203,6 +204,8 @@ func TestRecordsStandUnderTheirDocumentedRawKeys(t *testing.T) {
 		require.NoError(t, key.Unmarshal(store.Get(types.StoreKeyOfKey(want.Id))))
 		require.Equal(t, want, key)
 	}
+	require.Len(t, g.ItemCounters, 1)
+	require.Equal(t, binary.BigEndian.AppendUint64(nil, g.ItemCounters[0].Next), store.Get(types.StoreKeyOfItemCounter(epochID)))
 	require.NotEmpty(t, g.Work)
 	for _, want := range g.Work {
 		var work types.Work

@@ -1,0 +1,142 @@
+package kms
+
+import (
+	"github.com/spf13/cobra"
+
+	autocliv1 "cosmossdk.io/api/cosmos/autocli/v1"
+
+	"github.com/tkms-network/tkms/x/kms/cli"
+)
+
+// proposal is how the examples end that governance decides on.
+const proposal = " --title '…' --summary '…' --deposit 10000000utkms --from alice"
+
+// GetTxCmd holds the commands whose messages autocli has no flags for; autocli
+// adds the others to it.
+func (AppModule) GetTxCmd() *cobra.Command { return cli.NewTxCommand() }
+
+// AutoCLIOptions describes the module's commands.
+func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
+	return &autocliv1.ModuleOptions{Query: queryCommands(), Tx: txCommands()}
+}
+
+func positional(fields ...string) []*autocliv1.PositionalArgDescriptor {
+	args := make([]*autocliv1.PositionalArgDescriptor, len(fields))
+	for i, field := range fields {
+		args[i] = &autocliv1.PositionalArgDescriptor{ProtoField: field}
+	}
+	return args
+}
+
+func queryCommands() *autocliv1.ServiceCommandDescriptor {
+	return &autocliv1.ServiceCommandDescriptor{
+		Service: "tkms.kms.v1.Query",
+		RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+			{
+				RpcMethod: "Keys",
+				Use:       "keys",
+				Short:     "List the keys with status, digests and where to fetch them",
+				Example:   "tkmsd query kms keys --output json",
+			},
+			{
+				RpcMethod:      "Key",
+				Use:            "key [id]",
+				Short:          "Show a key by its id in hex",
+				Example:        "tkmsd query kms key 0x52b1…",
+				PositionalArgs: positional("id"),
+			},
+			{
+				RpcMethod:      "HostKey",
+				Use:            "host-key [chain-id]",
+				Short:          "Show the key under which a host chain encrypts",
+				Example:        "tkmsd query kms host-key 31337",
+				PositionalArgs: positional("host_chain_id"),
+			},
+			{
+				RpcMethod: "Requests",
+				Use:       "requests",
+				Short:     "List requests, of one host chain or of all",
+				Example:   "tkmsd query kms requests --host-chain-id 31337 --page-limit 20",
+			},
+			{
+				RpcMethod:      "Request",
+				Use:            "request [id]",
+				Short:          "Show a request, its timeline and the results that are in",
+				Example:        "tkmsd query kms request 0x9f3a…",
+				PositionalArgs: positional("id"),
+			},
+			{
+				RpcMethod:      "Certificate",
+				Use:            "certificate [id]",
+				Short:          "Show the certificate of a fulfilled request: what was decrypted, by which proof, signed by whom",
+				Example:        "tkmsd query kms certificate 0x9f3a… --output json > certificate.json",
+				PositionalArgs: positional("id"),
+			},
+			{
+				RpcMethod:      "Work",
+				Use:            "work [height]",
+				Short:          "List what one block accepted",
+				Example:        "tkmsd query kms work 1234",
+				PositionalArgs: positional("height"),
+			},
+			{
+				RpcMethod:      "OpenWork",
+				Use:            "open-work [epoch-id]",
+				Short:          "List what an epoch's parties have to do",
+				Example:        "tkmsd query kms open-work 1",
+				PositionalArgs: positional("epoch_id"),
+			},
+			{
+				RpcMethod: "Totals",
+				Use:       "totals",
+				Short:     "Show the number of requests and the escrow",
+				Example:   "tkmsd query kms totals",
+			},
+			{
+				RpcMethod: "Params",
+				Use:       "params",
+				Short:     "Show the module's parameters",
+				Example:   "tkmsd query kms params",
+			},
+		},
+	}
+}
+
+func txCommands() *autocliv1.ServiceCommandDescriptor {
+	return &autocliv1.ServiceCommandDescriptor{
+		Service:              "tkms.kms.v1.Msg",
+		EnhanceCustomCommand: true,
+		RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+			{
+				RpcMethod:      "RequestKey",
+				Use:            "request-key [chain-id] [parameter-set]",
+				Short:          "Ask the parties to generate a host chain's key",
+				Example:        "tkmsd tx kms request-key 31337 production-pke --from alice",
+				PositionalArgs: positional("host_chain_id", "params"),
+			},
+			{
+				RpcMethod:      "RetireKey",
+				Use:            "retire-key [key-id]",
+				Short:          "Propose to withdraw a key, or to give up its generation",
+				Example:        "tkmsd tx kms retire-key 52b1…" + proposal,
+				GovProposal:    true,
+				PositionalArgs: positional("key_id"),
+			},
+			{
+				RpcMethod:      "UpdateParams",
+				Use:            "update-params [params]",
+				Short:          "Propose new parameters, circuit breakers included",
+				Long:           "Propose new parameters. They are JSON, or a file of it, with all the fields that `tkmsd query kms params` prints.",
+				Example:        "tkmsd tx kms update-params params.json" + proposal,
+				GovProposal:    true,
+				PositionalArgs: positional("params"),
+			},
+			// Its own command: autocli has no flags for lists of bytes.
+			{RpcMethod: "RequestPublicDecryption", Skip: true},
+			// Parties send these by themselves.
+			{RpcMethod: "CommitKeyEcho", Skip: true},
+			{RpcMethod: "PostKey", Skip: true},
+			{RpcMethod: "PostResults", Skip: true},
+		},
+	}
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tkms-network/tkms/x/kms/types"
+)
+
+// pollInterval is well below the time of a block.
+const pollInterval = 50 * time.Millisecond
+
+var (
+	// ErrTimeout says that the wait was over before the outcome.
+	ErrTimeout = errors.New("no outcome yet: look again with `tkmsd query kms request`")
+	// ErrExpired says that the parties did not answer in time.
+	ErrExpired = errors.New("the parties did not answer before the deadline; the fee was returned, ask again")
+)
+
+// poll calls done until it is, fails, or the deadline passes.
+func poll(ctx context.Context, deadline time.Time, done func() (bool, error)) error {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return ErrTimeout
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// awaitRequest waits until an accepted request is fulfilled. The caller has seen
+// the transaction that asked for it, so that an expired record is this attempt's.
+func awaitRequest(ctx context.Context, queries types.QueryClient, id []byte, deadline time.Time) (*types.Request, error) {
+	var request types.Request
+	err := poll(ctx, deadline, func() (bool, error) {
+		response, err := queries.Request(ctx, &types.QueryRequestRequest{Id: hex.EncodeToString(id)})
+		if status.Code(err) == codes.NotFound {
+			// The node that answers may be a block behind.
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("query: %w", err)
+		}
+		request = response.Request
+		switch request.Status {
+		case types.REQUEST_STATUS_FULFILLED:
+			return true, nil
+		case types.REQUEST_STATUS_EXPIRED:
+			return true, ErrExpired
+		}
+		return false, nil
+	})
+	return &request, err
+}
