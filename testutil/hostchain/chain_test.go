@@ -73,6 +73,12 @@ func TestForgedHeadersAreRefusedAndUnusualOnesAreNot(t *testing.T) {
 				require.NoError(t, err)
 				require.NotEqual(t, one, other)
 				require.Equal(t, genuine.Number, forged.Number)
+			case api.Stale:
+				require.NoError(t, err)
+				require.Equal(t, genuine.Time-day, forged.Time)
+			case api.Future:
+				require.NoError(t, err)
+				require.Equal(t, genuine.Time+day, forged.Time)
 			case api.Succession, api.HostileSet, api.ForeignSet:
 				require.ErrorIs(t, err, ErrSeals)
 				require.NoError(t, VerifySeals(forged, extra.Validators))

@@ -26,9 +26,7 @@ func TestRegistryTakesWritesFromTheCoprocessorOnlyAndBindsOnce(t *testing.T) {
 	versioned := handle
 	versioned[31] = 1
 	register := func(from *client.Account, handle fhevm.Handle, digest common.Hash) error {
-		data, err := fhevm.RegistryABI.Pack("register", handle, digest)
-		require.NoError(t, err)
-		_, err = c.Transact(ctx, from, chain.Registry(), data)
+		_, err := c.Register(ctx, from, chain.Registry(), handle, digest)
 		return err
 	}
 	d1, d2 := common.Hash{1}, common.Hash{2}
@@ -63,6 +61,24 @@ func TestStrangersFailedWriteLeavesAReceiptButNoDigest(t *testing.T) {
 	evidence, err := c.PublicDecryptionEvidence(ctx, []fhevm.Handle{handle}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []common.Hash{{}}, provenSlots(t, chain.Head().Root, evidence.Registry))
+}
+
+func TestStrangersRegistryProvesTheSameSlotUnderAnotherAccount(t *testing.T) {
+	chain := newTestChain(t, nil)
+	ctx, c, alice := dialTest(t, chain)
+	registry, err := c.DeployRegistry(ctx, alice.Address())
+	require.NoError(t, err)
+	require.NotEqual(t, chain.Registry(), registry)
+	handle := fhevm.InputHandle([]byte("bob's"), 0, fhevm.ACLAddress, DefaultChainID, fhevm.Uint8)
+	_, err = c.Register(ctx, alice, registry, handle, common.Hash{5})
+	require.NoError(t, err)
+	slots := []common.Hash{fhevm.RegistrySlot(handle)}
+	fake, err := c.AccountProof(ctx, registry, slots, nil)
+	require.NoError(t, err)
+	require.Equal(t, []common.Hash{{5}}, provenSlots(t, chain.Head().Root, *fake))
+	genuine, err := c.AccountProof(ctx, chain.Registry(), slots, nil)
+	require.NoError(t, err)
+	require.Equal(t, []common.Hash{{}}, provenSlots(t, chain.Head().Root, *genuine))
 }
 
 func TestCiphertextBelongsToOneHandleUserAndContract(t *testing.T) {

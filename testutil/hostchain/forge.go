@@ -18,6 +18,9 @@ var (
 	ErrUnknownBlock   = errors.New("hostchain: no such block")
 )
 
+// day is how far api.Stale and api.Future are off, in seconds.
+const day = 24 * 60 * 60
+
 // SetValidators makes the keys with these numbers of the seed the validator set from the next block
 // on. Key 0 to Config.Validators-1 are the first set.
 func (c *Chain) SetValidators(numbers []int) ([]common.Address, error) {
@@ -77,6 +80,12 @@ func (c *Chain) Forge(kind api.Forgery, number uint64) (*types.Header, error) {
 		next := sortedKeys(append(slices.Clone(kept), strangers[0]))
 		keys := append([]*ecdsa.PrivateKey{strangers[0]}, kept...)
 		return seal(genuine, next.addresses(), keys[:quorum])
+	case api.Stale, api.Future:
+		moved := types.CopyHeader(genuine)
+		if moved.Time += day; kind == api.Stale {
+			moved.Time = genuine.Time - day
+		}
+		return seal(moved, list, set.sealers(number, quorum))
 	case api.Fork:
 		return c.sibling(genuine, set)
 	}

@@ -61,6 +61,11 @@ func (h harnessAPI) Fund(ctx context.Context, request api.FundRequest) error {
 	return h.c.Fund(ctx, request.Address, request.Wei.ToInt())
 }
 
+// DeployRegistry implements tkmstest_deployRegistry: a second registry, with another writer.
+func (h harnessAPI) DeployRegistry(ctx context.Context, writer common.Address) (common.Address, error) {
+	return h.c.DeployRegistry(ctx, writer)
+}
+
 // SetKMSContext implements tkmstest_setKMSContext.
 func (h harnessAPI) SetKMSContext(ctx context.Context, set api.SignerSet) error {
 	return h.c.SetKMSContext(ctx, set.Signers, set.Threshold)

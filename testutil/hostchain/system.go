@@ -3,6 +3,7 @@ package hostchain
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -73,7 +74,8 @@ func (c *Chain) whyReverted(ctx context.Context, tx *types.Transaction, receipt 
 	before := rpc.BlockNumberOrHashWithNumber(rpc.BlockNumber(receipt.BlockNumber.Int64() - 1))
 	eth := &ethAPI{backend: backend{c}}
 	_, err = eth.Call(ctx, callArguments{From: &from, To: tx.To(), Data: &data, Value: (*hexutil.Big)(tx.Value())}, &before)
-	if reverted, ok := err.(*revertError); ok { //nolint:errorlint // Call returns it unwrapped
+	var reverted *revertError
+	if errors.As(err, &reverted) {
 		return fhevm.DecodeRevert(reverted.data)
 	}
 	return fhevm.DecodeRevert(nil)
@@ -113,6 +115,28 @@ func (c *Chain) Fund(ctx context.Context, to common.Address, wei *big.Int) error
 	}
 	_, err = c.wait(ctx, hash)
 	return err
+}
+
+// DeployRegistry creates another ciphertext registry that takes writes from writer, and waits for
+// the block: what somebody would do who wants a digest proven that the coprocessor never wrote.
+func (c *Chain) DeployRegistry(ctx context.Context, writer common.Address) (common.Address, error) {
+	a, err := loadArtifact(c.artifacts, "CiphertextRegistry")
+	if err != nil {
+		return common.Address{}, err
+	}
+	arguments, err := a.contract.Pack("", writer)
+	if err != nil {
+		return common.Address{}, fmt.Errorf("hostchain: deploy registry: %w", err)
+	}
+	hash, err := c.sendSystem(c.faucet, nil, nil, append(a.Creation, arguments...), systemGas)
+	if err != nil {
+		return common.Address{}, err
+	}
+	receipt, err := c.wait(ctx, hash)
+	if err != nil {
+		return common.Address{}, fmt.Errorf("hostchain: deploy registry: %w", err)
+	}
+	return receipt.ContractAddress, nil
 }
 
 // SetKMSContext makes signers, of whom threshold suffice, the ones that KMSVerifier accepts, by its

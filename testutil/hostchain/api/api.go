@@ -109,8 +109,10 @@ type ErrorBody struct {
 	Hint  string `json:"hint,omitempty"`
 }
 
-// Forgery names a way in which a header is wrong, or unusual. All forgeries but Fork and Succession
-// keep the state root of the block they start from, so that genuine proofs fit them.
+// Forgery names a way in which a header is wrong, or unusual. All forgeries but Fork and Tampered
+// keep the state root of the block they start from, so that genuine proofs fit them. Stale, Future
+// and Fork are second headers of their height with genuine seals: whoever accepts one beside the
+// block itself has evidence of a fork.
 type Forgery string
 
 // The forgeries.
@@ -134,6 +136,10 @@ const (
 	// stranger in it. For four validators or more it is valid: more than a third of the old ones
 	// took part.
 	Succession Forgery = "succession"
+	// Stale is sealed by the genuine validators, a day older than the block.
+	Stale Forgery = "stale"
+	// Future is sealed by the genuine validators, a day younger than the block.
+	Future Forgery = "future"
 	// Fork is a second block of the same height, sealed by the genuine validators. Together with
 	// the first it is evidence.
 	Fork Forgery = "fork"
@@ -141,7 +147,7 @@ const (
 
 // Forgeries returns all of them.
 func Forgeries() []Forgery {
-	return []Forgery{Subquorum, Repeated, Unsealed, Strangers, ForeignSet, HostileSet, Tampered, Succession, Fork}
+	return []Forgery{Subquorum, Repeated, Unsealed, Strangers, ForeignSet, HostileSet, Tampered, Succession, Stale, Future, Fork}
 }
 
 // FundRequest is the argument of tkmstest_fund.

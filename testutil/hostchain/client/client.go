@@ -92,6 +92,13 @@ func (c *Client) SetKMSContext(ctx context.Context, signers []common.Address, th
 	return c.harness(ctx, nil, "setKMSContext", api.SignerSet{Signers: signers, Threshold: threshold})
 }
 
+// DeployRegistry has the harness create a second ciphertext registry that takes writes from writer.
+func (c *Client) DeployRegistry(ctx context.Context, writer common.Address) (common.Address, error) {
+	var registry common.Address
+	err := c.harness(ctx, &registry, "deployRegistry", writer)
+	return registry, err
+}
+
 // Mine seals count blocks at once and returns the number of the last.
 func (c *Client) Mine(ctx context.Context, count uint64) (uint64, error) {
 	var head hexutil.Uint64

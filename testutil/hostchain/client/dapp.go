@@ -64,6 +64,16 @@ func (c *Client) Fulfil(ctx context.Context, from *Account, handles []fhevm.Hand
 	return c.dapp(ctx, from, "fulfil", handles, cleartexts, proof)
 }
 
+// Register writes a digest into a registry as from. The chain's own registry refuses everybody but
+// the coprocessor, which writes by itself: this is for tests of that refusal.
+func (c *Client) Register(ctx context.Context, from *Account, registry common.Address, handle fhevm.Handle, digest common.Hash) (*types.Receipt, error) {
+	data, err := fhevm.RegistryABI.Pack("register", handle, digest)
+	if err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	return c.Transact(ctx, from, registry, data)
+}
+
 // Plaintext reads what the dApp stored for handle. Before Fulfil it is a *fhevm.Revert
 // NotDisclosed.
 func (c *Client) Plaintext(ctx context.Context, handle fhevm.Handle) (*big.Int, error) {
