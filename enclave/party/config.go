@@ -1,0 +1,44 @@
+package party
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tkms-network/tkms/enclave/party/identity"
+	"github.com/tkms-network/tkms/enclave/party/vault"
+	"github.com/tkms-network/tkms/enclave/seal"
+	"github.com/tkms-network/tkms/enclave/tfhe"
+)
+
+// Config is what a Party needs.
+type Config struct {
+	// ChainID of the TKMS chain; part of every session id.
+	ChainID string
+	// Moniker names the party in its status.
+	Moniker string
+	// Identity holds the registered keys.
+	Identity *identity.Identity
+	// Store seals what must survive a restart.
+	Store *seal.Store
+	// Vault serves public key material.
+	Vault *vault.Vault
+	// Listen is the address for peers, host:port.
+	Listen string
+	// Chain shows the chain.
+	Chain Chain
+	// HTTP fetches ciphertexts.
+	HTTP *http.Client
+	// StockTarget is how many unassigned offline items are kept ahead.
+	StockTarget uint64
+	// Patience is how long the offline phase waits before it reports who is missing.
+	Patience time.Duration
+	// Requests is how many requests are worked on at once.
+	Requests int
+	// Simulated names the stand-ins of this party, for its status.
+	Simulated []string
+	Log       *slog.Logger
+}
+
+// parameters resolves a key's parameter set.
+func parameters(name string) (tfhe.Parameters, error) { return tfhe.ByName(name) }

@@ -1,0 +1,64 @@
+// Package metrics holds what Prometheus scrapes of a party. Labels are bounded
+// by the number of members.
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics of one party. It also observes the peer links (transport.Metrics).
+type Metrics struct {
+	Height   prometheus.Gauge
+	Stock    prometheus.Gauge
+	Requests *prometheus.CounterVec // outcome
+	Engine   prometheus.Histogram
+	Culprits *prometheus.CounterVec // index
+
+	sent, received, dropped *prometheus.CounterVec
+	links                   *prometheus.GaugeVec
+}
+
+// New registers the metrics.
+func New(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		Height:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "tkms_party_verified_height_blocks", Help: "Newest block whose state is provable."}),
+		Stock:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "tkms_party_stock_items", Help: "Offline items made and not assigned."}),
+		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_requests_total", Help: "Requests by outcome at this party."}, []string{"outcome"}),
+		Engine: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tkms_party_engine_seconds", Help: "From the proven request to the last opening.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}),
+		Culprits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_wrong_shares_total", Help: "Sessions in which a member sent wrong shares."}, []string{"index"}),
+		sent:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_sent_bytes", Help: "Bytes sent to a member."}, []string{"peer"}),
+		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_received_bytes", Help: "Bytes received from a member."}, []string{"peer"}),
+		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames to a member that were dropped."}, []string{"peer"}),
+		links:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tkms_party_link_up", Help: "1 if the link to a member is up."}, []string{"peer"}),
+	}
+	registry.MustRegister(m.Height, m.Stock, m.Requests, m.Engine, m.Culprits, m.sent, m.received, m.dropped, m.links)
+	return m
+}
+
+// Sent implements transport.Metrics.
+func (m *Metrics) Sent(peer, _, bytes int) {
+	m.sent.WithLabelValues(strconv.Itoa(peer)).Add(float64(bytes))
+}
+
+// Received implements transport.Metrics.
+func (m *Metrics) Received(peer, bytes int) {
+	m.received.WithLabelValues(strconv.Itoa(peer)).Add(float64(bytes))
+}
+
+// Dropped implements transport.Metrics.
+func (m *Metrics) Dropped(peer, frames int) {
+	m.dropped.WithLabelValues(strconv.Itoa(peer)).Add(float64(frames))
+}
+
+// Link implements transport.Metrics.
+func (m *Metrics) Link(peer int, up bool) {
+	value := 0.0
+	if up {
+		value = 1
+	}
+	m.links.WithLabelValues(strconv.Itoa(peer)).Set(value)
+}

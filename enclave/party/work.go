@@ -1,0 +1,167 @@
+package party
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/tkms-network/tkms/enclave/party/status"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+)
+
+// maxCatchUp bounds the blocks whose work is read one by one; older open work is
+// found through the list of open work.
+const maxCatchUp = 50
+
+// recheck is how many open tasks are proven anew with each block.
+const recheck = 32
+
+// task is one request or key that this party works on.
+type task struct {
+	id      string
+	cancel  context.CancelFunc
+	request *kmstypes.Request // nil for a key
+	key     *kmstypes.Key
+	update  chan *kmstypes.Key // newest proven record of a key
+}
+
+// takeWork starts what the chain recorded up to a height and follows what is
+// under way. Every block's list of work is proven, so that a node cannot hide a
+// request; only what was open before this party came is found by a hint.
+func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
+	if p.cursor == 0 || height-p.cursor > maxCatchUp {
+		if err := p.takeOpenWork(ctx, s, height); err != nil {
+			return err
+		}
+		p.cursor = height
+	}
+	for ; p.cursor < height; p.cursor++ {
+		var work kmstypes.Work
+		err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfWork(uint64(p.cursor+1)), height, &work)
+		if errors.Is(err, ErrAbsent) {
+			continue
+		}
+		if err == nil {
+			err = p.takeList(ctx, s, work.KeyIds, work.RequestIds, height)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return p.followTasks(ctx, s, height)
+}
+
+func (p *Party) takeOpenWork(ctx context.Context, s *seat, height int64) error {
+	epoch := s.epochID()
+	next, err := nextItem(ctx, p.cfg.Chain, epoch, height)
+	if err != nil {
+		return err
+	}
+	var work kmstypes.QueryOpenWorkResponse
+	if err := query(ctx, p.cfg.Chain, "/tkms.kms.v1.Query/OpenWork", &kmstypes.QueryOpenWorkRequest{EpochId: epoch}, &work); err != nil {
+		return err
+	}
+	if err := p.takeList(ctx, s, work.KeyIds, work.RequestIds, height); err != nil {
+		return err
+	}
+	return s.openKeys(ctx, height, next)
+}
+
+func (p *Party) takeList(ctx context.Context, s *seat, keys, requests [][]byte, height int64) error {
+	for _, id := range keys {
+		var key kmstypes.Key
+		if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(id), height, &key); errors.Is(err, ErrAbsent) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		p.startKey(s, &key)
+	}
+	for _, id := range requests {
+		var request kmstypes.Request
+		if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(id), height, &request); errors.Is(err, ErrAbsent) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		p.startRequest(s, &request)
+	}
+	return nil
+}
+
+// add registers a task unless it is known, and returns its context.
+func (p *Party) add(s *seat, t *task) (context.Context, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.tasks[t.id]; known {
+		return nil, false
+	}
+	var ctx context.Context
+	ctx, t.cancel = context.WithCancel(s.ctx)
+	p.tasks[t.id] = t
+	return ctx, true
+}
+
+func (p *Party) remove(t *task) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tasks[t.id] == t {
+		delete(p.tasks, t.id)
+	}
+	t.cancel()
+}
+
+func requestTask(r *kmstypes.Request) string {
+	return fmt.Sprintf("request %s/%d", hex.EncodeToString(r.Id), r.Attempt)
+}
+
+func keyTask(k *kmstypes.Key) string {
+	return fmt.Sprintf("key %s/%d", hex.EncodeToString(k.Id), k.Attempt)
+}
+
+// followTasks proves records of tasks anew: closed ones end, keys go on.
+func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
+	p.mu.Lock()
+	all := make([]*task, 0, len(p.tasks))
+	for _, t := range p.tasks {
+		all = append(all, t)
+	}
+	p.mu.Unlock()
+	for _, t := range all[:min(len(all), recheck)] {
+		var err error
+		if t.request != nil {
+			err = p.followRequest(ctx, s, t, height)
+		} else {
+			err = p.followKey(ctx, t, height)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followRequest ends a task whose request is closed.
+func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int64) error {
+	var now kmstypes.Request
+	err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(t.request.Id), height, &now)
+	if err != nil && !errors.Is(err, ErrAbsent) {
+		return err
+	}
+	if err == nil && now.Status == kmstypes.REQUEST_STATUS_ACCEPTED && now.Attempt == t.request.Attempt {
+		return nil
+	}
+	p.remove(t)
+	s.release(t.id)
+	p.board.Request(hex.EncodeToString(t.request.Id), func(r *status.Request) {
+		switch {
+		case r.Attempt != t.request.Attempt || r.State == status.StateRefused:
+		case now.Status == kmstypes.REQUEST_STATUS_FULFILLED:
+			r.State = status.StateFulfilled
+		default:
+			r.State = status.StateExpired
+		}
+	})
+	return nil
+}
