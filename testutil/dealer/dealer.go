@@ -9,6 +9,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
+	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -49,4 +50,55 @@ func KeyShares(random io.Reader, p keygen.Parameters, id mpc.Digest, n, t, d int
 		}
 	}
 	return out, nil
+}
+
+// PRSS runs a whole PRSS set-up of n parties in one place. Element i−1 of the
+// result are party i's keys.
+func PRSS(random io.Reader, epoch mpc.Digest, n, t int) ([]*prss.Keys, error) {
+	contributions, roots := make([]*prss.Contribution, n), map[int]mpc.Digest{}
+	for i := range contributions {
+		c, err := prss.NewContribution(random, epoch, i+1, n, t)
+		if err != nil {
+			return nil, err
+		}
+		contributions[i], roots[i+1] = c, c.Root()
+	}
+	type envelope struct {
+		from int
+		mpc.Message
+	}
+	var queue []envelope
+	send := func(from int, out []mpc.Message) {
+		for _, m := range out {
+			queue = append(queue, envelope{from, m})
+		}
+	}
+	setups := make([]*prss.Setup, n)
+	for i, c := range contributions {
+		s, err := prss.NewSetup(c, roots)
+		if err != nil {
+			return nil, err
+		}
+		out, err := s.Start()
+		if err != nil {
+			return nil, err
+		}
+		setups[i] = s
+		send(i+1, out)
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		e := queue[0]
+		out, err := setups[e.To-1].Receive(e.from, e.Round, e.Payload)
+		if err != nil {
+			return nil, err
+		}
+		send(e.To, out)
+	}
+	keys := make([]*prss.Keys, n)
+	for i, s := range setups {
+		if keys[i] = s.Keys(); keys[i] == nil {
+			return nil, fmt.Errorf("dealer: the set-up of party %d did not end", i+1)
+		}
+	}
+	return keys, nil
 }

@@ -168,23 +168,43 @@ func (o *Opening) Seed() [SeedSize]byte { return o.seed }
 // Done.
 func (o *Opening) Body() []uint64 { return o.body }
 
+// OpenedSecrets returns the public values of stage A from which an absent party
+// rebuilds its share, 8 bytes a coefficient; ErrMaterial before it is done.
+func OpenedSecrets(generation *preproc.Machine, p Parameters) ([]byte, error) {
+	opened := generation.Opened()
+	if p.Check() != nil || len(opened) < p.openedSecrets() || len(generation.Sections) != len(p.sections()) {
+		return nil, fmt.Errorf("%w: no opened secrets", ErrMaterial)
+	}
+	return opened[:p.openedSecrets():p.openedSecrets()], nil
+}
+
+func (p Parameters) openedSecrets() int {
+	total := 0
+	for _, n := range p.Dimensions {
+		total += 8 * n
+	}
+	return total
+}
+
+// OpenedDigest is the digest by which t+1 parties vouch for OpenedSecrets.
+func OpenedDigest(keyID mpc.Digest, opened []byte) mpc.Digest {
+	return mpc.Hash("tkms/v1/keygen/opened", keyID[:], opened)
+}
+
 // RebuildShare returns the key share of a party that was not in stage A, from its
-// own PRSS keys and the values that the others opened there (preproc.Rebuild says
-// who vouches for them).
+// own PRSS keys and OpenedSecrets. The caller has these from peers of which t+1
+// sent equal digests of them: what does not open to a key share is not noticed.
 func RebuildShare(source *prss.Source, p Parameters, keyID mpc.Digest, opened []byte) (*KeyShare, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
-	material, err := preproc.Rebuild(source, p.sections(), opened)
+	material, err := preproc.Rebuild(source, p.sections()[:secrets], opened)
 	if err != nil {
 		return nil, err
 	}
 	var parts [secrets][]uint64
 	for s := range parts {
 		parts[s] = material[s].Bits
-	}
-	for i := range material[secrets:] {
-		material[int(secrets)+i].Zero()
 	}
 	return NewKeyShare(p, keyID, source.Code(), source.Self(), parts)
 }

@@ -18,6 +18,7 @@
 // nobody is blamed for it here.
 //
 // A machine's messages are a function of keys, addresses and E, so a party that
-// restarts sends the same bytes again. The caller persists (session, root) before
-// the first message leaves, and never runs one session with two sets E.
+// restarts sends the same vector again; the ECHO also depends on what came in. The
+// caller persists what it signed before it leaves (Machine.Root), and never runs one
+// session with two sets E.
 package preproc

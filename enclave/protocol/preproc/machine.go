@@ -119,6 +119,11 @@ func (m *Machine) Start() ([]mpc.Message, error) {
 	return m.advance(out)
 }
 
+// Root returns the root that the party signed, known after Start. The caller has
+// (session, batch, root) on disk before the messages of Start leave, and the ECHO
+// before that leaves: after a restart a party sends the same bytes or nothing.
+func (m *Machine) Root() mpc.Digest { return m.roots[m.self] }
+
 // statement is what party i signs about its vector.
 func statement(session mpc.Digest, batch uint32, i int, root mpc.Digest) mpc.Digest {
 	return mpc.Hash("tkms/v1/preproc/vector", session[:], mpc.Uint64(uint64(batch)), mpc.Uint64(uint64(i)), root[:])
@@ -337,13 +342,16 @@ func (m *Machine) answer(to int, payload []byte) []mpc.Message {
 // verdict opens every index of the agreed vectors and finishes the material.
 func (m *Machine) verdict() error {
 	d, offset := m.code.Degree(), 0
+	vectors := make([][]uint64, m.code.N()+1)
 	for a, s := range m.Sections {
 		size := ring.PackedLen(s.Count*d, s.K)
 		opened := make([][]uint64, s.openings())
 		for q := range opened {
-			vectors := make([][]uint64, m.code.N()+1)
 			for _, i := range m.From.List() {
-				vectors[i] = make([]uint64, s.Count*d)
+				if cap(vectors[i]) < s.Count*d {
+					vectors[i] = make([]uint64, s.Count*d)
+				}
+				vectors[i] = vectors[i][:s.Count*d]
 				if err := ring.Unpack(vectors[i], m.vectors[i][offset:offset+size], s.K); err != nil {
 					return &mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: fmt.Errorf("%w: %w", ErrBatchBad, err)}
 				}

@@ -276,6 +276,35 @@ func TestNoBatchIsUsedBeforeNMinusTEchoes(t *testing.T) {
 	}
 }
 
+func TestASlowHonestPartyAndACheatDoNotGetAnUnverifiedBatchUsed(t *testing.T) {
+	// Without the slow party's vector any change of the cheat's is a codeword.
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		evil, slow := n, n-1
+		for _, silent := range []bool{true, false} {
+			machines, got := c.start(t, sharing.AllParties(n), sections(5))
+			network := mpctest.Network{
+				Late: func(e mpctest.Envelope) bool { return e.From == slow },
+				Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+					if e.From == evil && e.Round == 0 {
+						e.Payload = c.resign(e.Payload, evil, func(b []byte) { b[len(b)-1] ^= 0x40 })
+					}
+					if e.From == evil && e.Round == 1 || silent && e.From == slow {
+						return nil
+					}
+					return []mpctest.Envelope{e}
+				}}
+			errs := network.Run(machines, n)
+			for i := 1; i < n; i++ {
+				bad := errors.Is(errs[i], preproc.ErrBatchBad)
+				if got[i].Done() || got[i].Material() != nil || i != slow && bad == silent {
+					t.Errorf("n=%d: party %d: done=%v, %v", n, i, got[i].Done(), errs[i])
+				}
+			}
+		}
+	}
+}
+
 func TestEchoesMustShowRootsThatTheirOwnersSigned(t *testing.T) {
 	c := newCluster(t, 4)
 	machines, got := c.start(t, sharing.AllParties(4), sections(5))
