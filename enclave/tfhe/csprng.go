@@ -38,6 +38,13 @@ func XOFSeed(domain [8]byte, seed []byte) Seed {
 	return Seed{XOF: append(domain[:], seed...)}
 }
 
+// KeySetSeed returns the seed that TFHE-rs' key management gives to a key set made
+// from 128 public random bits: extendable, under the domain separator TFHE_GEN. The
+// compact public key's mask is at its start.
+func KeySetSeed(seed [16]byte) Seed {
+	return XOFSeed([8]byte([]byte("TFHE_GEN")), seed[:])
+}
+
 // ExpandMask returns the first n words of the stream at seed.
 func ExpandMask(seed Seed, n int) []uint64 {
 	out := make([]uint64, n)

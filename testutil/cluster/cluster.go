@@ -32,7 +32,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Cluster is n parties that share a client key.
+// Cluster is n parties that share a key.
 type Cluster struct {
 	cfg        Config
 	parameters tfhe.Parameters
@@ -48,13 +48,30 @@ type Cluster struct {
 type party struct {
 	index    int
 	identity *mpc.Identity
-	source   *prss.Source
+	keys     *prss.Keys
+	source   *prss.Source // of the epoch
 	shares   keyShares
 }
 
 // New starts the parties, runs the set-up of pseudo-random secret sharing among
 // them, and deals them the compute and public-key encryption keys of key.
 func New(ctx context.Context, cfg Config, key *tfhe.ClientKey, random io.Reader) (*Cluster, error) {
+	c, err := connectParties(ctx, cfg, key.Parameters(), random)
+	if err != nil {
+		return nil, err
+	}
+	shares, err := dealKey(random, c.code, key)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	for i, p := range c.parties {
+		p.shares = shares[i]
+	}
+	return c, nil
+}
+
+// connectParties starts the parties without a key.
+func connectParties(ctx context.Context, cfg Config, p tfhe.Parameters, random io.Reader) (*Cluster, error) {
 	n := cfg.Parties
 	if err := mpc.CheckParties(n, sharing.Threshold(n), 1); err != nil {
 		return nil, err
@@ -66,14 +83,14 @@ func New(ctx context.Context, cfg Config, key *tfhe.ClientKey, random io.Reader)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{cfg: cfg, parameters: key.Parameters(), code: code}
+	c := &Cluster{cfg: cfg, parameters: p, code: code}
 	if _, err := io.ReadFull(random, c.epoch[:]); err != nil {
 		return nil, fmt.Errorf("name the epoch: %w", err)
 	}
 	if c.net, err = connect(ctx, n, cfg.Log); err != nil {
 		return nil, err
 	}
-	if err := c.setUp(ctx, key, random); err != nil {
+	if err := c.setUp(ctx, random); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -82,21 +99,21 @@ func New(ctx context.Context, cfg Config, key *tfhe.ClientKey, random io.Reader)
 // Close stops the parties.
 func (c *Cluster) Close() error { return c.net.close() }
 
-func (c *Cluster) setUp(ctx context.Context, key *tfhe.ClientKey, random io.Reader) error {
+func (c *Cluster) setUp(ctx context.Context, random io.Reader) error {
 	identities, err := newIdentities(c.cfg.Parties)
 	if err != nil {
 		return err
 	}
-	sources, err := c.setUpPRSS(ctx, random)
-	if err != nil {
-		return err
-	}
-	shares, err := dealKey(random, c.code, key)
+	keys, err := c.setUpPRSS(ctx, random)
 	if err != nil {
 		return err
 	}
 	for i := range c.cfg.Parties {
-		c.parties = append(c.parties, &party{index: i + 1, identity: identities[i], source: sources[i], shares: shares[i]})
+		source, err := prss.NewSource(keys[i], c.code, c.epoch)
+		if err != nil {
+			return err
+		}
+		c.parties = append(c.parties, &party{index: i + 1, identity: identities[i], keys: keys[i], source: source})
 	}
 	return nil
 }
@@ -120,7 +137,7 @@ func newIdentities(n int) ([]*mpc.Identity, error) {
 }
 
 // setUpPRSS plays the chain's part, which is to record the roots.
-func (c *Cluster) setUpPRSS(ctx context.Context, random io.Reader) ([]*prss.Source, error) {
+func (c *Cluster) setUpPRSS(ctx context.Context, random io.Reader) ([]*prss.Keys, error) {
 	n, t := c.code.N(), c.code.T()
 	contributions, roots := make([]*prss.Contribution, n), map[int]mpc.Digest{}
 	var err error
@@ -140,13 +157,11 @@ func (c *Cluster) setUpPRSS(ctx context.Context, random io.Reader) ([]*prss.Sour
 	if err := c.runAll(ctx, c.sessionID("prss-setup", nil), machines); err != nil {
 		return nil, fmt.Errorf("set-up of pseudo-random secret sharing: %w", err)
 	}
-	sources := make([]*prss.Source, n)
+	keys := make([]*prss.Keys, n)
 	for i := range n {
-		if sources[i], err = prss.NewSource(setups[i].Keys(), c.code, c.epoch); err != nil {
-			return nil, err
-		}
+		keys[i] = setups[i].Keys()
 	}
-	return sources, nil
+	return keys, nil
 }
 
 // sessionID names the next session. The counter takes the place of the request

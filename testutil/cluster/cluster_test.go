@@ -183,29 +183,49 @@ func TestAClusterRefusesWhatItCannotDo(t *testing.T) {
 	require.ErrorIs(t, err, clientkey.ErrNoKey)
 }
 
-func TestThePartiesDecryptWhatTFHErsEncrypts(t *testing.T) {
+func TestAKeyThatThePartiesGenerateWorks(t *testing.T) {
+	for _, n := range []int{1, 4, 7} {
+		c, compressed, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: n}, tfhe.Test(), rand.Reader)
+		require.NoError(t, err)
+		value := big.NewInt(0xabcd)
+		l, err := compressed.Decompress().Encrypt(rand.Reader, tfhe.EUint16, value, true)
+		require.NoError(t, err)
+		ciphertext, err := l.Ciphertext(0)
+		require.NoError(t, err)
+		r, err := c.Decrypt(timeLimited(t), ciphertext)
+		require.NoError(t, err)
+		require.Equal(t, value, r.Value)
+		require.NoError(t, c.Close())
+	}
+}
+
+func TestThePartiesGenerateAKeyThatTFHErsUsesAndDecryptWhatItEncrypts(t *testing.T) {
 	if err := tfhers.Available(); err != nil {
 		if os.Getenv("TKMS_INTEROP") != "" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
 	}
-	key, err := clientkey.Generate(rand.Reader, tfhe.Production())
+	c, compressed, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: 4}, tfhe.Production(), rand.Reader)
 	require.NoError(t, err)
-	pk, err := clientkey.PublicKey(rand.Reader, key)
-	require.NoError(t, err)
-	data, err := pk.MarshalBinary()
-	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	dir := t.TempDir()
-	file := filepath.Join(dir, "pk.bin")
-	require.NoError(t, os.WriteFile(file, data, 0o600))
+	write := func(name string, m interface{ MarshalBinary() ([]byte, error) }) string {
+		data, err := m.MarshalBinary()
+		require.NoError(t, err)
+		file := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(file, data, 0o600))
+		return file
+	}
+	file := write("pk.bin", compressed.Decompress())
+	_, err = tfhers.Check(timeLimited(t), "--public-key", file, "--compressed-public-key", write("cpk.bin", compressed))
+	require.NoError(t, err)
 	seed := make([]byte, 16)
 	_, err = rand.Read(seed)
 	require.NoError(t, err)
 	t.Logf("seed %s", hex.EncodeToString(seed))
 	lists, err := tfhers.Encrypt(timeLimited(t), file, filepath.Join(dir, "lists"), hex.EncodeToString(seed))
 	require.NoError(t, err)
-	c := start(t, key, 4, nil)
 	for _, l := range lists {
 		data, err := os.ReadFile(l.File)
 		require.NoError(t, err)
