@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"math/big"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -74,19 +75,24 @@ func dialNoFunds(t *testing.T, chain *Chain) (context.Context, *client.Client, *
 	t.Helper()
 	handler, stop, err := chain.Handler(nil)
 	require.NoError(t, err)
-	server := httptest.NewServer(handler)
-	t.Cleanup(func() {
-		server.Close()
-		stop()
-	})
+	t.Cleanup(stop)
+	url := newLoopbackServer(t, handler)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
-	c, err := client.Dial(ctx, server.URL)
+	c, err := client.Dial(ctx, url)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	account, err := client.NewAccount()
 	require.NoError(t, err)
 	return ctx, c, account
+}
+
+// newLoopbackServer serves handler until the test ends and returns its URL.
+func newLoopbackServer(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // decryptionProof signs cleartexts by keys as parties of TKMS do.
