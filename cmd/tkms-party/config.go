@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tkms-network/tkms/cmd/internal/cli"
+	"github.com/tkms-network/tkms/enclave/attest"
+	"github.com/tkms-network/tkms/enclave/attest/devnitro"
+	"github.com/tkms-network/tkms/enclave/lightclient"
+	"github.com/tkms-network/tkms/enclave/seal"
+)
+
+// settings is the party's configuration file. Nothing in it is secret; what
+// decides what the party believes (chain, operator, trusted header) is bound into
+// its attestation.
+type settings struct {
+	ChainID  string `json:"chain_id"`
+	Moniker  string `json:"moniker"`
+	Operator string `json:"operator"`
+	// Nodes are RPC addresses of TKMS nodes: carriers, not authorities.
+	Nodes []string `json:"nodes"`
+	// Listen and Advertise are the addresses for peers, as bound and as registered.
+	Listen    string `json:"listen"`
+	Advertise string `json:"advertise"`
+	// StatusListen serves status, metrics and the public vault.
+	StatusListen string `json:"status_listen"`
+	VaultURL     string `json:"vault_url"`
+	// TrustedHeight and TrustedHash name the header that the light client starts from.
+	TrustedHeight int64  `json:"trusted_height"`
+	TrustedHash   string `json:"trusted_hash"`
+	// TEE is "dev-nitro": a simulated device whose root comes from SimulatedRoot.
+	TEE           string `json:"tee"`
+	SimulatedRoot string `json:"simulated_root_seed,omitempty"`
+
+	StockItems      uint64 `json:"stock_items"`
+	PatienceMillis  int64  `json:"patience_ms"`
+	MaxOpenRequests int    `json:"max_open_requests"`
+}
+
+func settingsPath(home string) string { return filepath.Join(home, "party.json") }
+
+func loadSettings(home string) (*settings, error) {
+	raw, err := os.ReadFile(settingsPath(home))
+	if err != nil {
+		return nil, cli.WithHint(fmt.Errorf("read the configuration: %w", err), "prepare the home with 'tkms-party init', or name it with --home (TKMS_HOME)")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	var s settings
+	if err := decoder.Decode(&s); err != nil {
+		return nil, cli.WithHint(fmt.Errorf("read %s: %w", settingsPath(home), err), "compare it with a file that 'tkms-party init' writes")
+	}
+	return &s, s.check()
+}
+
+func (s *settings) check() error {
+	switch {
+	case s.ChainID == "":
+		return cli.WithHint(fmt.Errorf("no chain id"), "set --chain-id (TKMS_CHAIN_ID)")
+	case len(s.Nodes) == 0:
+		return cli.WithHint(fmt.Errorf("no node"), "name one or more RPC addresses with --nodes (TKMS_NODES)")
+	case s.TEE != string(attest.DevNitro):
+		return cli.WithHint(fmt.Errorf("enclave type %q is not supported by this build", s.TEE), "use dev-nitro on a development network; hardware comes with an enclave image")
+	case s.TrustedHeight < 1 || len(s.TrustedHash) != 2*sha256.Size:
+		return cli.WithHint(fmt.Errorf("no trusted header"), "set --trusted-height and --trusted-hash to a block that you have checked yourself")
+	}
+	if _, err := hex.DecodeString(s.TrustedHash); err != nil {
+		return fmt.Errorf("trusted hash: %w", err)
+	}
+	return nil
+}
+
+func (s *settings) save(home string) error {
+	raw, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(settingsPath(home), append(raw, '\n'), 0o600)
+}
+
+// sealed opens the party's sealed store.
+func (s *settings) sealed(home string) (*seal.Store, error) {
+	secret, err := seal.LoadOrCreateDeviceSecret(filepath.Join(home, "simulated-device.secret"))
+	if err != nil {
+		return nil, err
+	}
+	wrapper, err := seal.NewSimulatedDevice(secret)
+	if err != nil {
+		return nil, err
+	}
+	return seal.Open(filepath.Join(home, "sealed"), wrapper, s.ChainID, s.Operator)
+}
+
+// device returns the simulated device, which measures this very program.
+func (s *settings) device() (*devnitro.Device, error) {
+	seed, err := hex.DecodeString(s.SimulatedRoot)
+	if err != nil {
+		return nil, fmt.Errorf("simulated root seed: %w", err)
+	}
+	root, err := devnitro.NewRoot(seed)
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	measurement, err := devnitro.MeasureFile(program)
+	if err != nil {
+		return nil, err
+	}
+	return devnitro.New(devnitro.Config{Root: root, Measurement: measurement, Instance: s.Moniker, Now: time.Now})
+}
+
+func (s *settings) nodes() ([]lightclient.Node, error) {
+	nodes := make([]lightclient.Node, len(s.Nodes))
+	for i, address := range s.Nodes {
+		node, err := lightclient.HTTP(address)
+		if err != nil {
+			return nil, fmt.Errorf("node %s: %w", address, err)
+		}
+		nodes[i] = node
+	}
+	return nodes, nil
+}
+
+// sealPolicyHash names the policy under which shares are sealed.
+func sealPolicyHash() [sha256.Size]byte {
+	return sha256.Sum256([]byte("tkms/v1/seal-policy/" + seal.SimulatedDeviceName))
+}
