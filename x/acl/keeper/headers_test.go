@@ -74,6 +74,23 @@ func TestOnlyTheHighestHeadersAreKept(t *testing.T) {
 	require.Empty(t, heights())
 }
 
+func TestForgottenHeadersTakeNoRoom(t *testing.T) {
+	f := newFixture(t)
+	params := types.DefaultParams()
+	params.HeaderCache = 2
+	require.NoError(t, f.keeper.Params.Set(f.ctx, params))
+	for _, height := range []uint64{20, 21} {
+		_, err := f.submit(f.chain.Sealed(height, now))
+		require.NoError(t, err)
+	}
+	f.grow()
+	for _, height := range []uint64{30, 31} {
+		_, err := f.submit(f.chain.Sealed(height, now))
+		require.NoError(t, err)
+	}
+	require.Len(t, f.headers(), 2)
+}
+
 func TestARelayedHeaderNeedNotBeFreshButBeSealed(t *testing.T) {
 	f := newFixture(t)
 	response, err := f.submit(f.chain.Sealed(20, now-100_000))

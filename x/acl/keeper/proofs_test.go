@@ -81,7 +81,9 @@ func TestEachReasonForRefusalHasItsOwnCodeAndWritesNothing(t *testing.T) {
 		want   error
 	}{
 		{"unknown host chain", func(r *request) { r.id = 1 }, types.ErrUnknownHostChain},
-		{"no handles", func(r *request) { r.handles = nil }, types.ErrMalformedProof},
+		{"no handles", func(r *request) {
+			r.handles, r.proof.Acl.Storage, r.proof.Registry.Storage = nil, nil, nil
+		}, types.ErrMalformedProof},
 		{"too many handles", func(r *request) { r.handles = make([][32]byte, 9) }, types.ErrMalformedProof},
 		{"a handle twice", func(r *request) { r.handles = words(f.one, f.one) }, types.ErrMalformedProof},
 		{"a handle of another chain", func(r *request) { r.handles = words(f.one, foreign) }, types.ErrForeignHandle},
@@ -92,13 +94,9 @@ func TestEachReasonForRefusalHasItsOwnCodeAndWritesNothing(t *testing.T) {
 			r.proof.Acl.Storage = append(r.proof.Acl.Storage, types.StorageProof{})
 		}, types.ErrMalformedProof},
 		{"no storage proof in the registry", func(r *request) { r.proof.Registry.Storage = nil }, types.ErrMalformedProof},
-		{"larger than allowed", func(r *request) {
-			r.proof.Acl.AccountNodes = append(slices.Clone(r.proof.Acl.AccountNodes), make([]byte, types.DefaultParams().MaxProofBytes))
-		}, types.ErrMalformedProof},
 
 		{"no header", func(r *request) { r.proof.Header = nil }, types.ErrMalformedHeader},
 		{"header of another form", func(r *request) { r.proof.Header = append(r.proof.Header, 0) }, types.ErrMalformedHeader},
-		{"header too large", func(r *request) { r.proof.Header = make([]byte, qbft.MaxHeaderSize+1) }, types.ErrMalformedHeader},
 		{"header sealed by fewer than a quorum", func(r *request) { r.proof.Header = acltest.Seal(c.Header(20, now), 0, v, v[:2]) }, types.ErrNoQuorum},
 		{"header sealed by strangers", func(r *request) { r.proof.Header = acltest.Seal(c.Header(20, now), 0, v, strangers) }, types.ErrStranger},
 		{"header with a list of strangers", func(r *request) {
@@ -250,6 +248,31 @@ func TestAPausedHostChainIsRefusedUntilItIsResumed(t *testing.T) {
 		} else {
 			require.NoError(t, err)
 		}
+	}
+}
+
+func TestGovernanceBoundsTheSizeOfHeadersAndProofs(t *testing.T) {
+	f := newFixture(t)
+	proof := f.fresh(20, f.one)
+	size := len(proof.Header)
+	for _, account := range []types.AccountProof{proof.Acl, proof.Registry} {
+		for _, node := range append(slices.Clone(account.AccountNodes), account.Storage[0].Nodes...) {
+			size += len(node)
+		}
+	}
+	for _, c := range []struct {
+		header, proof int
+		want          error
+	}{
+		{len(proof.Header) - 1, size, types.ErrMalformedHeader},
+		{len(proof.Header), size - 1, types.ErrMalformedProof},
+		{len(proof.Header), size, nil},
+	} {
+		params := types.DefaultParams()
+		params.MaxHeaderBytes, params.MaxProofBytes = uint32(c.header), uint32(c.proof)
+		require.NoError(t, f.keeper.Params.Set(f.ctx, params))
+		_, err := f.keeper.VerifyPublicDecryption(f.ctx, 31337, proof, words(f.one), nil)
+		require.ErrorIs(t, err, c.want)
 	}
 }
 

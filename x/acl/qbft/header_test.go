@@ -239,6 +239,7 @@ func TestMalformedHeadersAreRefused(t *testing.T) {
 	t.Run("too large", func(t *testing.T) {
 		_, err := qbft.DecodeHeader(make([]byte, qbft.MaxHeaderSize+1))
 		require.ErrorIs(t, err, qbft.ErrMalformed)
+		require.ErrorContains(t, err, "want at most 16384", "for its size, before anything is copied")
 	})
 }
 
