@@ -1,6 +1,7 @@
 package party
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -40,5 +41,23 @@ type Config struct {
 	Log       *slog.Logger
 }
 
-// parameters resolves a key's parameter set.
-func parameters(name string) (tfhe.Parameters, error) { return tfhe.ByName(name) }
+// Key sets by the name under which the chain records them: what is generated,
+// and under which TFHE-rs parameters.
+const (
+	// ProductionPKE is the compact public key of fhEVM's production parameters,
+	// with the secret keys behind it.
+	ProductionPKE = "production-pke"
+	// TestPKE is the same in small dimensions without security.
+	TestPKE = "insecure-test-pke"
+)
+
+// parameters resolves the name of a key set.
+func parameters(name string) (tfhe.Parameters, error) {
+	switch name {
+	case ProductionPKE:
+		return tfhe.Production(), nil
+	case TestPKE:
+		return tfhe.Test(), nil
+	}
+	return tfhe.Parameters{}, fmt.Errorf("%q: %w", name, tfhe.ErrUnknownParameters)
+}
