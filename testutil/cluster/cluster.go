@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +29,10 @@ type Config struct {
 	// Faults are the faulty parties, by index 1..n. More than ⌊(n−1)/3⌋ are
 	// accepted: decryption then fails, or goes on until its context ends.
 	Faults map[int]Fault
+	// Linger is how long each party goes on listening once it has a value, so that
+	// late shares still name who sent wrong ones (default 100 ms). It is no part of
+	// Result.Online.
+	Linger time.Duration
 	// Log takes life-cycle messages of the network (default: discarded).
 	Log *slog.Logger
 }
@@ -75,6 +80,9 @@ func connectParties(ctx context.Context, cfg Config, p tfhe.Parameters, random i
 	n := cfg.Parties
 	if err := mpc.CheckParties(n, sharing.Threshold(n), 1); err != nil {
 		return nil, err
+	}
+	if cfg.Linger == 0 {
+		cfg.Linger = 100 * time.Millisecond
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

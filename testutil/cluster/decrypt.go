@@ -20,9 +20,8 @@ import (
 	"github.com/tkms-network/tkms/testutil/dealer"
 )
 
-// linger is how long the parties go on listening after a result, so that late
-// shares still name who sent wrong ones.
-const linger = 50 * time.Millisecond
+// grace is how long parties without a value are waited for once n−t have it.
+const grace = 5 * time.Second
 
 // ErrNoAgreement reports that fewer than n−t parties came to one value.
 var ErrNoAgreement = errors.New("cluster: too few parties agree on a value")
@@ -73,7 +72,8 @@ type Result struct {
 	// had the value.
 	Offline, Online time.Duration
 	// Agreed are the parties that came to this value. Culprits were named by more
-	// than t parties for wrong messages. Absent were heard by t parties at most.
+	// than t parties for wrong messages. Absent were heard by t parties at most
+	// before these stopped listening: silent, or late.
 	Agreed, Culprits, Absent sharing.Parties
 	// BytesSent is the most that one party wrote to its links.
 	BytesSent int64
@@ -193,14 +193,14 @@ func (c *Cluster) runOnline(ctx context.Context, id mpc.Digest, i int, m *observ
 	closed := func() {
 		events <- event{party: self, ended: true, culprits: m.Culprits(), heardFrom: m.heard}
 	}
-	err := c.net.nodes[i].router.Run(ctx, session.ID(id), machine, session.WithLinger(linger, done, closed))
+	err := c.net.nodes[i].router.Run(ctx, session.ID(id), machine, session.WithLinger(c.cfg.Linger, done, closed))
 	if err != nil {
 		events <- event{party: self, ended: true, err: err}
 	}
 }
 
 // gather waits until all parties have ended. Once n−t parties have one value, the
-// others get as long as these linger.
+// others are given a grace to end too.
 func (c *Cluster) gather(cancel func(), events <-chan event, ciphertext *tfhe.Ciphertext, start time.Time, result *Result) error {
 	n, t := c.code.N(), c.code.T()
 	views := map[string]sharing.Parties{}
@@ -215,7 +215,7 @@ func (c *Cluster) gather(cancel func(), events <-chan event, ciphertext *tfhe.Ci
 			views[view] = views[view].With(e.party)
 			if values == nil && views[view].Count() >= n-t {
 				values, result.Online = e.values, e.at.Sub(start)
-				time.AfterFunc(linger, cancel)
+				defer time.AfterFunc(grace, cancel).Stop()
 			}
 			continue
 		case e.err != nil:
