@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -57,6 +58,9 @@ func open(t *testing.T, code *sharing.Code, degree int, k uint, vectors [][]uint
 func TestDrawsAreSharingsOfTheRightKind(t *testing.T) {
 	for _, s := range settings {
 		for _, k := range []uint{5, 17, 32, 33, 64} {
+			if s.n > 7 && k > 17 {
+				continue // the same code, slowly
+			}
 			t.Run(fmt.Sprintf("n=%d,d=%d,k=%d", s.n, s.d, k), func(t *testing.T) {
 				sources := mpctest.Sources(t, s.n, s.d, 1, mpctest.Epoch)
 				code := sources[1].Code()
@@ -152,6 +156,44 @@ func TestPositionsBeyondTheStreamAreRefused(t *testing.T) {
 		if err := s.DrawZero(prss.Address{K: 64, First: first}, v.Integers[0]); !errors.Is(err, prss.ErrRange) {
 			t.Errorf("first %d: %v", first, err)
 		}
+	}
+}
+
+func TestASourceServesManyGoroutines(t *testing.T) {
+	s := mpctest.Sources(t, 4, 4, 3, mpctest.Epoch)[1]
+	results := make([][]uint64, 8)
+	var wait sync.WaitGroup
+	for i := range results {
+		wait.Go(func() {
+			results[i] = make([]uint64, 4*items)
+			for k := uint(1); k <= 17; k++ {
+				if err := s.Draw(prss.Address{Kind: "bit", K: k}, prss.Vectors{Integers: results[i : i+1]}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	for _, r := range results {
+		if !slices.Equal(r, results[0]) {
+			t.Fatal("draws differ")
+		}
+	}
+}
+
+func TestAnErasedSourceDrawsSomethingElse(t *testing.T) {
+	s := mpctest.Sources(t, 4, 4, 3, mpctest.Epoch)[1]
+	draw := func() []uint64 {
+		v := make([]uint64, 4)
+		if err := s.Draw(prss.Address{Kind: "bit", K: 64}, prss.Vectors{Integers: [][]uint64{v}}); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	before := draw()
+	s.Zero()
+	if slices.Equal(before, draw()) {
+		t.Error("the expanded keys are still there")
 	}
 }
 
@@ -337,6 +379,33 @@ func FuzzUnmarshal(f *testing.F) {
 			}
 		} else if !errors.Is(err, prss.ErrEncoding) {
 			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzSetupReceive(f *testing.F) {
+	contributions, roots := board(f, 4, 0)
+	other, err := prss.NewSetup(contributions[2], roots)
+	if err != nil {
+		f.Fatal(err)
+	}
+	out, err := other.Start()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(2, uint16(0), out[0].Payload)
+	f.Add(3, uint16(1), make([]byte, 96))
+	f.Fuzz(func(t *testing.T, from int, round uint16, payload []byte) {
+		s, err := prss.NewSetup(contributions[1], roots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Receive(from, round, payload)
+		if s.Done() || err != nil && mpc.Culprits(err) != sharing.PartiesOf(from) {
+			t.Fatalf("done=%v, %v", s.Done(), err)
 		}
 	})
 }

@@ -95,6 +95,15 @@ func (s *Source) Self() int { return s.keys.self }
 // Context returns the epoch's or session's id that the values belong to.
 func (s *Source) Context() mpc.Digest { return s.context }
 
+// Zero drops the expanded keys and erases the keys that they came from. A draw
+// afterwards yields values that belong to nobody.
+func (s *Source) Zero() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.streams)
+	s.keys.Zero()
+}
+
 // Address is a run of positions.
 type Address struct {
 	// Kind names what the values are for, K is the ring's k: both are part of the

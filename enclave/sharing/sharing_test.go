@@ -113,6 +113,9 @@ func TestDecodingCorrectsTErrorsAndNamesThem(t *testing.T) {
 	for _, s := range settings {
 		c := code(t, s)
 		for _, k := range []uint{1, 5, 17, 64} {
+			if s.n > 16 && k > 17 {
+				continue // the same code, slowly
+			}
 			for errs := 0; errs <= s.t; errs++ {
 				shares, _ := c.Deal(source(byte(k)), s.t, []uint64{g.Uint64()})
 				points := make([]ring.Elem, s.n+1)

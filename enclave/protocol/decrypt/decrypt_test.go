@@ -15,6 +15,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/testutil/dealer"
 )
@@ -201,6 +202,50 @@ func TestNoiseUpToHalfTheBoundDecryptsWhateverTheMaskIs(t *testing.T) {
 	}
 }
 
+func TestTheMaskedPhasesOfOneBlockAreUniform(t *testing.T) {
+	const count = 1 << 12
+	w := newWorld(t, 4, 4, production)
+	one := w.encrypt([]uint64{3}, 0)
+	machines, _ := w.start(t, repeated{one, count}, w.stock(t, count))
+	vectors := make([][]uint64, 5)
+	network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+		if e.Round == 0 && vectors[e.From] == nil {
+			vectors[e.From] = make([]uint64, 4*count)
+			if err := ring.Unpack(vectors[e.From], e.Payload, production.K); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return only(e)
+	}}
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	values, c := make([]uint64, 4*count), make([]uint64, count)
+	if w.code.OpenAll(values, 1, sharing.AllParties(4), vectors, production.K) >= 0 || w.code.Integers(c, values) >= 0 {
+		t.Fatal("no sharing of integers")
+	}
+	for _, shift := range []uint{0, 5, production.K - 4} { // low, middle and top bits
+		var buckets [16]int
+		for _, x := range c {
+			buckets[x>>shift&15]++
+		}
+		for v, got := range buckets {
+			if d := float64(got) - count/16; d*d > 25*count/16 {
+				t.Errorf("bits %d…: %d comes %d times of %d", shift, v, got, count)
+			}
+		}
+	}
+}
+
+// repeated is the first block of others, many times.
+type repeated struct {
+	*decrypt.LWEs
+	count int
+}
+
+func (r repeated) Len() int                                { return r.count }
+func (r repeated) SwitchedLWE(_ int, k uint, dst []uint32) { r.LWEs.SwitchedLWE(0, k, dst) }
+
 func TestABlockMayTakeItsItemFromAnyBatch(t *testing.T) {
 	w := newWorld(t, 4, dimension, production)
 	want := w.messages(7)
@@ -271,12 +316,27 @@ func TestOnlineCheatsDoNotChangeTheResultAndAreNamed(t *testing.T) {
 		if err := mpctest.FirstError(record.Run(machines, n)); err != nil {
 			t.Fatal(err)
 		}
+		// Offline material for all runs at once: signatures would take most of the time.
+		stock, runs := w.stock(t, 5*2*len(cheats(nil))*7), uint64(0)
+		first, _ := stock[1][0].Range()
+		cut := func() [][]*preproc.Batch {
+			out := make([][]*preproc.Batch, n+1)
+			for i := 1; i <= n; i++ {
+				b, err := stock[i][0].Cut(first+5*runs, 5)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out[i] = []*preproc.Batch{b}
+			}
+			runs++
+			return out
+		}
 		// One cheat, and t at once: the first parties, so that they are in every fast path.
 		for _, evil := range []sharing.Parties{sharing.PartiesOf(2), sharing.AllParties(w.code.T())} {
 			for _, c := range cheats(replay) {
 				for round := -1; round < 6; round++ {
 					want := w.messages(5)
-					machines, got := w.start(t, w.encrypt(want, 1<<56), w.stock(t, 5))
+					machines, got := w.start(t, w.encrypt(want, 1<<56), cut())
 					network := mpctest.Network{Seed: uint64(round + 1), Tap: func(e mpctest.Envelope) []mpctest.Envelope {
 						if evil.Has(e.From) && (round < 0 || int(e.Round) == round) {
 							return c.tap(e)
