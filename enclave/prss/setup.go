@@ -224,6 +224,12 @@ func (s *Setup) compare() error {
 	return nil
 }
 
+// String hides the keys.
+func (s *Setup) String() string { return fmt.Sprintf("prss.Setup(party %d, redacted)", s.own.self) }
+
+// GoString hides the keys.
+func (s *Setup) GoString() string { return s.String() }
+
 // Done reports whether all contributors hold the same keys.
 func (s *Setup) Done() bool { return s.keys != nil && s.checked == s.from }
 

@@ -95,6 +95,12 @@ func (s *Source) Self() int { return s.keys.self }
 // Context returns the epoch's or session's id that the values belong to.
 func (s *Source) Context() mpc.Digest { return s.context }
 
+// String hides the keys.
+func (s *Source) String() string { return fmt.Sprintf("prss.Source(party %d, redacted)", s.keys.self) }
+
+// GoString hides the keys.
+func (s *Source) GoString() string { return s.String() }
+
 // Zero drops the expanded keys and erases the keys that they came from. A draw
 // afterwards yields values that belong to nobody.
 func (s *Source) Zero() {
@@ -306,6 +312,16 @@ func (k *reader) words(count, width, at, perItem int, ringK uint) []uint64 {
 			for j := range dst {
 				dst[j] = binary.LittleEndian.Uint64(src[8*j:])
 			}
+		}
+		return out
+	}
+	if width == 4 { // the coordinates of an element, by far the most words
+		for i := range count {
+			src := k.bytes[4*(i*perItem+at):][:16]
+			lo, hi := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:])
+			dst := out[4*i:][:4]
+			dst[0], dst[1] = lo&(1<<32-1), lo>>32
+			dst[2], dst[3] = hi&(1<<32-1), hi>>32
 		}
 		return out
 	}

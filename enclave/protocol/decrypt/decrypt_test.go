@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -42,14 +43,20 @@ type world struct {
 
 func newWorld(t testing.TB, n, dim int, shape preproc.Shape) *world {
 	t.Helper()
-	w := &world{n: n, shape: shape, sources: mpctest.Sources(t, n, 4, 3, mpctest.Epoch), identities: mpctest.Identities(t, n),
+	return newWorldOver(t, n, 4, dim, shape)
+}
+
+// newWorldOver works over the ring of extension degree d.
+func newWorldOver(t testing.TB, n, d, dim int, shape preproc.Shape) *world {
+	t.Helper()
+	w := &world{n: n, shape: shape, sources: mpctest.Sources(t, n, d, 3, mpctest.Epoch), identities: mpctest.Identities(t, n),
 		random: rand.New(rand.NewPCG(uint64(n), uint64(dim)))}
 	w.code = w.sources[1].Code()
 	w.secret = make([]uint64, dim)
 	for i := range w.secret {
 		w.secret[i] = w.random.Uint64() & 1
 	}
-	shares, err := dealer.Deal(rand.NewChaCha8([32]byte{1}), n, w.code.T(), 4, w.secret)
+	shares, err := dealer.Deal(rand.NewChaCha8([32]byte{1}), n, w.code.T(), d, w.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +179,26 @@ func TestDecryptionGivesTheTopBits(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+func TestDecryptionWorksOverTheRingOfDegree5(t *testing.T) {
+	for _, shape := range []preproc.Shape{production, {K: 24, W: 5}} {
+		w := newWorldOver(t, 4, 5, 64, shape)
+		want := w.messages(9)
+		machines, got := w.start(t, w.encrypt(want, 1<<56), w.stock(t, len(want)))
+		network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			if e.From == 1 {
+				e.Payload[1] ^= 2
+			}
+			return only(e)
+		}}
+		if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got[3].Values(), want) || got[3].Culprits() != sharing.PartiesOf(1) {
+			t.Fatalf("%v, not %v; culprits %v", got[3].Values(), want, got[3].Culprits())
 		}
 	}
 }
@@ -501,8 +528,11 @@ func TestKeyShareOfAnotherKeyIsNoticed(t *testing.T) {
 
 func TestSecretsDoNotShowThemselves(t *testing.T) {
 	w := newWorld(t, 4, 64, production)
-	if s := fmt.Sprintf("%v %+v %#v", w.keys[1], w.keys[1], w.keys[1]); len(s) > 150 {
-		t.Error(s)
+	_, m := w.start(t, w.encrypt(w.messages(1), 0), w.stock(t, 1))
+	for _, v := range []any{w.keys[1], m[1]} {
+		if s := fmt.Sprintf("%v %+v %#v", v, v, v); len(s) > 200 || strings.Count(s, "redacted") != 3 {
+			t.Error(s)
+		}
 	}
 }
 

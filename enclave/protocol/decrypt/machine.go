@@ -267,6 +267,14 @@ func (m *Machine) erase() {
 	m.bits, m.products = nil, nil
 }
 
+// String hides the shares.
+func (m *Machine) String() string {
+	return fmt.Sprintf("decrypt.Machine(%d blocks, redacted)", m.count)
+}
+
+// GoString hides the shares.
+func (m *Machine) GoString() string { return m.String() }
+
 // Done reports whether the values are known.
 func (m *Machine) Done() bool { return m.values != nil }
 

@@ -64,6 +64,12 @@ func (e *Encryption) next(round int, values []uint64) ([]uint64, error) {
 	return out, nil
 }
 
+// String hides the key.
+func (e *Encryption) String() string { return "keygen.Encryption(redacted)" }
+
+// GoString hides the key.
+func (e *Encryption) GoString() string { return e.String() }
+
 // LWEs returns the ciphertexts, N mask coefficients and the body each, nil before
 // Done.
 func (e *Encryption) LWEs() []uint64 { return e.lwes }

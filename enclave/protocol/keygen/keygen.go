@@ -153,6 +153,12 @@ func (o *Opening) bodyShares() ([]uint64, error) {
 	return out, nil
 }
 
+// String hides the key.
+func (o *Opening) String() string { return "keygen.Opening(redacted)" }
+
+// GoString hides the key.
+func (o *Opening) GoString() string { return o.String() }
+
 // Share returns the party's key share, nil before Done.
 func (o *Opening) Share() *KeyShare {
 	if !o.done {

@@ -371,6 +371,14 @@ func (m *Machine) verdict() error {
 	return nil
 }
 
+// String hides the material.
+func (m *Machine) String() string {
+	return fmt.Sprintf("preproc.Machine(%d sections, redacted)", len(m.Sections))
+}
+
+// GoString hides the material.
+func (m *Machine) GoString() string { return m.String() }
+
 // Done reports whether the material may be used.
 func (m *Machine) Done() bool { return m.done }
 

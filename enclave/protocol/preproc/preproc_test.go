@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -455,8 +456,14 @@ func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 	if _, err := whole[1].Cut(100, 1); !errors.Is(err, preproc.ErrSpent) {
 		t.Error(err)
 	}
-	if s := fmt.Sprintf("%v %+v %#v", whole[2], whole[2], whole[2]); len(s) > 200 {
-		t.Errorf("shows %s", s)
+	m, err := preproc.New(preproc.Config{Source: c.sources[1], From: sharing.AllParties(4), Identity: c.identities[1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{whole[2], *whole[2].Product(0), m, c.sources[1], c.identities[1]} {
+		if s := fmt.Sprintf("%v %+v %#v", v, v, v); len(s) > 200 || strings.Count(s, "redacted") != 3 {
+			t.Errorf("shows %s", s)
+		}
 	}
 }
 

@@ -83,6 +83,15 @@ type Material struct {
 	Y, Z [][]uint64
 }
 
+// String hides the shares.
+func (Material) String() string { return "preproc.Material(redacted)" }
+
+// GoString hides the shares.
+func (Material) GoString() string { return "preproc.Material(redacted)" }
+
+// MarshalJSON hides the shares.
+func (Material) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`), nil }
+
 // Zero erases the material.
 func (m *Material) Zero() {
 	clear(m.Bits)
