@@ -1,7 +1,6 @@
 package mpctest
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -18,7 +17,7 @@ func Keys(t testing.TB, n int, seed byte) []*prss.Keys {
 	t.Helper()
 	threshold := sharing.Threshold(n)
 	contributions, roots := make([]*prss.Contribution, n+1), map[int]mpc.Digest{}
-	random := rand.NewChaCha8([32]byte{seed})
+	random := Random(uint64(seed))
 	for i := 1; i <= n; i++ {
 		c, err := prss.NewContribution(random, Epoch, i, n, threshold)
 		if err != nil {

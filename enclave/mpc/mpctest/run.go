@@ -4,8 +4,9 @@
 package mpctest
 
 import (
+	"crypto/sha3"
+	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 )
@@ -34,7 +35,7 @@ type Network struct {
 	Rounds   int
 
 	queue, late []Envelope
-	random      *rand.Rand
+	random      *sha3.SHAKE
 	errs        map[int]error
 	machines    map[int]mpc.Machine
 }
@@ -43,7 +44,7 @@ type Network struct {
 // left. A machine whose Start or Receive fails gets no more messages; the errors
 // are returned by party. Parties without a machine swallow what they are sent.
 func (n *Network) Run(machines map[int]mpc.Machine, parties int) map[int]error {
-	n.random = rand.New(rand.NewPCG(n.Seed, 0x746b6d73))
+	n.random = Random(n.Seed)
 	n.errs, n.machines = map[int]error{}, machines
 	if n.Bytes == nil {
 		n.Bytes = map[int]int{}
@@ -79,7 +80,9 @@ func (n *Network) next() Envelope {
 		n.queue = n.queue[1:]
 		return e
 	}
-	i := n.random.IntN(len(n.queue))
+	var word [8]byte
+	_, _ = n.random.Read(word[:]) // never fails
+	i := int(binary.LittleEndian.Uint64(word[:]) % uint64(len(n.queue)))
 	e := n.queue[i]
 	n.queue[i] = n.queue[len(n.queue)-1]
 	n.queue = n.queue[:len(n.queue)-1]
@@ -112,6 +115,13 @@ func (n *Network) take(from, parties int, out []mpc.Message, err error) {
 			}
 		}
 	}
+}
+
+// Random returns the reproducible bytes of a seed.
+func Random(seed uint64) *sha3.SHAKE {
+	s := sha3.NewSHAKE128()
+	_, _ = s.Write(binary.BigEndian.AppendUint64([]byte("mpctest"), seed)) // never fails
+	return s
 }
 
 // FirstError returns one of errs with its party, or nil.

@@ -1,0 +1,45 @@
+package preproc
+
+import (
+	"fmt"
+
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/ring"
+)
+
+// Rebuild returns a party's shares of sections from its own keys and the values
+// that the others opened. The caller has opened from peers of which t+1 sent
+// equal digests of it: Rebuild can tell a malformed one only.
+func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material, error) {
+	total := 0
+	for _, s := range sections {
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+		total += s.openedLen()
+	}
+	if len(opened) != total {
+		return nil, fmt.Errorf("%w: opened values have %d bytes, not %d", ErrEncoding, len(opened), total)
+	}
+	out := make([]Material, len(sections))
+	for a, s := range sections {
+		material, _, err := s.generate(source)
+		if err != nil {
+			return nil, err
+		}
+		values := make([][]uint64, s.openings())
+		size := ring.PackedLen(s.Count, s.K)
+		for q := range values {
+			values[q] = make([]uint64, s.Count)
+			if err := ring.Unpack(values[q], opened[:size], s.K); err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+			}
+			opened = opened[size:]
+		}
+		if bad := s.finish(&material, source.Code().Degree(), values); bad >= 0 {
+			return nil, fmt.Errorf("%w: opened value %d of section %d is odd", ErrEncoding, bad, a)
+		}
+		out[a] = material
+	}
+	return out, nil
+}
