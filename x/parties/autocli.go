@@ -47,9 +47,10 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					RpcMethod: "RegisterParty", Use: "register",
 					Short: "Register a party, or renew it with a new attestation document",
 					Long: "Register a party, or renew it with a new attestation document.\n\n" +
-						"All fields come from the party: `tkms-party register` prints them. Bytes are base64.",
+						"All fields come from the party's enclave; the document must vouch for the others.\n" +
+						"Bytes are given as hex, base64 or the name of a file.",
 					Example: "tkmsd tx parties register --from operator1 --gas auto --gas-adjustment 1.3 \\\n" +
-						"  --moniker party1 --tee-type nitro --evidence \"$(base64 -w0 document.cbor)\" \\\n" +
+						"  --moniker party1 --tee-type nitro --evidence document.cbor \\\n" +
 						"  --signing-key … --session-key … --tls-key-hash … --encryption-key … \\\n" +
 						"  --peer-address party1.example:7700 --vault-url https://party1.example \\\n" +
 						"  --seal-policy-hash … --trusted-height 100 --trusted-hash … --recent-height 120 --recent-hash …",

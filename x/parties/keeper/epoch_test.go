@@ -132,10 +132,7 @@ func TestAnAbsentMemberIsExcludedAndComesBackByItself(t *testing.T) {
 	_, _, err := f.keeper.MemberByAccount(f.ctx, id, mustAddress(t, f, members[3].Account))
 	require.NoError(t, err)
 
-	_, err = f.messages.Ready(f.ctx, &types.MsgReady{
-		Account: members[3].Account, EpochId: id, Generation: epoch.Generation, Digest: f.secret("", "transcript"),
-	})
-	require.NoError(t, err)
+	require.NoError(t, f.ready(members[3], id))
 	f.blocks(4)
 	after := f.epoch(id)
 	require.Empty(t, after.Excluded())

@@ -243,6 +243,12 @@ func (f *fixture) report(reporter types.Party, epoch uint64, indices ...uint32) 
 	return err
 }
 
+func (f *fixture) ready(member types.Party, epoch uint64) error {
+	digest := types.ReadyDigest(f.secret("", "transcript"), f.epoch(epoch).Generation)
+	_, err := f.messages.Ready(f.ctx, &types.MsgReady{Account: member.Account, EpochId: epoch, Digest: digest[:]})
+	return err
+}
+
 // export returns the whole state, for comparison.
 func (f *fixture) export() string {
 	f.t.Helper()

@@ -30,18 +30,18 @@ func busy(t *testing.T) (*fixture, []types.Party, uint64) {
 		require.NoError(t, f.confirm(member, id, 1))
 	}
 	f.blocks(1)
-	_, err := f.messages.RemoveParty(f.ctx, &types.MsgRemoveParty{Authority: address(t, "authority"), PartyId: 8})
-	require.NoError(t, err)
+	// One of the epoch that serves, and one of the epoch that failed.
+	for _, removed := range []uint64{8, 1} {
+		_, err := f.messages.RemoveParty(f.ctx, &types.MsgRemoveParty{Authority: address(t, "authority"), PartyId: removed})
+		require.NoError(t, err)
+	}
 	for _, member := range members[:3] {
 		require.NoError(t, f.report(member, id, 6))
 	}
 	f.blocks(11)
 	epoch := f.epoch(id)
 	require.Equal(t, []uint32{6, 7}, epoch.Excluded())
-	_, err = f.messages.Ready(f.ctx, &types.MsgReady{
-		Account: members[5].Account, EpochId: id, Generation: epoch.Generation, Digest: f.secret("", "transcript"),
-	})
-	require.NoError(t, err)
+	require.NoError(t, f.ready(members[5], id))
 	require.NoError(t, f.report(members[0], id, 2))
 	require.NoError(t, f.keeper.PartyTxAllowed(f.ctx, mustAddress(t, f, members[0].Account)))
 	require.NoError(t, f.keeper.RecordContribution(f.ctx, members[4].Id))

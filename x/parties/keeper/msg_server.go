@@ -158,7 +158,7 @@ func (s msgServer) Ready(ctx context.Context, msg *types.MsgReady) (*types.MsgRe
 	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
 	return &types.MsgReadyResponse{}, s.withMember(ctx, msg.Account, msg.EpochId,
 		func(epoch *types.Epoch, member types.Member) error {
-			if err := epoch.Ready(member.Index, msg.Generation, msg.Digest, height, params); err != nil {
+			if err := epoch.Ready(member.Index, msg.Digest, height, params); err != nil {
 				return err
 			}
 			return emit(ctx, &types.EventMemberReady{EpochId: epoch.Id, Index: member.Index})

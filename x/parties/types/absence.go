@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	errorsmod "cosmossdk.io/errors"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
 )
 
 // maxReadyDoublings bounds the delay that a member who comes and goes earns.
@@ -60,18 +62,23 @@ func (e *Epoch) Report(reporter, generation uint32, indices []uint32, height int
 	return nil
 }
 
-// Ready takes the word of an excluded member that it takes part again, holding
-// the transcript of the set-up. Of a member that is not excluded it voids the
+// ReadyDigest is what a member shows to be counted again: SHA-256 over the domain
+// "tkms/v1/ready", the transcript and the generation as 8 bytes big-endian, each
+// with its length before it. It is fresh by the generation: a message that was
+// long under way, or a store of another set-up, brings nobody back.
+func ReadyDigest(transcript []byte, generation uint32) [DigestSize]byte {
+	return mpc.Hash("tkms/v1/ready", transcript, mpc.Uint64(uint64(generation)))
+}
+
+// Ready takes the word of an excluded member that it takes part again, with the
+// ReadyDigest of the epoch as it is. Of a member that is not excluded it voids the
 // reports, as any of its messages does.
-func (e *Epoch) Ready(index, generation uint32, transcript []byte, height int64, params Params) error {
+func (e *Epoch) Ready(index uint32, digest []byte, height int64, params Params) error {
 	if !e.Serving() {
 		return ErrWrongStatus.Wrap("no epoch to be ready for")
 	}
-	if generation != e.Generation {
-		return ErrOldGeneration
-	}
-	if !bytes.Equal(transcript, e.Transcript) {
-		return ErrTranscriptMismatch
+	if want := ReadyDigest(e.Transcript, e.Generation); !bytes.Equal(digest, want[:]) {
+		return ErrReadyDigest
 	}
 	if !e.IsExcluded(index) {
 		e.Seen(index, height, params)

@@ -11,6 +11,11 @@ func report(t *testing.T, epoch *Epoch, height int64, reporter uint32, absent ..
 	require.NoError(t, epoch.Report(reporter, epoch.Generation, absent, height))
 }
 
+func readyDigest(transcript byte, generation uint32) []byte {
+	sum := ReadyDigest(digest(transcript), generation)
+	return sum[:]
+}
+
 func TestTPlusOneStandingReportsExcludeAfterAbsenceBlocks(t *testing.T) {
 	epoch := setUp(t, 4)
 	report(t, epoch, 200, 1, 3)
@@ -127,10 +132,11 @@ func TestReadyCountsSomeBlocksLaterAndChangesTheGeneration(t *testing.T) {
 	report(t, epoch, 200, 1, 3)
 	report(t, epoch, 200, 2, 3)
 	advance(t, epoch, 220, EPOCH_STATUS_ACTIVE)
-	require.ErrorIs(t, epoch.Ready(3, 1, digest(9), 230, params), ErrOldGeneration)
-	require.ErrorIs(t, epoch.Ready(3, 2, digest(8), 230, params), ErrTranscriptMismatch)
-	require.NoError(t, epoch.Ready(3, 2, digest(9), 230, params))
-	require.NoError(t, epoch.Ready(3, 2, digest(9), 233, params), "repeating it does not start the wait anew")
+	require.ErrorIs(t, epoch.Ready(3, readyDigest(9, 1), 230, params), ErrReadyDigest, "an old generation")
+	require.ErrorIs(t, epoch.Ready(3, readyDigest(8, 2), 230, params), ErrReadyDigest, "another set-up")
+	require.ErrorIs(t, epoch.Ready(3, digest(9), 230, params), ErrReadyDigest, "the transcript that everybody can read")
+	require.NoError(t, epoch.Ready(3, readyDigest(9, 2), 230, params))
+	require.NoError(t, epoch.Ready(3, readyDigest(9, 2), 233, params), "repeating it does not start the wait anew")
 	require.Empty(t, advance(t, epoch, 234, EPOCH_STATUS_ACTIVE))
 	require.Equal(t, []Change{{Index: 3}}, advance(t, epoch, 235, EPOCH_STATUS_ACTIVE))
 	require.Empty(t, epoch.Excluded())
@@ -146,7 +152,7 @@ func TestAMemberThatComesAndGoesWaitsLonger(t *testing.T) {
 		report(t, epoch, height, 2, 3)
 		height += 20
 		require.Len(t, advance(t, epoch, height, EPOCH_STATUS_ACTIVE), 1)
-		require.NoError(t, epoch.Ready(3, epoch.Generation, digest(9), height, params))
+		require.NoError(t, epoch.Ready(3, readyDigest(9, epoch.Generation), height, params))
 		require.Empty(t, advance(t, epoch, height+wait-1, EPOCH_STATUS_ACTIVE))
 		height += wait
 		require.Len(t, advance(t, epoch, height, EPOCH_STATUS_ACTIVE), 1)
@@ -157,10 +163,10 @@ func TestReadyOfAMemberThatCountsVoidsReports(t *testing.T) {
 	epoch := setUp(t, 4)
 	report(t, epoch, 200, 1, 3)
 	report(t, epoch, 200, 2, 3)
-	require.NoError(t, epoch.Ready(3, 1, digest(9), 210, testParams()))
+	require.NoError(t, epoch.Ready(3, readyDigest(9, 1), 210, testParams()))
 	require.Empty(t, advance(t, epoch, 220, EPOCH_STATUS_ACTIVE))
 	require.Equal(t, uint32(1), epoch.Generation)
-	require.ErrorIs(t, newEpoch(t, 4).Ready(3, 0, digest(9), 210, testParams()), ErrWrongStatus)
+	require.ErrorIs(t, newEpoch(t, 4).Ready(3, readyDigest(9, 0), 210, testParams()), ErrWrongStatus)
 }
 
 func TestRemovalFromAServingEpochExcludesUpToTMembers(t *testing.T) {
@@ -178,7 +184,7 @@ func TestRemovalFromAServingEpochExcludesUpToTMembers(t *testing.T) {
 	report(t, epoch, 300, 1, 3)
 	report(t, epoch, 300, 2, 3)
 	advance(t, epoch, 320, EPOCH_STATUS_ACTIVE)
-	require.NoError(t, epoch.Ready(3, 2, digest(9), 321, testParams()))
+	require.NoError(t, epoch.Ready(3, readyDigest(9, 2), 321, testParams()))
 	_, err = epoch.Remove(3, 322)
 	require.NoError(t, err)
 	require.Empty(t, advance(t, epoch, 400, EPOCH_STATUS_ACTIVE))

@@ -269,7 +269,8 @@ func act(random *rand.Rand, epoch *Epoch, parties []Party, height int64, params 
 		}
 		_ = epoch.Report(index, epoch.Generation, absent, height)
 	case 9:
-		_ = epoch.Ready(index, epoch.Generation, epoch.Transcript, height, params)
+		sum := ReadyDigest(epoch.Transcript, epoch.Generation)
+		_ = epoch.Ready(index, sum[:], height, params)
 	case 10:
 		epoch.Seen(index, height, params)
 	case 11:

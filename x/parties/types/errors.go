@@ -24,7 +24,7 @@ var (
 	ErrConflictingEntry   = errorsmod.Register(ModuleName, 17, "the member posted another digest in this attempt")
 	ErrOldGeneration      = errorsmod.Register(ModuleName, 18, "the excluded set has changed: read the epoch again")
 	ErrExcluded           = errorsmod.Register(ModuleName, 19, "the member is excluded")
-	ErrTranscriptMismatch = errorsmod.Register(ModuleName, 20, "not the transcript of the epoch's set-up")
+	ErrReadyDigest        = errorsmod.Register(ModuleName, 20, "not the digest of the epoch's transcript and present generation")
 	ErrRateLimited        = errorsmod.Register(ModuleName, 21, "the party's free transactions of this window are used up")
 	ErrTooManyExcluded    = errorsmod.Register(ModuleName, 22, "t members are excluded already")
 	ErrSimulated          = errorsmod.Register(ModuleName, 23, "only genesis can allow simulated enclave devices")
