@@ -137,7 +137,7 @@ func (c *Chain) execute(ctx context.Context, evm *vm.EVM, statedb *state.StateDB
 			break
 		}
 		tx := lazy.Resolve()
-		if tx == nil || tx.Gas() > pool.Available(false) {
+		if tx == nil {
 			queue.Pop()
 			continue
 		}

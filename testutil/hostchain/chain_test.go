@@ -2,6 +2,7 @@ package hostchain
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"math/big"
 	"slices"
 	"testing"
@@ -96,6 +97,17 @@ func TestForgedHeadersAreRefusedAndUnusualOnesAreNot(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnknownForgery)
 	_, err = chain.Forge(api.Subquorum, 1_000_000)
 	require.ErrorIs(t, err, ErrUnknownBlock)
+}
+
+func TestRepeatedAndForeignSealsAreRefusedEvenBesideAQuorum(t *testing.T) {
+	chain := newTestChain(t, nil)
+	header, keys := chain.Head(), chain.validators[:3:3]
+	for name, extra := range map[string]*ecdsa.PrivateKey{"repeated": keys[0], "foreign": mallory} {
+		sealed, err := seal(header, chain.Validators(), append(keys, extra))
+		require.NoError(t, err)
+		require.ErrorIs(t, VerifySeals(sealed, chain.Validators()), ErrSeals, name)
+	}
+	require.ErrorIs(t, VerifySeals(header, nil), ErrSeals)
 }
 
 // oldShare returns how many sealers of a header belong to set.
