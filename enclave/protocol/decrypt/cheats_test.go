@@ -2,6 +2,7 @@ package decrypt_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -168,6 +169,30 @@ func TestKeyShareOfAnotherKeyIsNoticed(t *testing.T) {
 	for i := 1; i <= 4; i++ { // party 3 too learns that its share is damaged
 		if !got[i].Done() || got[i].Culprits() != sharing.PartiesOf(3) {
 			t.Errorf("party %d: done=%v, names %v", i, got[i].Done(), got[i].Culprits())
+		}
+	}
+}
+
+func TestAKeyThatIsNoIntegerIsNoticed(t *testing.T) {
+	w := newWorld(t, 4, 64, production)
+	shares, err := dealer.Deal(rand.NewChaCha8([32]byte{2}), 4, 1, 4, w.secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range shares { // everybody's share of s + Y
+		for j := 1; j < len(s); j += 4 {
+			s[j]++
+		}
+		if w.keys[i+1], err = decrypt.NewKey(w.code, production, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	machines, got := w.start(t, w.encrypt(w.messages(2), 0), w.stock(t, 2))
+	var network mpctest.Network
+	errs := network.Run(machines, 4)
+	for i := 1; i <= 4; i++ {
+		if !errors.Is(errs[i], decrypt.ErrInconsistent) || got[i].Done() {
+			t.Errorf("party %d: done=%v, %v", i, got[i].Done(), errs[i])
 		}
 	}
 }

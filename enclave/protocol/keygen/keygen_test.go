@@ -326,6 +326,32 @@ func TestStageBCheatsAreNamedAndDoNotChangeTheKey(t *testing.T) {
 	}
 }
 
+func TestAnOpeningThatIsNoIntegerIsNoticed(t *testing.T) {
+	w := newWorld(t, 4)
+	stageA := w.generate(t, tiny)
+	machines := map[int]mpc.Machine{}
+	for i := 1; i <= 4; i++ {
+		key := slices.Clone(stageA[i].Material()[keygen.Compute].Bits)
+		key[1]++ // everybody's share of s + Y
+		c := keygen.EncryptionConfig{Code: w.code, Self: i, Key: key, Mask: slices.Repeat([]uint64{1}, 48), Messages: []uint64{0}, Noise: make([]uint64, 4)}
+		m, err := keygen.NewEncryption(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines[i] = m
+		c.Mask = c.Mask[1:]
+		if _, err := keygen.NewEncryption(c); !errors.Is(err, keygen.ErrMaterial) {
+			t.Error(err)
+		}
+	}
+	var network mpctest.Network
+	for i, err := range network.Run(machines, 4) {
+		if !errors.Is(err, keygen.ErrInconsistent) || machines[i].Done() {
+			t.Errorf("party %d: %v", i, err)
+		}
+	}
+}
+
 func TestNothingIsOpenedWithoutTheDigestOnTheChain(t *testing.T) {
 	w := newWorld(t, 4)
 	stageA := w.generate(t, tiny)

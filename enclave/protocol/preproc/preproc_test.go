@@ -11,6 +11,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -300,6 +301,50 @@ func TestASlowHonestPartyAndACheatDoNotGetAnUnverifiedBatchUsed(t *testing.T) {
 					t.Errorf("n=%d: party %d: done=%v, %v", n, i, got[i].Done(), errs[i])
 				}
 			}
+		}
+	}
+}
+
+func TestImpossibleValuesAreRefusedEvenIfEveryVectorIsACodeword(t *testing.T) {
+	// With one party of four excluded, three points are always on a polynomial of
+	// degree 2, so a cheat chooses what a bit's v opens to.
+	c := newCluster(t, 4)
+	from := sharing.PartiesOf(1, 2, 4)
+	code := c.sources[1].Code()
+	r := code.Ring()
+	section := []preproc.Section{{Kind: "bit", K: 17, Count: 1}}
+	inverse, err := r.Inverse(code.Lagrange(from, 0)[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, add := range map[string]ring.Elem{"odd": {1}, "no integer": {0, 2}, "as it was": {}} {
+		shift := r.Mul(inverse, add)
+		machines, got := c.start(t, from, section)
+		network := mpctest.Network{InOrder: true, Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			if e.From == 4 && e.Round == 0 {
+				e.Payload = c.resign(e.Payload, 4, func(b []byte) {
+					v := make([]uint64, 4)
+					if err := ring.Unpack(v, b, 17); err != nil {
+						t.Fatal(err)
+					}
+					r.Set(v, 0, r.Add(r.At(v, 0), shift))
+					copy(b, ring.AppendPacked(nil, v, 17))
+				})
+			}
+			// The cheat echoes what it sent, not what it should have sent.
+			if e.From == 4 && e.Round == 1 {
+				return nil
+			}
+			if e.From == 2 && e.Round == 1 && e.To == 1 {
+				roots := e.Payload
+				echo := preproc.EchoOf(c.identities[4], session, 2, from, roots)
+				return []mpctest.Envelope{e, {From: 4, To: 1, Round: 1, Payload: echo}}
+			}
+			return []mpctest.Envelope{e}
+		}}
+		errs := network.Run(machines, 4)
+		if bad := errors.Is(errs[1], preproc.ErrBatchBad); bad != (name != "as it was") || got[1].Done() == bad {
+			t.Errorf("%s: done=%v, %v", name, got[1].Done(), errs[1])
 		}
 	}
 }
