@@ -1,0 +1,109 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/tkms-network/tkms/cmd/internal/cli"
+)
+
+// config is what the flags of run say.
+type config struct {
+	home         string
+	listen       string
+	tkmsNodes    []string
+	hostRPC      string
+	hostChainID  uint64
+	keyFile      string
+	hostKeyFile  string
+	logLevel     string
+	objectBytes  int64
+	storageBytes int64
+}
+
+func (c *config) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8645", "address of the HTTP interface")
+	flags.StringSliceVar(&c.tkmsNodes, "tkms-node", []string{"http://127.0.0.1:26657"}, "RPC addresses of TKMS nodes; the first that answers is used")
+	flags.StringVar(&c.hostRPC, "host-chain-rpc", "http://127.0.0.1:8545", "JSON-RPC address of the host chain")
+	flags.Uint64Var(&c.hostChainID, "host-chain-id", 0, "EIP-155 id of the host chain")
+	flags.StringVar(&c.keyFile, "key-file", "", "file with the hex secp256k1 key of the TKMS account that pays for requests")
+	flags.StringVar(&c.hostKeyFile, "host-key-file", "", "file with the hex key of the host chain account that carries results back (none: nothing is carried)")
+	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.Int64Var(&c.objectBytes, "max-ciphertext-bytes", 32<<20, "largest ciphertext to store")
+	flags.Int64Var(&c.storageBytes, "max-storage-bytes", 10<<30, "bound on all stored ciphertexts together")
+}
+
+func (c *config) check() error {
+	switch {
+	case c.hostChainID == 0:
+		return cli.WithHint(errors.New("no host chain"), "name the chain that this relayer serves with --host-chain-id (TKMS_HOST_CHAIN_ID)")
+	case len(c.tkmsNodes) == 0:
+		return cli.WithHint(errors.New("no TKMS node"), "name one or more RPC addresses with --tkms-node (TKMS_TKMS_NODE)")
+	case c.keyFile == "":
+		return cli.WithHint(errors.New("no key"), "name the file of the relayer's account key with --key-file (TKMS_KEY_FILE)")
+	}
+	return nil
+}
+
+// readKey reads 32 bytes in hex, with or without 0x, that only the file's owner
+// may read. The content is in no error.
+func readKey(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.WithHint(err, "a key file holds 64 hexadecimal digits")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, cli.WithHint(fmt.Errorf("others may read %s", path), "chmod 600 "+path)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(raw)
+	key, err := hex.DecodeString(strings.TrimPrefix(strings.TrimSpace(string(raw)), "0x"))
+	if err != nil || len(key) != 32 {
+		return nil, cli.WithHint(fmt.Errorf("%s holds no key", path), "a key file holds 64 hexadecimal digits")
+	}
+	return key, nil
+}
+
+func readAccountKey(path string) (*secp256k1.PrivKey, error) {
+	raw, err := readKey(path)
+	if err != nil {
+		return nil, err
+	}
+	// It checks that the scalar is within the curve's order.
+	if _, err := crypto.ToECDSA(raw); err != nil {
+		return nil, fmt.Errorf("%s holds no secp256k1 key", path)
+	}
+	return &secp256k1.PrivKey{Key: raw}, nil
+}
+
+func readHostKey(path string) (*ecdsa.PrivateKey, error) {
+	if path == "" {
+		return nil, nil
+	}
+	raw, err := readKey(path)
+	if err != nil {
+		return nil, err
+	}
+	key, err := crypto.ToECDSA(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no secp256k1 key", path)
+	}
+	return key, nil
+}
