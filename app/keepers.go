@@ -81,7 +81,7 @@ func newKeepers(cdc codec.Codec, keys map[string]*storetypes.KVStoreKey, router 
 		govtypes.DefaultConfig(), authority, poakeeper.NewTally(k.PoA),
 	)
 	k.Gov.SetLegacyRouter(govv1beta1.NewRouter())
-	k.Gov.SetHooks(govtypes.NewMultiGovHooks(poakeeper.NewGovHooks(k.PoA)))
+	k.Gov.SetHooks(poakeeper.NewGovHooks(k.PoA)) // not through MultiGovHooks: it would lose the error code
 	k.Parties = partieskeeper.NewKeeper(cdc, service(partiestypes.StoreKey), authority, k.Accounts)
 	k.ACL = aclkeeper.NewKeeper(cdc, service(acltypes.StoreKey), authority)
 	k.KMS = kmskeeper.NewKeeper(cdc, service(kmstypes.StoreKey), authority, k.Bank, k.ACL, k.Parties)

@@ -46,9 +46,15 @@ func Unordered(timeout time.Time) Tx {
 	}
 }
 
-// Sign returns a signed transaction. Ordered ones take the account's sequence from the committed state plus
-// offset, for several transactions of one account in one block.
+// Sign returns a transaction signed by one account. Ordered ones take the account's sequence from the
+// committed state plus offset, for several transactions of one account in one block.
 func (c *Chain) Sign(signer Account, offset uint64, msgs []sdk.Msg, edits ...Tx) []byte {
+	c.t.Helper()
+	return c.SignAll([]Account{signer}, offset, msgs, edits...)
+}
+
+// SignAll is Sign for several signers, in the order in which the messages name them.
+func (c *Chain) SignAll(signers []Account, offset uint64, msgs []sdk.Msg, edits ...Tx) []byte {
 	c.t.Helper()
 	builder := c.App.TxConfig().NewTxBuilder()
 	require.NoError(c.t, builder.SetMsgs(msgs...))
@@ -57,24 +63,33 @@ func (c *Chain) Sign(signer Account, offset uint64, msgs []sdk.Msg, edits ...Tx)
 	for _, edit := range edits {
 		edit(builder)
 	}
-	account := c.App.Accounts.GetAccount(c.Ctx(), signer.Address())
-	require.NotNil(c.t, account, "%s has no account", signer.Name)
-	sequence := account.GetSequence() + offset
-	if unordered, ok := builder.GetTx().(sdk.TxWithUnordered); ok && unordered.GetUnordered() {
-		sequence = 0
-	}
-	data := authsigning.SignerData{
-		Address: signer.Address().String(), ChainID: c.ChainID,
-		AccountNumber: account.GetAccountNumber(), Sequence: sequence, PubKey: signer.Key.PubKey(),
-	}
+	unordered, ok := builder.GetTx().(sdk.TxWithUnordered)
+	ordered := !ok || !unordered.GetUnordered()
 	mode := signing.SignMode_SIGN_MODE_DIRECT
-	// The first signature announces key and mode, which the signed bytes contain.
-	require.NoError(c.t, builder.SetSignatures(signing.SignatureV2{
-		PubKey: signer.Key.PubKey(), Data: &signing.SingleSignatureData{SignMode: mode}, Sequence: sequence,
-	}))
-	signature, err := tx.SignWithPrivKey(context.Background(), mode, data, builder, signer.Key, c.App.TxConfig(), sequence)
-	require.NoError(c.t, err)
-	require.NoError(c.t, builder.SetSignatures(signature))
+	signatures := make([]signing.SignatureV2, len(signers))
+	data := make([]authsigning.SignerData, len(signers))
+	for i, signer := range signers {
+		account := c.App.Accounts.GetAccount(c.Ctx(), signer.Address())
+		require.NotNil(c.t, account, "%s has no account", signer.Name)
+		data[i] = authsigning.SignerData{
+			Address: signer.Address().String(), ChainID: c.ChainID,
+			AccountNumber: account.GetAccountNumber(), PubKey: signer.Key.PubKey(),
+		}
+		if ordered {
+			data[i].Sequence = account.GetSequence() + offset
+		}
+		// The signed bytes contain all keys and modes, so these are announced before anybody signs.
+		signatures[i] = signing.SignatureV2{
+			PubKey: signer.Key.PubKey(), Data: &signing.SingleSignatureData{SignMode: mode}, Sequence: data[i].Sequence,
+		}
+	}
+	require.NoError(c.t, builder.SetSignatures(signatures...))
+	for i, signer := range signers {
+		signature, err := tx.SignWithPrivKey(context.Background(), mode, data[i], builder, signer.Key, c.App.TxConfig(), data[i].Sequence)
+		require.NoError(c.t, err)
+		signatures[i] = signature
+	}
+	require.NoError(c.t, builder.SetSignatures(signatures...))
 	raw, err := c.App.TxConfig().TxEncoder()(builder.GetTx())
 	require.NoError(c.t, err)
 	return raw
