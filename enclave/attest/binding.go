@@ -50,7 +50,7 @@ func (b *Binding) Digest() [sha512.Size]byte {
 		h.Write(value)
 	}
 	number := func(value int64) {
-		field(binary.BigEndian.AppendUint64(nil, uint64(value))) // #nosec G115 -- two's complement is one to one
+		field(binary.BigEndian.AppendUint64(nil, uint64(value)))
 	}
 	field([]byte(bindingDomain))
 	field([]byte(b.ChainID))

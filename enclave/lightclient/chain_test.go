@@ -275,13 +275,14 @@ func (n *rpcNode) onBroadcast(_ *rpctypes.Context, tx types.Tx) (*ctypes.ResultB
 func (n *rpcNode) onSubscribe(ctx *rpctypes.Context, query string) (*ctypes.ResultSubscribe, error) {
 	connection, id := ctx.WSConn, ctx.JSONReq.ID
 	go func() {
-		height, grown := n.chain.latest()
+		_, grown := n.chain.latest()
 		for {
 			select {
 			case <-grown:
 			case <-connection.Context().Done():
 				return
 			}
+			var height int64
 			height, grown = n.chain.latest()
 			n.chain.mu.Lock()
 			header := *n.chain.headers[height].Header

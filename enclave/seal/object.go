@@ -36,11 +36,11 @@ func (o *object) encode() []byte {
 	size := sha256.Size + 2 + len(o.wrapper) + 2 + len(o.wrapped) + len(o.ciphertext)
 	file := make([]byte, 0, size+overhead)
 	file = append(file, magic...)
-	file = binary.BigEndian.AppendUint64(file, uint64(size)) // #nosec G115 -- a length
+	file = binary.BigEndian.AppendUint64(file, uint64(size))
 	file = append(file, o.binding[:]...)
-	file = binary.BigEndian.AppendUint16(file, uint16(len(o.wrapper))) // #nosec G115 -- at most maxName
+	file = binary.BigEndian.AppendUint16(file, uint16(len(o.wrapper)))
 	file = append(file, o.wrapper...)
-	file = binary.BigEndian.AppendUint16(file, uint16(len(o.wrapped))) // #nosec G115 -- at most maxWrapped
+	file = binary.BigEndian.AppendUint16(file, uint16(len(o.wrapped)))
 	file = append(file, o.wrapped...)
 	file = append(file, o.ciphertext...)
 	sum := sha256.Sum256(file)

@@ -17,7 +17,7 @@ const allocationStep = 256 << 10
 
 // appendFrame appends the frame whose payload is the concatenation of parts.
 func appendFrame(to []byte, size int, parts [][]byte) []byte {
-	to = binary.BigEndian.AppendUint32(to, uint32(size)) // #nosec G115 -- bounded by Config.MaxFrame
+	to = binary.BigEndian.AppendUint32(to, uint32(size))
 	for _, part := range parts {
 		to = append(to, part...)
 	}
@@ -38,7 +38,7 @@ func readFrame(from *bufio.Reader, limit int) ([]byte, error) {
 	if _, err := from.Discard(frameHeader); err != nil {
 		return nil, err
 	}
-	if uint64(declared) > uint64(limit) { // #nosec G115 -- limit is positive
+	if uint64(declared) > uint64(limit) {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFrameTooLarge, declared, limit)
 	}
 	size := int(declared)

@@ -23,8 +23,8 @@ func (c *Config) hello(from, to int) []byte {
 	b := make([]byte, 0, helloSize)
 	b = append(b, helloDomain...)
 	b = append(b, c.Network[:]...)
-	b = binary.BigEndian.AppendUint16(b, uint16(from))  // #nosec G115 -- at most MaxIndex
-	return binary.BigEndian.AppendUint16(b, uint16(to)) // #nosec G115 -- at most MaxIndex
+	b = binary.BigEndian.AppendUint16(b, uint16(from))
+	return binary.BigEndian.AppendUint16(b, uint16(to))
 }
 
 func (c *Config) expectHello(conn io.Reader, from, to int) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -410,7 +411,7 @@ func TestASilentLinkIsCut(t *testing.T) {
 		p := alice.mesh.byIndex.Load()[2]
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.lastErr == errSilent
+		return errors.Is(p.lastErr, errSilent)
 	}, patience, 100*time.Microsecond)
 }
 

@@ -74,7 +74,7 @@ func (p *peer) admit(size int) error {
 // discard drops all that is queued. Called with the lock held.
 func (p *peer) discard() {
 	if p.frames > 0 {
-		p.dropped += uint64(p.frames) // #nosec G115 -- counts are positive
+		p.dropped += uint64(p.frames)
 		p.mesh.cfg.Metrics.Dropped(p.index, p.frames)
 	}
 	p.queue, p.frames = nil, 0
@@ -97,7 +97,7 @@ func (p *peer) giveBack(batch []byte, frames int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.removed || len(batch)+len(p.queue) > p.mesh.cfg.QueueBytes {
-		p.dropped += uint64(frames) // #nosec G115 -- counts are positive
+		p.dropped += uint64(frames)
 		p.mesh.cfg.Metrics.Dropped(p.index, frames)
 	} else {
 		p.queue = append(batch[:len(batch):len(batch)], p.queue...)

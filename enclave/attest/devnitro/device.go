@@ -42,7 +42,7 @@ func Measure(executable io.Reader) (attest.Measurement, error) {
 
 // MeasureFile is Measure of the file at path.
 func MeasureFile(path string) (attest.Measurement, error) {
-	file, err := os.Open(path) // #nosec G304 -- the operator names the executable
+	file, err := os.Open(path)
 	if err != nil {
 		return attest.Measurement{}, fmt.Errorf("devnitro: measuring the executable: %w", err)
 	}
@@ -209,7 +209,7 @@ func (d *Device) attest(request nsm.Attestation) ([]byte, error) {
 		return nil, err
 	}
 	p := payload{
-		ModuleID: d.module, Digest: "SHA384", Timestamp: uint64(now.UnixMilli()), // #nosec G115 -- after 1970
+		ModuleID: d.module, Digest: "SHA384", Timestamp: uint64(now.UnixMilli()),
 		Registers: make(map[uint][]byte), Certificate: leaf.certificate.Raw, Bundle: [][]byte{d.root.certificate.Raw},
 		PublicKey: request.PublicKey, UserData: request.UserData, Nonce: request.Nonce,
 	}
@@ -220,7 +220,7 @@ func (d *Device) attest(request nsm.Attestation) ([]byte, error) {
 		// The hardware reports the first sixteen, and others once they are locked.
 		if i < nsm.FirstOwnRegister || d.locked[i] {
 			value := d.registers[i]
-			p.Registers[uint(i)] = value[:] // #nosec G115 -- small index
+			p.Registers[uint(i)] = value[:]
 		}
 	}
 	encoded, err := cbor.Marshal(p)

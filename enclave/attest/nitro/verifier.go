@@ -75,7 +75,7 @@ func (v verifier) Verify(evidence []byte, policy attest.Policy, at time.Time) (c
 	if err != nil {
 		return nil, err
 	}
-	issued := time.UnixMilli(int64(doc.Timestamp)).UTC() // #nosec G115 -- bounded by decode
+	issued := time.UnixMilli(int64(doc.Timestamp)).UTC()
 	if issued.After(at.Add(policy.MaxSkew)) || at.Sub(issued) > policy.MaxAge {
 		return nil, attest.Refuse("document of %v is outside the window at %v", issued, at)
 	}
@@ -131,7 +131,7 @@ func (v verifier) claims(doc *document, issued time.Time) *attest.Claims {
 		Simulated: v.kind == attest.DevNitro,
 	}
 	for i := range c.Registers {
-		c.Registers[i] = doc.Registers[uint(i)] // #nosec G115 -- small index
+		c.Registers[i] = doc.Registers[uint(i)]
 	}
 	// In debug mode the hypervisor reports zeros for what it measured.
 	var zero [attest.MeasurementSize]byte
