@@ -31,7 +31,7 @@ var (
 
 // fixture is a keeper on a memory store with one registered host chain.
 type fixture struct {
-	t       *testing.T
+	t       testing.TB
 	ctx     sdk.Context
 	key     *storetypes.KVStoreKey
 	keeper  keeper.Keeper
@@ -42,7 +42,7 @@ type fixture struct {
 	one, two common.Hash
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := emptyFixture(t)
 	f.chain = acltest.New(31337, 4, "host chain")
@@ -54,7 +54,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-func emptyFixture(t *testing.T) *fixture {
+func emptyFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{t: t, key: storetypes.NewKVStoreKey(types.StoreKey)}
 	f.ctx = testutil.DefaultContextWithDB(t, f.key, storetypes.NewTransientStoreKey("transient")).Ctx.

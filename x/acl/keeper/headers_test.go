@@ -161,6 +161,8 @@ func TestHistoryCannotSucceed(t *testing.T) {
 	old := f.chain.Validators
 	_, err := f.submit(f.chain.Sealed(50, now))
 	require.NoError(t, err)
+	_, err = f.submit(f.chain.Sealed(20, now))
+	require.NoError(t, err, "an older header of the same set")
 	f.grow()
 	before := f.state()
 	for _, height := range []uint64{30, 49} {

@@ -1,0 +1,60 @@
+package keeper_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/x/acl/types"
+)
+
+// FuzzVerifyPublicDecryption mutates an encoded proof: whatever is accepted proves the one digest there is.
+func FuzzVerifyPublicDecryption(f *testing.F) {
+	fixture := newFixture(f)
+	genuine := fixture.fresh(20, fixture.one)
+	encoded, err := genuine.Marshal()
+	require.NoError(f, err)
+	f.Add(encoded)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var proof types.DecryptionProof
+		if proof.Unmarshal(b) != nil {
+			return
+		}
+		ctx, _ := fixture.ctx.CacheContext()
+		verified, err := fixture.keeper.VerifyPublicDecryption(ctx, 31337, proof, words(fixture.one), nil)
+		if err != nil {
+			require.Zero(t, verified)
+			return
+		}
+		require.Equal(t, words(digestOf("one")), verified.Digests)
+		require.Equal(t, genuine.Acl, proof.Acl)
+		require.Equal(t, genuine.Registry, proof.Registry)
+	})
+}
+
+// FuzzRegisterHostChain mutates an encoded record: one that is accepted can be used without panic.
+func FuzzRegisterHostChain(f *testing.F) {
+	fixture := emptyFixture(f)
+	chain := newFixture(f)
+	record := recordOf(chain.chain)
+	proof := chain.fresh(20, chain.one)
+	encoded, err := record.Marshal()
+	require.NoError(f, err)
+	f.Add(encoded)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var record types.HostChain
+		if record.Unmarshal(b) != nil {
+			return
+		}
+		ctx, _ := fixture.ctx.CacheContext()
+		_, err := fixture.msgs.RegisterHostChain(ctx, &types.MsgRegisterHostChain{Authority: governance, HostChain: record})
+		if err != nil {
+			return
+		}
+		_, _ = fixture.keeper.VerifyPublicDecryption(ctx, record.Id, proof, words(chain.one), nil)
+		exported, err := fixture.keeper.ExportGenesis(ctx)
+		require.NoError(t, err)
+		require.NoError(t, exported.Validate())
+	})
+}
