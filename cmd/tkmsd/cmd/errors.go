@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -46,8 +47,11 @@ var hints = []struct{ part, hint string }{
 	{"resource temporarily unavailable", "another process has opened this home: stop it first"},
 }
 
+// noise is what layers of gRPC and the SDK put around a message, and the source positions in it.
+var noise = regexp.MustCompile(`rpc error: code = Unknown desc = | \[[^ \]]*\.go:\d+\]`)
+
 func printError(w io.Writer, err error) {
-	message := strings.TrimSpace(err.Error())
+	message := strings.TrimSpace(noise.ReplaceAllString(err.Error(), ""))
 	fmt.Fprintf(w, "error: %s\n", message)
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)

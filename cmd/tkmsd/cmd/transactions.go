@@ -73,8 +73,12 @@ func wrapTransactions(cmd *cobra.Command) {
 	if cmd.RunE == nil || cmd.Flags().Lookup(flags.FlagBroadcastMode) == nil || cmd.Flags().Lookup(flags.FlagGas) == nil {
 		return
 	}
-	cmd.Flags().Bool(flagWait, false, "wait until the transaction is in a block, and fail if it failed there")
-	cmd.Flags().Duration(flagWaitTimeout, 30*time.Second, "how long to wait")
+	// A module's own command may wait for more than a block, such as the answer to its request.
+	waits := cmd.Flags().Lookup(flagWait) == nil
+	if waits {
+		cmd.Flags().Bool(flagWait, false, "wait until the transaction is in a block, and fail if it failed there")
+		cmd.Flags().Duration(flagWaitTimeout, 30*time.Second, "how long to wait")
+	}
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := setGasDefaults(cmd); err != nil {
@@ -97,7 +101,7 @@ func wrapTransactions(cmd *cobra.Command) {
 		if response.Code != 0 {
 			return &TxFailedError{response.Codespace, response.Code, response.Log, response.Hash}
 		}
-		if wait, _ := cmd.Flags().GetBool(flagWait); wait {
+		if wait, _ := cmd.Flags().GetBool(flagWait); wait && waits {
 			return waitForTransaction(cmd, response.Hash)
 		}
 		return nil

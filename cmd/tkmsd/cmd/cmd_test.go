@@ -1,0 +1,111 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+)
+
+func run(args ...string) (code int, stdout, stderr string) {
+	var out, errOut bytes.Buffer
+	code = Execute(args, &out, &errOut)
+	return code, out.String(), errOut.String()
+}
+
+func TestErrorsAreShownWithAHintAndFail(t *testing.T) {
+	code, stdout, stderr := run("nonsense")
+	require.Equal(t, 1, code)
+	require.Empty(t, stdout)
+	require.Equal(t, "error: unknown command \"nonsense\" for \"tkmsd\"\nhint: 'tkmsd --help' lists the commands\n", stderr)
+}
+
+func TestNoiseOfLibrariesIsNotShown(t *testing.T) {
+	var out bytes.Buffer
+	printError(&out, errors.New("rpc error: code = Unknown desc = rpc error: code = Unknown desc = broken [/src/errors@v1/errors.go:161] with gas used: '3'"))
+	require.Equal(t, "error: broken with gas used: '3'\n", out.String())
+}
+
+func TestFlagsComeFromTheEnvironmentUnlessGiven(t *testing.T) {
+	t.Setenv("TKMS_LOG_LEVEL", "debug")
+	t.Setenv("TKMS_RPC_LADDR", "tcp://0.0.0.0:1")
+	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	level := set.String("log_level", "info", "")
+	address := set.String("rpc.laddr", "", "")
+	require.NoError(t, set.Parse([]string{"--log_level", "warn"}))
+	require.NoError(t, flagsFromEnvironment(set))
+	require.Equal(t, "warn", *level)
+	require.Equal(t, "tcp://0.0.0.0:1", *address)
+
+	t.Setenv("TKMS_COUNT", "many")
+	set.Int("count", 0, "")
+	require.ErrorContains(t, flagsFromEnvironment(set), "TKMS_COUNT")
+}
+
+func TestTheResponseIsFoundInWhatACommandPrints(t *testing.T) {
+	want := txResponse{Hash: "AB", Codespace: "lane", Code: 10, Log: "too low"}
+	for name, printed := range map[string]string{
+		"text":              "code: 10\ncodespace: lane\nraw_log: too low\ntxhash: AB\n",
+		"json":              `{"code":10,"codespace":"lane","raw_log":"too low","txhash":"AB"}` + "\n",
+		"after the preview": `{"body":{"memo":"code: 3"}}` + "\n" + `{"code":10,"codespace":"lane","raw_log":"too low","txhash":"AB"}` + "\n",
+		"text after it":     "body:\n  memo: x\ncode: 10\ncodespace: lane\nraw_log: too low\ntxhash: AB\n",
+	} {
+		got, ok := findResponse([]byte(printed))
+		require.True(t, ok, name)
+		require.Equal(t, want, got, name)
+	}
+	_, ok := findResponse([]byte(`{"body":{}}`))
+	require.False(t, ok)
+	_, ok = findResponse(nil)
+	require.False(t, ok)
+}
+
+func TestAFoundersHomeBecomesAValidGenesis(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "node")
+	code, stdout, stderr := run("init", "alice", "--home", home, "--chain-id", "tkms-test-1")
+	require.Zero(t, code, stderr)
+	var made struct {
+		Key     string `json:"consensus_pubkey"`
+		ChainID string `json:"chain_id"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &made))
+	require.Equal(t, "tkms-test-1", made.ChainID)
+
+	address := sdk.AccAddress(bytes.Repeat([]byte{7}, 20)).String()
+	code, _, stderr = run("genesis", "add-validator", address, "alice", made.Key, "0", "--home", home)
+	require.Equal(t, 1, code, stderr)
+	code, _, stderr = run("genesis", "add-validator", address, "alice", made.Key, "10", "--home", home)
+	require.Zero(t, code, stderr)
+	code, _, stderr = run("genesis", "add-validator", address, "alice", made.Key, "10", "--home", home)
+	require.Equal(t, 1, code, stderr)
+	code, _, stderr = run("genesis", "add-account", address, "5utkms", "--home", home)
+	require.Zero(t, code, stderr)
+	code, stdout, stderr = run("genesis", "validate", "--home", home)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "is valid")
+
+	code, _, stderr = run("init", "alice", "--home", home)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "hint: --overwrite")
+}
+
+func TestALocalNetworkIsPreparedOnlyOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "net")
+	code, stdout, stderr := run("testnet", "init-files", "--dir", dir, "--validators", "2", "--base-port", "0", "--output", "json")
+	require.Zero(t, code, stderr)
+	var layout struct {
+		Nodes []struct{ RPC string } `json:"nodes"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &layout))
+	require.Len(t, layout.Nodes, 2)
+	require.NotEqual(t, layout.Nodes[0].RPC, layout.Nodes[1].RPC)
+	code, _, stderr = run("testnet", "init-files", "--dir", dir)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "holds a network already")
+}
