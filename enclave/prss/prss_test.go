@@ -288,6 +288,7 @@ func TestTooFewContributionsFail(t *testing.T) {
 
 func TestAnyAlteredSetupMessageNamesItsSender(t *testing.T) {
 	for _, round := range []uint16{0, 1} {
+		// The third set of party 3 is {2,3,4}: party 1 sees no opening for it.
 		for name, alter := range map[string]func([]byte) []byte{
 			"first byte":  func(b []byte) []byte { b[0] ^= 1; return b },
 			"last byte":   func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
@@ -295,6 +296,7 @@ func TestAnyAlteredSetupMessageNamesItsSender(t *testing.T) {
 			"one long":    func(b []byte) []byte { return append(b, 0) },
 			"empty":       func([]byte) []byte { return []byte{} },
 			"half opened": func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
+			"third set":   func(b []byte) []byte { b[2*32] ^= 4; return b },
 		} {
 			contributions, roots := board(t, 4, 0)
 			parties := machines(t, contributions, roots)

@@ -349,23 +349,40 @@ func TestImpossibleValuesAreRefusedEvenIfEveryVectorIsACodeword(t *testing.T) {
 	}
 }
 
-func TestEchoesMustShowRootsThatTheirOwnersSigned(t *testing.T) {
+func TestEchoesMustBeSignedAndShowRootsThatTheirOwnersSigned(t *testing.T) {
 	c := newCluster(t, 4)
-	machines, got := c.start(t, sharing.AllParties(4), sections(5))
-	network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
-		if e.From == 4 && e.Round == 1 {
-			e.Payload[0] ^= 1 // the root of party 1, so that both signatures fail
-		}
-		if e.From == 3 && e.Round == 1 {
-			return nil
-		}
-		return []mpctest.Envelope{e}
-	}}
-	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
-		t.Fatal(err)
+	sign := func(b []byte) {
+		copy(b, preproc.EchoOf(c.identities[4], session, 2, sharing.AllParties(4), b))
 	}
-	if got[1].Done() || !got[1].Wrong().Has(4) {
-		t.Errorf("done=%v wrong=%v", got[1].Done(), got[1].Wrong())
+	for name, tc := range map[string]struct {
+		alter  func([]byte)
+		repent bool // sends its true ECHO afterwards
+	}{
+		"another root of party 1":          {func(b []byte) { b[0] ^= 1; sign(b) }, false},
+		"a bad signature":                  {func(b []byte) { b[len(b)-1] ^= 1 }, false},
+		"another root, then the right one": {func(b []byte) { b[0] ^= 1; sign(b) }, true},
+	} {
+		machines, got := c.start(t, sharing.AllParties(4), sections(5))
+		network := mpctest.Network{InOrder: true, Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			out := []mpctest.Envelope{e}
+			if e.From == 3 && e.Round == 1 {
+				return nil
+			}
+			if e.From == 4 && e.Round == 1 {
+				out[0].Payload = bytes.Clone(e.Payload)
+				tc.alter(out[0].Payload)
+				if tc.repent {
+					out = append(out, e)
+				}
+			}
+			return out
+		}}
+		if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+			t.Fatal(err)
+		}
+		if got[1].Done() != tc.repent || !got[1].Wrong().Has(4) {
+			t.Errorf("%s: done=%v wrong=%v", name, got[1].Done(), got[1].Wrong())
+		}
 	}
 }
 
