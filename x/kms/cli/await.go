@@ -23,19 +23,15 @@ var (
 	ErrExpired = errors.New("the parties did not answer before the deadline; the fee was returned, ask again")
 )
 
-// poll calls done until it is, fails, or the deadline passes.
-func poll(ctx context.Context, deadline time.Time, done func() (bool, error)) error {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
+// poll calls done until it is, or fails, or the context's deadline passes.
+func poll(ctx context.Context, done func() (bool, error)) error {
 	for {
 		ok, err := done()
 		if ok || err != nil {
 			return err
 		}
 		select {
-		case <-ticker.C:
+		case <-time.After(pollInterval): //nolint:forbidigo // a client, not consensus
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return ErrTimeout
@@ -47,12 +43,12 @@ func poll(ctx context.Context, deadline time.Time, done func() (bool, error)) er
 
 // awaitRequest waits until an accepted request is fulfilled. The caller has seen
 // the transaction that asked for it, so that an expired record is this attempt's.
-func awaitRequest(ctx context.Context, queries types.QueryClient, id []byte, deadline time.Time) (*types.Request, error) {
+func awaitRequest(ctx context.Context, queries types.QueryClient, id []byte) (*types.Request, error) {
 	var request types.Request
-	err := poll(ctx, deadline, func() (bool, error) {
+	err := poll(ctx, func() (bool, error) {
 		response, err := queries.Request(ctx, &types.QueryRequestRequest{Id: hex.EncodeToString(id)})
-		if status.Code(err) == codes.NotFound {
-			// The node that answers may be a block behind.
+		if status.Code(err) == codes.NotFound || ctx.Err() != nil {
+			// The node that answers may be a block behind; poll knows when it is over.
 			return false, nil
 		}
 		if err != nil {

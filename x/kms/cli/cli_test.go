@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/cosmos/gogoproto/jsonpb"
 	"github.com/stretchr/testify/require"
@@ -91,21 +90,22 @@ func (n *node) Request(context.Context, *types.QueryRequestRequest, ...grpc.Call
 }
 
 func TestTheWaitEndsWithTheOutcome(t *testing.T) {
-	soon := func() time.Time { return time.Now().Add(time.Minute) }
 	open := []types.RequestStatus{types.REQUEST_STATUS_UNSPECIFIED, types.REQUEST_STATUS_ACCEPTED}
-	r, err := awaitRequest(t.Context(), &node{answers: append(open, types.REQUEST_STATUS_FULFILLED)}, nil, soon())
+	r, err := awaitRequest(t.Context(), &node{answers: append(open, types.REQUEST_STATUS_FULFILLED)}, nil)
 	require.NoError(t, err)
 	require.Equal(t, types.REQUEST_STATUS_FULFILLED, r.Status)
-	_, err = awaitRequest(t.Context(), &node{answers: append(open, types.REQUEST_STATUS_EXPIRED)}, nil, soon())
+	_, err = awaitRequest(t.Context(), &node{answers: append(open, types.REQUEST_STATUS_EXPIRED)}, nil)
 	require.ErrorIs(t, err, ErrExpired)
-	_, err = awaitRequest(t.Context(), &node{answers: open}, nil, time.Now())
-	require.ErrorIs(t, err, ErrTimeout)
 	failure := errors.New("no connection")
-	_, err = awaitRequest(t.Context(), &node{err: failure}, nil, soon())
+	_, err = awaitRequest(t.Context(), &node{err: failure}, nil)
 	require.ErrorIs(t, err, failure)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	_, err = awaitRequest(ctx, &node{answers: open}, nil)
+	require.ErrorIs(t, err, ErrTimeout)
+	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
-	_, err = awaitRequest(ctx, &node{answers: open}, nil, soon())
+	_, err = awaitRequest(ctx, &node{answers: open}, nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
 

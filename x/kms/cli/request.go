@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -122,8 +123,9 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	if err := txError(&response); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(timeout)
-	err = poll(cmd.Context(), deadline, func() (bool, error) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+	defer cancel()
+	err = poll(ctx, func() (bool, error) {
 		included, err := authtx.QueryTx(clientCtx, response.TxHash)
 		if err != nil {
 			// Not yet in a block, or the node is busy: the deadline decides.
@@ -134,7 +136,7 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	if err != nil {
 		return fmt.Errorf("transaction %s: %w", response.TxHash, err)
 	}
-	request, err := awaitRequest(cmd.Context(), types.NewQueryClient(clientCtx), id, deadline)
+	request, err := awaitRequest(ctx, types.NewQueryClient(clientCtx), id)
 	if err != nil {
 		return fmt.Errorf("request %s: %w", hex.EncodeToString(id), err)
 	}
@@ -151,11 +153,11 @@ func txError(response *sdk.TxResponse) error {
 func readBounded(path string) ([]byte, error) {
 	file := os.Stdin
 	if path != "-" {
-		opened, err := os.Open(path) //nolint:gosec // the user's own file
+		opened, err := os.Open(path)
 		if err != nil {
 			return nil, err
 		}
-		defer opened.Close() //nolint:errcheck // only read
+		defer opened.Close()
 		file = opened
 	}
 	var raw bytes.Buffer

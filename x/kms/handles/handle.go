@@ -97,7 +97,7 @@ func ParseBatch(hostChainID uint64, batch [][]byte) ([]Handle, error) {
 func Blocks(batch []Handle) uint64 {
 	var sum uint64
 	for _, h := range batch {
-		sum += uint64(h.Type().Blocks()) //nolint:gosec // at most 1024
+		sum += uint64(h.Type().Blocks())
 	}
 	return sum
 }
@@ -119,7 +119,7 @@ func RequestID(hostChainID uint64, kind uint32, keyID [32]byte, batch []Handle) 
 	head = binary.BigEndian.AppendUint64(head, hostChainID)
 	head = binary.BigEndian.AppendUint32(head, kind)
 	head = append(head, keyID[:]...)
-	head = binary.BigEndian.AppendUint32(head, uint32(len(batch))) //nolint:gosec // a batch is bounded by the size of a transaction
+	head = binary.BigEndian.AppendUint32(head, uint32(len(batch)))
 	h.Write(head)
 	for _, handle := range sortedCopy(batch) {
 		h.Write(handle[:])

@@ -52,7 +52,7 @@ func (k Keeper) workOff(ctx context.Context, name string, queue collections.KeyS
 			return true, nil
 		}
 		due = append(due, key)
-		return uint32(len(due)) >= limit, nil //nolint:gosec // at most limit
+		return uint32(len(due)) >= limit, nil
 	})
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (k Keeper) pruneDue(ctx context.Context, params types.Params, id []byte) er
 	if err != nil {
 		return err
 	}
-	closed := uint64(r.ClosedHeight()) //nolint:gosec // a height
+	closed := uint64(r.ClosedHeight())
 	if closed == 0 || params.RetentionBlocks == 0 {
 		return nil
 	}

@@ -71,7 +71,7 @@ func (k Keeper) split(ctx context.Context, epochID, fee uint64, indices []uint32
 	count := uint64(len(indices))
 	for i, index := range indices {
 		part := fee / count
-		if uint64(i) < fee%count { //nolint:gosec // an index
+		if uint64(i) < fee%count {
 			part++
 		}
 		if err := k.release(ctx, parties[index-1].Operator, part); err != nil {

@@ -56,10 +56,10 @@ func (k Keeper) importKey(ctx context.Context, params types.Params, key types.Ke
 		if err := k.OpenKeys.Set(ctx, collections.Join(key.EpochId, key.Id)); err != nil {
 			return err
 		}
-		return k.keyChecks.Set(ctx, collections.Join(uint64(key.Deadline), key.Id)) //nolint:gosec // a height
+		return k.keyChecks.Set(ctx, collections.Join(uint64(key.Deadline), key.Id))
 	case types.KEY_STATUS_ACTIVE, types.KEY_STATUS_RETIRED:
 		if key.PaidHeight == 0 {
-			return k.keyPayouts.Set(ctx, collections.Join(uint64(key.ActiveHeight)+uint64(params.PayoutDelayBlocks), key.Id)) //nolint:gosec // a height
+			return k.keyPayouts.Set(ctx, collections.Join(uint64(key.ActiveHeight)+uint64(params.PayoutDelayBlocks), key.Id))
 		}
 	}
 	return nil
@@ -73,7 +73,7 @@ func (k Keeper) importRequest(ctx context.Context, params types.Params, r types.
 	case r.Status == types.REQUEST_STATUS_ACCEPTED:
 		return k.index(ctx, r)
 	case r.Status == types.REQUEST_STATUS_FULFILLED && r.PaidHeight == 0:
-		return k.payouts.Set(ctx, collections.Join(uint64(r.FulfilledHeight)+uint64(params.PayoutDelayBlocks), r.Id)) //nolint:gosec // a height
+		return k.payouts.Set(ctx, collections.Join(uint64(r.FulfilledHeight)+uint64(params.PayoutDelayBlocks), r.Id))
 	}
 	return k.retain(ctx, r)
 }

@@ -160,7 +160,7 @@ func (k Keeper) addWork(ctx context.Context, add func(*types.Work)) error {
 }
 
 func heightOf(ctx context.Context) uint64 {
-	return uint64(sdk.UnwrapSDKContext(ctx).BlockHeight()) //nolint:gosec // heights are never negative
+	return uint64(sdk.UnwrapSDKContext(ctx).BlockHeight())
 }
 
 func emit(ctx context.Context, event proto.Message) error {

@@ -108,7 +108,7 @@ func (k Keeper) createKey(ctx context.Context, params types.Params, msg *types.M
 func keyID(chainID string, hostChainID uint64, params string, sequence uint64) []byte {
 	b := append([]byte{byte(len(keyTag))}, keyTag...)
 	for _, s := range []string{chainID, params} {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(s))) //nolint:gosec // names are short
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}
 	b = binary.BigEndian.AppendUint64(b, hostChainID)
@@ -130,7 +130,7 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 	if err != nil {
 		key.Status, key.EpochId, key.Threshold = types.KEY_STATUS_REQUESTED, 0, 0
 		next := min(height+epochPollBlocks, key.Deadline)
-		if err := k.keyChecks.Set(ctx, collections.Join(uint64(next), key.Id)); err != nil { //nolint:gosec // a height
+		if err := k.keyChecks.Set(ctx, collections.Join(uint64(next), key.Id)); err != nil {
 			return err
 		}
 		if waiting {
@@ -144,7 +144,7 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 	if key.Simulated, err = k.standIns(ctx, nil, nil, epoch); err != nil {
 		return err
 	}
-	if err := k.keyChecks.Set(ctx, collections.Join(uint64(key.Deadline), key.Id)); err != nil { //nolint:gosec // a height
+	if err := k.keyChecks.Set(ctx, collections.Join(uint64(key.Deadline), key.Id)); err != nil {
 		return err
 	}
 	if err := k.OpenKeys.Set(ctx, collections.Join(key.EpochId, key.Id)); err != nil {
@@ -171,7 +171,7 @@ func (k Keeper) stopWork(ctx context.Context, key types.Key) error {
 	if err := k.OpenKeys.Remove(ctx, collections.Join(key.EpochId, key.Id)); err != nil {
 		return err
 	}
-	return k.keyChecks.Remove(ctx, collections.Join(uint64(key.Deadline), key.Id)) //nolint:gosec // a height
+	return k.keyChecks.Remove(ctx, collections.Join(uint64(key.Deadline), key.Id))
 }
 
 // endAttempt follows a failed attempt with the next, or gives the key up after

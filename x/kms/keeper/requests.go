@@ -179,7 +179,7 @@ func (k Keeper) usableKey(ctx context.Context, id []byte, hostChainID uint64) (t
 // the request counted.
 func (k Keeper) checkLimits(ctx context.Context, host acltypes.HostChain, count int, blocks uint64) (types.RateWindow, error) {
 	limits := host.Limits
-	if uint64(count) > uint64(limits.MaxHandlesPerRequest) { //nolint:gosec // a length
+	if uint64(count) > uint64(limits.MaxHandlesPerRequest) {
 		return types.RateWindow{}, types.ErrTooManyHandles.Wrapf("%d, at most %d", count, limits.MaxHandlesPerRequest)
 	}
 	if blocks > uint64(limits.MaxBlocksPerRequest) {
@@ -248,7 +248,7 @@ func (k Keeper) assignItems(ctx context.Context, epochID uint64, batch []handles
 	}
 	ciphertexts := make([]types.Ciphertext, len(batch))
 	for i, h := range batch {
-		blocks := uint32(h.Type().Blocks()) //nolint:gosec // at most 1024
+		blocks := uint32(h.Type().Blocks())
 		ciphertexts[i] = types.Ciphertext{Handle: slices.Clone(h[:]), Digest: slices.Clone(digests[i][:]), Blocks: blocks, FirstItem: next}
 		next += uint64(blocks)
 	}
@@ -291,7 +291,7 @@ func (k Keeper) record(ctx context.Context, r types.Request) error {
 	}
 	return emit(ctx, &types.EventRequestAccepted{
 		RequestId: hexID(r.Id), HostChainId: r.HostChainId, KeyId: hexID(r.KeyId), EpochId: r.EpochId,
-		Attempt: r.Attempt, Handles: uint32(len(r.Ciphertexts)), Fee: r.Fee, //nolint:gosec // at most MaxHandles
+		Attempt: r.Attempt, Handles: uint32(len(r.Ciphertexts)), Fee: r.Fee,
 	})
 }
 
@@ -300,9 +300,9 @@ func (k Keeper) index(ctx context.Context, r types.Request) error {
 	if err := k.OpenRequests.Set(ctx, openKeyOf(r)); err != nil {
 		return err
 	}
-	return k.expiries.Set(ctx, collections.Join(uint64(r.Deadline), r.Id)) //nolint:gosec // a height
+	return k.expiries.Set(ctx, collections.Join(uint64(r.Deadline), r.Id))
 }
 
 func openKeyOf(r types.Request) openKey {
-	return collections.Join3(r.EpochId, uint64(r.AcceptedHeight), r.Id) //nolint:gosec // a height
+	return collections.Join3(r.EpochId, uint64(r.AcceptedHeight), r.Id)
 }

@@ -161,7 +161,7 @@ func (k Keeper) fulfil(ctx context.Context, params types.Params, r types.Request
 	}
 	return emit(ctx, &types.EventRequestFulfilled{
 		RequestId: hexID(r.Id), HostChainId: r.HostChainId, Attempt: r.Attempt,
-		Contributions: uint32(len(r.Contributions)), Disagree: disagree, //nolint:gosec // at most the committee
+		Contributions: uint32(len(r.Contributions)), Disagree: disagree,
 	})
 }
 
@@ -170,7 +170,7 @@ func (k Keeper) unindex(ctx context.Context, r types.Request) error {
 	if err := k.OpenRequests.Remove(ctx, openKeyOf(r)); err != nil {
 		return err
 	}
-	if err := k.expiries.Remove(ctx, collections.Join(uint64(r.Deadline), r.Id)); err != nil { //nolint:gosec // a height
+	if err := k.expiries.Remove(ctx, collections.Join(uint64(r.Deadline), r.Id)); err != nil {
 		return err
 	}
 	return k.changeTotals(ctx, func(t *types.Totals) { t.Open-- })
@@ -222,5 +222,5 @@ func (k Keeper) retain(ctx context.Context, r types.Request) error {
 	if err != nil || params.RetentionBlocks == 0 {
 		return err
 	}
-	return k.prunes.Set(ctx, collections.Join(uint64(r.ClosedHeight())+params.RetentionBlocks, r.Id)) //nolint:gosec // a height
+	return k.prunes.Set(ctx, collections.Join(uint64(r.ClosedHeight())+params.RetentionBlocks, r.Id))
 }

@@ -24,7 +24,7 @@ func (c Certificate) Verify() ([]uint32, error) {
 	if len(list) == 0 || len(r.Id) != IDSize || len(r.KeyId) != IDSize {
 		return nil, fmt.Errorf("%w: no handles, or an id that is not of %d bytes", ErrInvalidCertificate, IDSize)
 	}
-	if id := handles.RequestID(r.HostChainId, uint32(r.Kind), [IDSize]byte(r.KeyId), list); !bytes.Equal(id[:], r.Id) { //nolint:gosec // an enum
+	if id := handles.RequestID(r.HostChainId, uint32(r.Kind), [IDSize]byte(r.KeyId), list); !bytes.Equal(id[:], r.Id) {
 		return nil, fmt.Errorf("%w: the id is not that of the request", ErrInvalidCertificate)
 	}
 	if err := handles.CheckPlaintext(list, r.Plaintext); err != nil {

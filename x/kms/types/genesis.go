@@ -173,7 +173,7 @@ func (r Request) validate() error {
 	if err != nil {
 		return fail(err.Error())
 	}
-	if id := handles.RequestID(r.HostChainId, uint32(r.Kind), [IDSize]byte(r.KeyId), list); !bytes.Equal(id[:], r.Id) { //nolint:gosec // an enum
+	if id := handles.RequestID(r.HostChainId, uint32(r.Kind), [IDSize]byte(r.KeyId), list); !bytes.Equal(id[:], r.Id) {
 		return fail("the id is not that of the content")
 	}
 	if err := checkItems(r, list); err != nil {
