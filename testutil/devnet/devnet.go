@@ -1,0 +1,235 @@
+package devnet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
+
+	dbm "github.com/cosmos/cosmos-db"
+	"github.com/cosmos/cosmos-sdk/codec"
+	sdkcrypto "github.com/cosmos/cosmos-sdk/crypto"
+	"github.com/cosmos/cosmos-sdk/crypto/keyring"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/tkms-network/tkms/app"
+	"github.com/tkms-network/tkms/app/genesis"
+	"github.com/tkms-network/tkms/app/localnet"
+	"github.com/tkms-network/tkms/app/params"
+	"github.com/tkms-network/tkms/enclave/attest/devnitro"
+	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
+	"github.com/tkms-network/tkms/x/kms/client"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// Names of funded accounts besides the validators'.
+const (
+	// OperatorAccount registers the parties.
+	OperatorAccount = "operator"
+	// RelayerAccount pays for requests.
+	RelayerAccount = "relayer"
+	// DAppAccount asks for keys and sends raw transactions.
+	DAppAccount = "dapp"
+)
+
+// Config of a network. Zero values take defaults.
+type Config struct {
+	// Bin is the folder of the binaries.
+	Bin string
+	// Dir keeps homes and logs.
+	Dir string
+	// Validators and Parties are their numbers, 4 each by default.
+	Validators, Parties int
+	// StockItems is how many offline items the parties keep ahead.
+	StockItems uint64
+	// HostBlockTime is the host chain's block period, 1 s by default.
+	HostBlockTime time.Duration
+	// RequestDeadline is how many TKMS blocks a request may take.
+	RequestDeadline uint32
+}
+
+// Devnet is a network with its processes.
+type Devnet struct {
+	Config  Config
+	Layout  *localnet.Layout
+	Chain   *localnet.Network
+	Parties []*Party
+	Host    *Process
+	HostURL string
+	Relayer *Process
+	// RelayerURL is the base of the relayer's API, BlobURL that of its ciphertexts.
+	RelayerURL, BlobURL string
+
+	// TKMS reads from the first validator; Far from the last.
+	TKMS, Far *client.Client
+	// HostClient speaks to the host chain.
+	HostClient *hostclient.Client
+	// KeyID is the active key, once RequestKey returned.
+	KeyID []byte
+
+	root    []byte // seed of the simulated enclave vendor
+	keys    map[string]*secp256k1.PrivKey
+	senders map[string]*client.Sender
+}
+
+// Party is one party's process.
+type Party struct {
+	*Process
+	Moniker, Home        string
+	PeerAddr, StatusAddr string
+	ID                   uint64
+}
+
+// New prepares folders; nothing is started yet.
+func New(cfg Config) (*Devnet, error) {
+	if cfg.Validators == 0 {
+		cfg.Validators = 4
+	}
+	if cfg.Parties == 0 {
+		cfg.Parties = 4
+	}
+	if cfg.StockItems == 0 {
+		cfg.StockItems = 4096
+	}
+	if cfg.HostBlockTime == 0 {
+		cfg.HostBlockTime = time.Second
+	}
+	if cfg.RequestDeadline == 0 {
+		cfg.RequestDeadline = 150
+	}
+	for _, name := range []string{"tkmsd", "tkms-party", "tkms-relayer", "tkms-hostchain"} {
+		if _, err := os.Stat(filepath.Join(cfg.Bin, name)); err != nil {
+			return nil, fmt.Errorf("%s is not built: run 'make build'", filepath.Join(cfg.Bin, name))
+		}
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	root := make([]byte, devnitro.SeedSize)
+	if _, err := rand.Read(root); err != nil {
+		return nil, err
+	}
+	return &Devnet{Config: cfg, root: root, keys: map[string]*secp256k1.PrivKey{}, senders: map[string]*client.Sender{}}, nil
+}
+
+// StartValidators writes the genesis, starts the validators and waits for blocks.
+// The genesis allows the simulated enclave device and says so.
+func (d *Devnet) StartValidators(ctx context.Context) error {
+	root, err := devnitro.NewRoot(d.root)
+	if err != nil {
+		return err
+	}
+	cfg := localnet.Config{
+		Dir: filepath.Join(d.Config.Dir, "chain"), Validators: d.Config.Validators,
+		Accounts: []string{OperatorAccount, RelayerAccount, DAppAccount},
+		Modules: func(cdc codec.JSONCodec, state genesis.State) error {
+			return genesis.Edit(cdc, state, partiestypes.ModuleName, func(g *partiestypes.GenesisState) error {
+				g.Params.DevNitroRoot = root.DER()
+				g.Params.AbsenceBlocks = 10
+				g.Params.ReadyBlocks = 5
+				return nil
+			})
+		},
+	}
+	if d.Layout, err = localnet.InitFiles(cfg); err != nil {
+		return err
+	}
+	if err := d.readKeys(); err != nil {
+		return err
+	}
+	d.Chain = localnet.NewNetwork(d.Layout, filepath.Join(d.Config.Bin, "tkmsd"))
+	if err := d.Chain.Start(); err != nil {
+		return err
+	}
+	if err := d.Chain.WaitForAll(ctx, 2); err != nil {
+		return err
+	}
+	if d.TKMS, err = client.Dial(d.Layout.Nodes[0].RPCURL()); err != nil {
+		return err
+	}
+	d.Far, err = client.Dial(d.Layout.Nodes[len(d.Layout.Nodes)-1].RPCURL())
+	return err
+}
+
+// readKeys reads the network's keys out of its keyring.
+func (d *Devnet) readKeys() error {
+	description := app.New(log.NewNopLogger(), dbm.NewMemDB(), false)
+	ring, err := keyring.New(params.Name, keyring.BackendTest, d.Layout.KeyringDir, nil, description.Codec())
+	if err != nil {
+		return err
+	}
+	records, err := ring.List()
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		armor, err := ring.ExportPrivKeyArmor(record.Name, "devnet")
+		if err != nil {
+			return err
+		}
+		key, _, err := sdkcrypto.UnarmorDecryptPrivKey(armor, "devnet")
+		if err != nil {
+			return err
+		}
+		private, ok := key.(*secp256k1.PrivKey)
+		if !ok {
+			return fmt.Errorf("key %s is no secp256k1 key", record.Name)
+		}
+		d.keys[record.Name] = private
+	}
+	return nil
+}
+
+// gasPrice is what the devnet's genesis demands.
+func gasPrice() sdk.DecCoin {
+	return sdk.NewDecCoinFromDec(params.Denom, math.LegacyMustNewDecFromStr("0.001"))
+}
+
+// Sender returns the sender of a named account.
+func (d *Devnet) Sender(ctx context.Context, name string) (*client.Sender, error) {
+	if s := d.senders[name]; s != nil {
+		return s, nil
+	}
+	key := d.keys[name]
+	if key == nil {
+		return nil, fmt.Errorf("no key named %s", name)
+	}
+	s, err := d.TKMS.NewSender(ctx, client.Signer{ChainID: d.Layout.ChainID, Key: key}, gasPrice())
+	if err != nil {
+		return nil, err
+	}
+	d.senders[name] = s
+	return s, nil
+}
+
+// KeyHex returns an account's private key, for a process of the devnet.
+func (d *Devnet) KeyHex(name string) string { return hex.EncodeToString(d.keys[name].Key) }
+
+// Stop stops everything, the relayer first.
+func (d *Devnet) Stop() error {
+	var failures []error
+	if d.HostClient != nil {
+		d.HostClient.Close()
+	}
+	if d.Relayer != nil {
+		failures = append(failures, d.Relayer.Stop())
+	}
+	for _, p := range d.Parties {
+		failures = append(failures, p.Stop())
+	}
+	if d.Host != nil {
+		failures = append(failures, d.Host.Stop())
+	}
+	if d.Chain != nil {
+		failures = append(failures, d.Chain.Stop())
+	}
+	return errors.Join(failures...)
+}

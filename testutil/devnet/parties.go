@@ -1,0 +1,179 @@
+package devnet
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cosmos/gogoproto/jsonpb"
+
+	"github.com/tkms-network/tkms/enclave/attest/devnitro"
+	"github.com/tkms-network/tkms/enclave/party/status"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// registerGas covers a registration with its flat price for the document.
+const registerGas = 3_000_000
+
+// PrepareParties makes the parties' homes and keys. Their light clients trust a
+// block that all validators agree on.
+func (d *Devnet) PrepareParties(ctx context.Context) error {
+	height := int64(2)
+	commit, err := d.TKMS.RPC().Commit(ctx, &height)
+	if err != nil {
+		return err
+	}
+	var nodes []string
+	for _, node := range d.Layout.Nodes {
+		nodes = append(nodes, node.RPCURL())
+	}
+	ports, err := freePorts(2 * d.Config.Parties)
+	if err != nil {
+		return err
+	}
+	operator, err := d.Layout.Account(OperatorAccount)
+	if err != nil {
+		return err
+	}
+	binary := filepath.Join(d.Config.Bin, "tkms-party")
+	for i := range d.Config.Parties {
+		moniker := fmt.Sprintf("p%d", i+1)
+		home := filepath.Join(d.Config.Dir, moniker)
+		p := &Party{
+			Process: newProcess(d.Config.Dir, moniker, binary, "run", "--home", home),
+			Moniker: moniker, Home: home, PeerAddr: ports[2*i], StatusAddr: ports[2*i+1],
+		}
+		// Each party names its own validator's node first.
+		own := append([]string{nodes[i%len(nodes)]}, nodes[(i+1)%len(nodes)])
+		command := exec.CommandContext(ctx, binary, "init", "--home", home, "--chain-id", d.Layout.ChainID, "--moniker", moniker, //nolint:gosec // own binary
+			"--operator", operator.Address, "--nodes", strings.Join(own, ","), "--listen", p.PeerAddr, "--status-listen", p.StatusAddr,
+			"--trusted-height", fmt.Sprint(height), "--trusted-hash", hex.EncodeToString(commit.Commit.BlockID.Hash),
+			"--simulated-root-seed", hex.EncodeToString(d.root), "--stock-items", fmt.Sprint(d.Config.StockItems))
+		if output, err := command.CombinedOutput(); err != nil {
+			return fmt.Errorf("tkms-party init: %w: %s", err, output)
+		}
+		d.Parties = append(d.Parties, p)
+	}
+	return nil
+}
+
+// Measurement is what the simulated device reports for the party's program.
+func (d *Devnet) Measurement() (partiestypes.Measurement, error) {
+	m, err := devnitro.MeasureFile(filepath.Join(d.Config.Bin, "tkms-party"))
+	if err != nil {
+		return partiestypes.Measurement{}, err
+	}
+	return partiestypes.Measurement{TeeType: partiestypes.TEETypeDevNitro, Pcr0: m[0][:], Pcr1: m[1][:], Pcr2: m[2][:], Note: "devnet, SIMULATED device"}, nil
+}
+
+// RegisterParty has a party make its registration, posts it as its operator, and
+// starts the party.
+func (d *Devnet) RegisterParty(ctx context.Context, p *Party) error {
+	command := exec.CommandContext(ctx, filepath.Join(d.Config.Bin, "tkms-party"), "register-message", "--home", p.Home) //nolint:gosec // own binary
+	output, err := command.Output()
+	if err != nil {
+		return fmt.Errorf("tkms-party register-message: %w: %s", err, stderrOf(err))
+	}
+	var message partiestypes.MsgRegisterParty
+	if err := jsonpb.UnmarshalString(string(output), &message); err != nil {
+		return err
+	}
+	operator, err := d.Sender(ctx, OperatorAccount)
+	if err != nil {
+		return err
+	}
+	if _, err := operator.Send(ctx, registerGas, &message); err != nil {
+		return fmt.Errorf("register %s: %w", p.Moniker, err)
+	}
+	parties, err := d.RegisteredParties(ctx)
+	if err != nil {
+		return err
+	}
+	for _, registered := range parties {
+		if registered.Moniker == p.Moniker {
+			p.ID = registered.Id
+		}
+	}
+	if p.ID == 0 {
+		return fmt.Errorf("%s is not among the registered parties", p.Moniker)
+	}
+	if err := p.Start(); err != nil {
+		return err
+	}
+	return p.waitHTTP(ctx, "http://"+p.StatusAddr+"/status")
+}
+
+func stderrOf(err error) string {
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // exec returns it unwrapped
+		return string(exit.Stderr)
+	}
+	return ""
+}
+
+// RegisteredParties lists x/parties' records.
+func (d *Devnet) RegisteredParties(ctx context.Context) ([]partiestypes.Party, error) {
+	var response partiestypes.QueryPartiesResponse
+	err := d.TKMS.Query(ctx, "/tkms.parties.v1.Query/Parties", &partiestypes.QueryPartiesRequest{}, &response)
+	return response.Parties, err
+}
+
+// Epoch returns an epoch's record.
+func (d *Devnet) Epoch(ctx context.Context, id uint64) (partiestypes.Epoch, error) {
+	var response partiestypes.QueryEpochResponse
+	err := d.TKMS.Query(ctx, "/tkms.parties.v1.Query/Epoch", &partiestypes.QueryEpochRequest{Id: id}, &response)
+	return response.Epoch, err
+}
+
+// WaitEpoch waits until an epoch satisfies a condition.
+func (d *Devnet) WaitEpoch(ctx context.Context, id uint64, want func(partiestypes.Epoch) bool) (partiestypes.Epoch, error) {
+	for {
+		epoch, err := d.Epoch(ctx, id)
+		if err == nil && want(epoch) {
+			return epoch, nil
+		}
+		if err == nil && epoch.Status == partiestypes.EPOCH_STATUS_FAILED {
+			return epoch, fmt.Errorf("epoch %d has failed; see the parties' logs in %s", id, d.Config.Dir)
+		}
+		select {
+		case <-ctx.Done():
+			return epoch, fmt.Errorf("epoch %d: %w", id, context.Cause(ctx))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// StatusOf asks a party where it stands.
+func (d *Devnet) StatusOf(ctx context.Context, p *Party) (status.Party, error) {
+	var out status.Party
+	err := getJSON(ctx, "http://"+p.StatusAddr+"/status", &out)
+	return out, err
+}
+
+// RequestAt asks a party how a request fared there.
+func (d *Devnet) RequestAt(ctx context.Context, p *Party, id []byte) (status.Request, error) {
+	var out status.Request
+	err := getJSON(ctx, "http://"+p.StatusAddr+"/requests/"+hex.EncodeToString(id), &out)
+	return out, err
+}
+
+func getJSON(ctx context.Context, url string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := (&http.Client{Timeout: 5 * time.Second}).Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(into)
+}
