@@ -233,6 +233,11 @@ func TestRenewalTakesANewerDocumentOfTheSameKeys(t *testing.T) {
 	f.blocks(40)
 	renewal := f.message("alice")
 	renewal.TrustedHeight, renewal.TrustedHash = before.TrustedHeight, before.TrustedHash
+	foreign := *renewal
+	foreign.TrustedHash = bytes.Repeat([]byte{1}, 32)
+	f.attest(&foreign)
+	_, err = f.messages.RegisterParty(f.ctx, &foreign)
+	require.ErrorIs(t, err, types.ErrUnknownBlock, "but no other one that is not recent")
 	renewal.PeerAddress = "elsewhere.example:1"
 	f.attest(renewal)
 	response, err := f.messages.RegisterParty(f.ctx, renewal)
