@@ -16,6 +16,9 @@ import (
 // StopTimeout is how long a node may take to stop before it is killed.
 const StopTimeout = 20 * time.Second
 
+// pollInterval between questions to a node that is waited for.
+const pollInterval = 10 * time.Millisecond
+
 // ErrNotRunning is returned for a node whose process has ended; its log says why.
 var ErrNotRunning = errors.New("the node is not running")
 
@@ -163,7 +166,7 @@ func (n *Network) WaitForHeight(ctx context.Context, i int, height int64) error 
 	if err != nil {
 		return err
 	}
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
 		status, err := client.Status(ctx)

@@ -7,6 +7,8 @@ import (
 	"github.com/cosmos/cosmos-sdk/client/rpc"
 	"github.com/cosmos/cosmos-sdk/server"
 	authcmd "github.com/cosmos/cosmos-sdk/x/auth/client/cli"
+
+	"github.com/tkms-network/tkms/cmd/tkmsd/cmd/debug"
 )
 
 // addClientCommands adds what talks to a node or keeps keys; the modules' own commands come from autocli.
@@ -30,5 +32,5 @@ func addClientCommands(root *cobra.Command) {
 		authcmd.GetDecodeCommand(),
 		authcmd.GetSimulateCmd(),
 	)
-	root.AddCommand(server.StatusCommand(), query, tx, keys.Commands())
+	root.AddCommand(server.StatusCommand(), query, tx, keys.Commands(), debug.NewDebugCmd())
 }
