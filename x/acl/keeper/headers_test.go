@@ -179,6 +179,17 @@ func TestHistoryCannotSucceed(t *testing.T) {
 	require.True(t, f.stored().Frozen, "two sets for one height are a fork")
 }
 
+func TestTheHeightOfTheKnownSetHasNoOther(t *testing.T) {
+	f := newFixture(t)
+	f.grow()
+	before := f.state()
+	_, err := f.submit(f.chain.Sealed(f.stored().ValidatorsHeight, now))
+	require.ErrorIs(t, err, types.ErrNoSuccession)
+	require.Equal(t, before, f.state())
+	_, err = f.submit(f.chain.Sealed(f.stored().ValidatorsHeight+1, now))
+	require.NoError(t, err)
+}
+
 func TestASuccessionThatMakesTwoHostChainsAlikeIsRefused(t *testing.T) {
 	f := newFixture(t)
 	other := acltest.New(4242, 4, "other chain")
