@@ -366,7 +366,7 @@ func (p *Party) sign(request *kmstypes.Request, values []*big.Int) (kmstypes.Res
 	if err != nil {
 		return kmstypes.Result{}, err
 	}
-	return kmstypes.Result{RequestId: request.Id, Attempt: request.Attempt, Plaintext: plaintext, Signature: signature}, nil
+	return kmstypes.Result{RequestId: request.Id, EpochId: request.EpochId, Attempt: request.Attempt, Plaintext: plaintext, Signature: signature}, nil
 }
 
 // postUntilRecorded posts a result, again every few blocks, until the task ends

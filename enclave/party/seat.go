@@ -273,7 +273,7 @@ func (s *seat) postTranscript(ctx context.Context, c *committee.Committee) error
 // ready tells the chain that this party is back.
 func (s *seat) ready(ctx context.Context, c *committee.Committee) error {
 	return s.party.once(fmt.Sprintf("ready %d/%d", c.Epoch.Id, c.Epoch.Generation), func() error {
-		digest := mpc.Hash("tkms/v1/ready", c.Epoch.Transcript, mpc.Uint64(uint64(c.Epoch.Generation)))
+		digest := partiestypes.ReadyDigest(c.Epoch.Transcript, c.Epoch.Generation)
 		s.party.cfg.Log.Info("excluded as absent: asking to be counted again", "epoch", c.Epoch.Id, "generation", c.Epoch.Generation)
 		return s.party.poster.Message(ctx, &partiestypes.MsgReady{Account: s.party.account(), EpochId: c.Epoch.Id, Digest: digest[:]})
 	})

@@ -25,6 +25,9 @@ func (k Keeper) InitGenesis(ctx context.Context, g types.GenesisState) error {
 	if err := k.Params.Set(ctx, g.Params); err != nil {
 		return err
 	}
+	if err := k.fence.Set(ctx, true); err != nil {
+		return err
+	}
 	for _, key := range g.Keys {
 		if err := k.importKey(ctx, g.Params, key); err != nil {
 			return err

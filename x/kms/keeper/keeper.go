@@ -53,6 +53,7 @@ type Keeper struct {
 	KeySequence  collections.Item[uint64]
 
 	// Queues by height, worked off by EndBlock.
+	fence      collections.Item[bool]
 	expiries   collections.KeySet[dueKey]
 	payouts    collections.KeySet[dueKey]
 	keyChecks  collections.KeySet[dueKey]
@@ -87,6 +88,7 @@ func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService, authori
 		OpenKeys:    collections.NewKeySet(sb, types.OpenKeysPrefix, "open_keys", due),
 		Totals:      collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),
 		KeySequence: collections.NewItem(sb, types.KeySequencePrefix, "key_sequence", collections.Uint64Value),
+		fence:       collections.NewItem(sb, types.FencePrefix, "fence", collections.BoolValue),
 		expiries:    collections.NewKeySet(sb, types.ExpiryQueuePrefix, "expiries", due),
 		payouts:     collections.NewKeySet(sb, types.PayoutQueuePrefix, "payouts", due),
 		keyChecks:   collections.NewKeySet(sb, types.KeyQueuePrefix, "key_checks", due),

@@ -23,7 +23,9 @@ const (
 	StandInEnclave = "enclave device"
 )
 
-// Prefixes of the store. The first four are provable records for parties.
+// Prefixes of the store. What parties prove, present or absent, stands before the
+// fence, whose value is not empty: ICS-23 cannot prove absence beside a key with
+// an empty value, as the indexes behind the fence have.
 var (
 	ParamsPrefix       = collections.NewPrefix(0)
 	KeysPrefix         = collections.NewPrefix(1)
@@ -31,7 +33,7 @@ var (
 	WorkPrefix         = collections.NewPrefix(3)
 	HostKeysPrefix     = collections.NewPrefix(4)
 	ItemCountersPrefix = collections.NewPrefix(5)
-	WindowsPrefix      = collections.NewPrefix(6)
+	FencePrefix        = collections.NewPrefix(6)
 	AttemptsPrefix     = collections.NewPrefix(7)
 	OpenRequestsPrefix = collections.NewPrefix(8)
 	OpenKeysPrefix     = collections.NewPrefix(9)
@@ -42,6 +44,7 @@ var (
 	PruneQueuePrefix   = collections.NewPrefix(14)
 	TotalsPrefix       = collections.NewPrefix(15)
 	KeySequencePrefix  = collections.NewPrefix(16)
+	WindowsPrefix      = collections.NewPrefix(17)
 )
 
 // StoreKeyOfKey is the raw key of a Key record: 0x01 || id.
