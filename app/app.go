@@ -52,6 +52,9 @@ type App struct {
 	modules      *module.Manager
 	basics       module.BasicManager
 	configurator module.Configurator
+
+	// executed, if not nil, is told the number of transactions of each executed block.
+	executed func(transactions int)
 }
 
 // New builds the application on a database. It panics on a wiring mistake, and if loadLatest is set and the
@@ -141,6 +144,19 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 		return nil, fmt.Errorf("app state of genesis: %w", err)
 	}
 	return a.modules.InitGenesis(ctx, a.cdc, state)
+}
+
+// OnExecuted sets what is told the number of transactions of each block once it is executed. It must not
+// influence execution; call it before the node starts.
+func (a *App) OnExecuted(f func(transactions int)) { a.executed = f }
+
+// FinalizeBlock executes a block.
+func (a *App) FinalizeBlock(req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
+	response, err := a.BaseApp.FinalizeBlock(req)
+	if err == nil && a.executed != nil {
+		a.executed(len(req.Txs))
+	}
+	return response, err
 }
 
 // Codec encodes the chain's messages and state.

@@ -12,20 +12,20 @@ import (
 	"github.com/tkms-network/tkms/app/params"
 )
 
-// Pace of consensus. State of height H is provable only under the header of H+1, so the time from a
-// transaction to the next header is what users wait for.
-//
-// A block is proposed as soon as a transaction is there, and its successor, which carries the new app hash,
-// TimeoutCommit after it was committed. Without transactions and with an unchanged app hash a block comes
-// every EmptyBlocksInterval. On networks with round trips above some 50 ms raise TimeoutPropose and the vote
-// time-outs to several round trips, and TimeoutCommit to one; all validators should agree.
+// Pace of consensus; see Pace for when blocks follow quickly. On networks with round trips above some 50 ms
+// raise TimeoutPropose and the vote time-outs to several round trips, and TimeoutCommit to one; all
+// validators should agree.
 const (
 	TimeoutPropose      = 300 * time.Millisecond
 	TimeoutProposeDelta = 50 * time.Millisecond
 	TimeoutVote         = 100 * time.Millisecond
 	TimeoutVoteDelta    = 50 * time.Millisecond
-	TimeoutCommit       = 25 * time.Millisecond
-	EmptyBlocksInterval = 200 * time.Millisecond
+	// TimeoutCommit is the pause after a block while there is no work.
+	TimeoutCommit = 150 * time.Millisecond
+	// QuickTimeoutCommit is the pause after a block with transactions and after the QuickBlocks - 1 that
+	// follow it. It is long enough for the votes of slower validators to enter the next block.
+	QuickTimeoutCommit = 25 * time.Millisecond
+	QuickBlocks        = 8
 )
 
 // MaxTxBytes bounds a transaction in the mempool; ciphertexts never travel in transactions.
@@ -41,7 +41,7 @@ func Comet() *cmtcfg.Config {
 	c.TimeoutCommit = TimeoutCommit
 	c.SkipTimeoutCommit = false
 	c.CreateEmptyBlocks = true
-	c.CreateEmptyBlocksInterval = EmptyBlocksInterval
+	c.CreateEmptyBlocksInterval = 0
 	c.PeerGossipSleepDuration = 5 * time.Millisecond
 	cfg.P2P.FlushThrottleTimeout = time.Millisecond
 	cfg.Mempool.MaxTxBytes = MaxTxBytes

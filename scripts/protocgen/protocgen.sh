@@ -72,7 +72,10 @@ buf generate --template scripts/protocgen/buf.gen.swagger.yaml \
 
 generated="$out/go/github.com/tkms-network/tkms"
 cp -r "$generated/." .
-cp "$out/openapi/tkms.swagger.json" app/openapi/tkms.swagger.json
+# The plugin names the merged description after one of the files.
+sed -e '0,/"title": ".*"/s//"title": "REST interface of the TKMS chain"/' \
+  -e '0,/"version": ".*"/s//"version": "v1"/' \
+  "$out/openapi/tkms.swagger.json" > app/openapi/tkms.swagger.json
 
 # Generated code must not survive the removal of its .proto file.
 for root in x enclave; do
