@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,15 @@ type config struct {
 	logLevel     string
 	objectBytes  int64
 	storageBytes int64
+	publicURL    string
+	workers      int
+	openJobs     int
+	maxFee       uint64
+	callbackGas  uint64
+	jobTimeout   time.Duration
+	readiness    time.Duration
+	callbackTime time.Duration
+	retention    time.Duration
 }
 
 func (c *config) addFlags(cmd *cobra.Command) {
@@ -42,6 +52,15 @@ func (c *config) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.Int64Var(&c.objectBytes, "max-ciphertext-bytes", 32<<20, "largest ciphertext to store")
 	flags.Int64Var(&c.storageBytes, "max-storage-bytes", 10<<30, "bound on all stored ciphertexts together")
+	flags.StringVar(&c.publicURL, "public-url", "", "base URL by which clients reach the relayer (default: http://LISTEN)")
+	flags.IntVar(&c.workers, "workers", 64, "requests worked on at a time")
+	flags.IntVar(&c.openJobs, "max-open-jobs", 4096, "requests taken before clients are asked to come back")
+	flags.Uint64Var(&c.maxFee, "max-fee", 10_000_000, "what one request may cost, in utkms; the host chain's price is taken")
+	flags.Uint64Var(&c.callbackGas, "callback-gas", 10_000_000, "gas that one callback may take on the host chain")
+	flags.DurationVar(&c.jobTimeout, "request-timeout", 5*time.Minute, "how long a request may take")
+	flags.DurationVar(&c.readiness, "readiness-timeout", 15*time.Second, "how long to wait until the host chain permits what was asked")
+	flags.DurationVar(&c.callbackTime, "callback-timeout", 2*time.Minute, "how long a callback may take to get into a block")
+	flags.DurationVar(&c.retention, "retention", 7*24*time.Hour, "how long finished requests are kept")
 }
 
 func (c *config) check() error {
@@ -50,6 +69,8 @@ func (c *config) check() error {
 		return cli.WithHint(errors.New("no host chain"), "name the chain that this relayer serves with --host-chain-id (TKMS_HOST_CHAIN_ID)")
 	case len(c.tkmsNodes) == 0:
 		return cli.WithHint(errors.New("no TKMS node"), "name one or more RPC addresses with --tkms-node (TKMS_TKMS_NODE)")
+	case c.workers < 1 || c.openJobs < 1:
+		return cli.WithHint(errors.New("no request would be worked on"), "--workers and --max-open-jobs are 1 or more")
 	case c.keyFile == "":
 		return cli.WithHint(errors.New("no key"), "name the file of the relayer's account key with --key-file (TKMS_KEY_FILE)")
 	}

@@ -6,16 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/tkms-network/tkms/cmd/internal/cli"
-	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/api"
-	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 )
 
 func newRun() *cobra.Command {
@@ -47,29 +42,15 @@ func newRun() *cobra.Command {
 }
 
 func run(ctx context.Context, cfg config, log *slog.Logger) error {
-	if _, err := readAccountKey(cfg.keyFile); err != nil {
-		return err
-	}
-	if _, err := readHostKey(cfg.hostKeyFile); err != nil {
-		return err
-	}
-	ciphertexts, err := store.Open(filepath.Join(cfg.home, "ciphertexts"), store.Limits{Object: cfg.objectBytes, Total: cfg.storageBytes})
+	r, err := open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	defer ciphertexts.Close()
-	registry := prometheus.NewRegistry()
-	server := api.New(api.Config{
-		Store: ciphertexts, Log: log, Metrics: api.NewMetrics(registry),
-		Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		Health: func(context.Context) api.Health { return api.Health{Status: "ok", HostChainID: cfg.hostChainID} },
-	})
-	stop, err := serve(cfg.listen, server, log)
-	if err != nil {
+	defer r.close()
+	if r.stopServer, err = serve(cfg.listen, r.server, log); err != nil {
 		return cli.WithHint(err, "is another process using the address? choose another --listen")
 	}
-	defer stop()
-	log.Info("relayer starts", "listen", cfg.listen, "host_chain", cfg.hostChainID)
+	log.Info("relayer starts", "listen", cfg.listen, "host_chain", cfg.hostChainID, "account", r.chain.Address(), "callbacks", r.carrier())
 	<-ctx.Done()
 	log.Info("relayer stops")
 	return nil

@@ -64,7 +64,7 @@ func (c *Client) Query(ctx context.Context, method string, request, response pro
 		return fmt.Errorf("%s: %w", method, err)
 	}
 	if answer.Response.Code != 0 {
-		return fmt.Errorf("%w: %s: %s/%d: %s", ErrQuery, method, answer.Response.Codespace, answer.Response.Code, answer.Response.Log)
+		return &QueryError{Method: method, Codespace: answer.Response.Codespace, Code: answer.Response.Code, Log: answer.Response.Log}
 	}
 	return proto.Unmarshal(answer.Response.Value, response)
 }

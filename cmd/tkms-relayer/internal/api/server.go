@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 )
 
@@ -29,7 +30,14 @@ type Health struct {
 
 // Config of a server.
 type Config struct {
+	// HostChainID of the host chain that is served.
+	HostChainID uint64
+	// PublicURL is the base by which clients reach the server, without trailing slash.
+	PublicURL string
+
 	Store   *store.Store
+	Jobs    *jobs.Manager
+	Keys    PublicKeys
 	Log     *slog.Logger
 	Metrics *Metrics
 	// Health reports whether both chains answer.
@@ -50,6 +58,10 @@ func New(cfg Config) *Server {
 	s.route("POST /v1/ciphertexts", s.postCiphertext)
 	s.route("PUT /v1/ciphertexts/{digest}", s.putCiphertext)
 	s.route("GET /v1/ciphertexts/{digest}", s.getCiphertext)
+	s.route("POST /v2/public-decrypt", s.postDecrypt)
+	s.route("GET /v2/public-decrypt/{job}", s.getDecrypt)
+	s.route("GET /v2/keyurl", s.keyURL)
+	s.route("GET /v1/keys/{digest}", s.getKey)
 	s.route("GET /health", s.health)
 	s.mux.Handle("GET /metrics", cfg.Scrape)
 	s.route("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -1,0 +1,189 @@
+package hostchain
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"sync"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/tkms-network/tkms/x/kms/handles"
+)
+
+const (
+	// maxSignatures is what the one-byte count of a decryption proof can say.
+	maxSignatures = 255
+	// signatureLength is that of r || s || v.
+	signatureLength = 65
+)
+
+var (
+	// ErrProof reports signatures that make no decryption proof.
+	ErrProof = errors.New("the signatures make no decryption proof")
+	// ErrRefused reports a contract that refuses the call; the transaction is not sent.
+	ErrRefused = errors.New("the contract refuses the result")
+	// ErrGas reports a call that needs more gas than the operator allows.
+	ErrGas = errors.New("the call needs more gas than the relayer may spend")
+	// ErrNotSent reports a transaction that the node did not take; a later one may do.
+	ErrNotSent = errors.New("the host chain's node did not take the transaction")
+)
+
+// Result is a signed plaintext for a contract.
+type Result struct {
+	// Handles in the order that was signed.
+	Handles []handles.Handle
+	// Plaintext is the ABI words of the values.
+	Plaintext []byte
+	// Signatures are r || s || v, 65 bytes each.
+	Signatures [][]byte
+}
+
+// DecryptionProof returns what the host chain's KMSVerifier reads: the number of
+// signatures in one byte, the signatures, and extra data, of which there is none.
+func (r Result) DecryptionProof() ([]byte, error) {
+	if len(r.Signatures) == 0 || len(r.Signatures) > maxSignatures {
+		return nil, fmt.Errorf("%w: %d signatures", ErrProof, len(r.Signatures))
+	}
+	proof := []byte{byte(len(r.Signatures))}
+	for _, signature := range r.Signatures {
+		if len(signature) != signatureLength {
+			return nil, fmt.Errorf("%w: a signature of %d bytes", ErrProof, len(signature))
+		}
+		proof = append(proof, signature...)
+	}
+	return proof, nil
+}
+
+// Receipt says what became of a transaction that is in a block.
+type Receipt struct {
+	Succeeded bool
+	Block     uint64
+	GasUsed   uint64
+}
+
+// Carrier sends results to contracts from one account. It is safe for concurrent
+// use.
+type Carrier struct {
+	node   *Node
+	key    *ecdsa.PrivateKey
+	maxGas uint64
+
+	mu sync.Mutex // from reading the nonce until the transaction is in the pool
+}
+
+// NewCarrier returns the carrier of an account that spends at most maxGas a call.
+func NewCarrier(node *Node, key *ecdsa.PrivateKey, maxGas uint64) *Carrier {
+	return &Carrier{node: node, key: key, maxGas: maxGas}
+}
+
+// Address of the account.
+func (c *Carrier) Address() common.Address { return crypto.PubkeyToAddress(c.key.PublicKey) }
+
+// Carry calls fulfil(bytes32[] handles, bytes cleartexts, bytes proof) of a
+// contract. keep gets the signed transaction before it is sent, so that it is not
+// forgotten; if keep fails nothing is sent. Errors: ErrProof, ErrRefused, ErrGas,
+// ErrNode, ErrNotSent.
+func (c *Carrier) Carry(ctx context.Context, contract common.Address, result Result, keep func(raw []byte, hash common.Hash) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*answerTimeout)
+	defer cancel()
+	proof, err := result.DecryptionProof()
+	if err != nil {
+		return err
+	}
+	words := make([][32]byte, len(result.Handles))
+	for i, h := range result.Handles {
+		words[i] = h
+	}
+	data, err := callback.Pack("fulfil", words, result.Plaintext, proof)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	gas, err := c.node.eth.EstimateGas(ctx, ethereum.CallMsg{From: c.Address(), To: &contract, Data: data})
+	if err != nil {
+		return callError(err)
+	}
+	// A block later the same call may cost a little more: slots that were empty may be taken.
+	if gas += gas / 4; gas > c.maxGas {
+		return fmt.Errorf("%w: %d of %d", ErrGas, gas, c.maxGas)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tx, err := c.sign(ctx, contract, data, gas)
+	if err != nil {
+		return err
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	if err := keep(raw, tx.Hash()); err != nil {
+		return err
+	}
+	return c.send(ctx, tx)
+}
+
+func (c *Carrier) sign(ctx context.Context, contract common.Address, data []byte, gas uint64) (*types.Transaction, error) {
+	nonce, err := c.node.eth.PendingNonceAt(ctx, c.Address())
+	if err != nil {
+		return nil, fmt.Errorf("%w: nonce: %w", ErrNode, err)
+	}
+	tip, err := c.node.eth.SuggestGasTipCap(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: gas tip: %w", ErrNode, err)
+	}
+	head, err := c.node.eth.HeaderByNumber(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: head: %w", ErrNode, err)
+	}
+	price := new(big.Int).Set(tip)
+	if head.BaseFee != nil {
+		// The base fee at most doubles within six blocks.
+		price.Add(price, new(big.Int).Lsh(head.BaseFee, 1))
+	}
+	id := new(big.Int).SetUint64(c.node.chainID)
+	return types.SignNewTx(c.key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
+		ChainID: id, Nonce: nonce, GasTipCap: tip, GasFeeCap: price, Gas: gas, To: &contract, Data: data,
+	})
+}
+
+func (c *Carrier) send(ctx context.Context, tx *types.Transaction) error {
+	err := c.node.eth.SendTransaction(ctx, tx)
+	if err != nil && !strings.Contains(err.Error(), "already known") {
+		return fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
+	return nil
+}
+
+// Resend sends a kept transaction again, after a restart.
+func (c *Carrier) Resend(ctx context.Context, raw []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var tx types.Transaction
+	if err := tx.UnmarshalBinary(raw); err != nil {
+		return err
+	}
+	return c.send(ctx, &tx)
+}
+
+// Receipt returns what became of a transaction, nil while it is in no block.
+func (c *Carrier) Receipt(ctx context.Context, hash common.Hash) (*Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	receipt, err := c.node.eth.TransactionReceipt(ctx, hash)
+	if errors.Is(err, ethereum.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNode, err)
+	}
+	return &Receipt{
+		Succeeded: receipt.Status == types.ReceiptStatusSuccessful, Block: receipt.BlockNumber.Uint64(), GasUsed: receipt.GasUsed,
+	}, nil
+}

@@ -1,0 +1,302 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	"github.com/tkms-network/tkms/x/kms/handles"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+)
+
+// maxCarries bounds the contracts that one result is brought to.
+const maxCarries = 8
+
+// sweepInterval is how often old jobs are looked for.
+const sweepInterval = 10 * time.Minute
+
+var (
+	// ErrBusy reports that too many jobs are open.
+	ErrBusy = errors.New("too many jobs are under way")
+	// ErrNoCarrier reports a callback that this relayer does not do.
+	ErrNoCarrier = errors.New("this relayer carries no results back")
+	// ErrTooManyCarries reports a job with as many callbacks as it may have.
+	ErrTooManyCarries = errors.New("the result is brought to as many contracts as it may be")
+	// ErrClosed reports a manager that was closed.
+	ErrClosed = errors.New("the relayer stops")
+)
+
+// Chain is TKMS as jobs need it.
+type Chain interface {
+	Address() sdk.AccAddress
+	Records(ctx context.Context, hostChainID uint64) (tkms.Records, error)
+	Forget()
+	Request(ctx context.Context, id []byte) (*kmstypes.Request, error)
+	Send(ctx context.Context, gas uint64, msgs ...sdk.Msg) (tkms.Sent, error)
+	Included(ctx context.Context, hash []byte) (bool, error)
+	Wait(ctx context.Context, above int64) (tkms.Head, error)
+}
+
+// Prover gathers evidence on the host chain.
+type Prover interface {
+	Gather(ctx context.Context, record *acltypes.HostChain, batch []handles.Handle) (*hostchain.Evidence, error)
+}
+
+// Carrier brings results to contracts of the host chain.
+type Carrier interface {
+	Carry(ctx context.Context, contract common.Address, result hostchain.Result, keep func(raw []byte, hash common.Hash) error) error
+	Resend(ctx context.Context, raw []byte) error
+	Receipt(ctx context.Context, hash common.Hash) (*hostchain.Receipt, error)
+}
+
+// Config of a manager.
+type Config struct {
+	HostChainID uint64
+	// Path of the file that keeps jobs.
+	Path    string
+	Chain   Chain
+	Prover  Prover
+	Carrier Carrier // nil: no callbacks
+	Log     *slog.Logger
+	Metrics *Metrics
+
+	// Workers is how many jobs are worked on at a time, Open how many may be open.
+	Workers, Open int
+	// MaxFee is what one request may cost, in utkms.
+	MaxFee uint64
+	// Timeout is how long a job may take, Readiness how long the host chain may take
+	// to show the handles public and registered, CarryTimeout how long a callback may
+	// take to get into a block.
+	Timeout, Readiness, CarryTimeout time.Duration
+	// Retention is how long a finished job is kept.
+	Retention time.Duration
+}
+
+// Manager takes jobs and works on them. It is safe for concurrent use.
+type Manager struct {
+	cfg   Config
+	shelf *shelf
+	slots chan struct{}
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+
+	mu     sync.Mutex
+	active map[string]*entry
+	closed bool
+}
+
+// entry is a job that is worked on.
+type entry struct {
+	mu   sync.Mutex
+	job  *Job
+	gone bool // left the manager's map; look the job up again
+}
+
+// Open opens the file of jobs and goes on with those that have work to do.
+func Open(cfg Config) (*Manager, error) {
+	shelf, err := openShelf(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	list, err := shelf.open()
+	if err != nil {
+		shelf.close()
+		return nil, err
+	}
+	m := &Manager{cfg: cfg, shelf: shelf, slots: make(chan struct{}, cfg.Workers), active: map[string]*entry{}}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, j := range list {
+		cfg.Log.Info("a job goes on", "job", j.ID, "state", j.State)
+		m.start(&entry{job: j})
+	}
+	m.group.Go(m.sweep)
+	return m, nil
+}
+
+// Close stops work and closes the file. Jobs under way go on when it is opened again.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.cancel()
+	m.group.Wait()
+	return m.shelf.close()
+}
+
+// start works on an entry. The caller holds m.mu.
+func (m *Manager) start(e *entry) {
+	m.active[e.job.ID] = e
+	m.cfg.Metrics.open.Set(float64(len(m.active)))
+	m.group.Go(func() { m.work(e) })
+}
+
+// Submit returns the job of a set of handles, which it makes or starts anew if
+// there is none or it failed. A contract given is one more that the result is
+// brought to. Errors: ErrBusy, ErrNoCarrier, ErrTooManyCarries, ErrClosed.
+func (m *Manager) Submit(batch []handles.Handle, contract *common.Address) (*Job, error) {
+	if contract != nil && m.cfg.Carrier == nil {
+		return nil, ErrNoCarrier
+	}
+	id := idOf(m.cfg.HostChainID, batch)
+	for {
+		e, err := m.acquire(id, batch)
+		if err != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		if e.gone {
+			e.mu.Unlock()
+			continue
+		}
+		job, err := m.ask(e, contract)
+		e.mu.Unlock()
+		return job, err
+	}
+}
+
+// acquire returns the entry of a job, which it makes if there is none.
+func (m *Manager) acquire(id string, batch []handles.Handle) (*entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	if e := m.active[id]; e != nil {
+		return e, nil
+	}
+	if len(m.active) >= m.cfg.Open {
+		return nil, ErrBusy
+	}
+	job, err := m.shelf.get(id)
+	if errors.Is(err, ErrNotFound) || err == nil && job.State == Failed {
+		job, err = m.fresh(id, batch), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{job: job}
+	m.start(e)
+	return e, nil
+}
+
+func (m *Manager) fresh(id string, batch []handles.Handle) *Job {
+	now := time.Now().UTC()
+	job := &Job{ID: id, State: Working, Created: now, Updated: now}
+	for _, h := range batch {
+		job.Handles = append(job.Handles, common.Hash(h))
+	}
+	return job
+}
+
+// ask adds a callback and makes sure that the job is on disk. The caller holds
+// e.mu.
+func (m *Manager) ask(e *entry, contract *common.Address) (*Job, error) {
+	if contract != nil {
+		if err := addCarry(e.job, *contract); err != nil {
+			return nil, err
+		}
+	}
+	if e.job.open() {
+		if err := m.shelf.put(e.job); err != nil {
+			return nil, err
+		}
+	}
+	return e.job.clone(), nil
+}
+
+// addCarry notes a contract, again if it did not take the result before.
+func addCarry(j *Job, contract common.Address) error {
+	at := slices.IndexFunc(j.Carries, func(c Carry) bool { return c.Contract == contract })
+	switch {
+	case at < 0 && len(j.Carries) == maxCarries:
+		return ErrTooManyCarries
+	case at < 0:
+		j.Carries = append(j.Carries, Carry{Contract: contract, State: CarryPending})
+	case j.Carries[at].State == CarryRefused || j.Carries[at].State == CarryReverted:
+		j.Carries[at] = Carry{Contract: contract, State: CarryPending}
+	}
+	return nil
+}
+
+// Get returns a job, or ErrNotFound.
+func (m *Manager) Get(id string) (*Job, error) {
+	m.mu.Lock()
+	e := m.active[id]
+	m.mu.Unlock()
+	if e != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.job.clone(), nil
+	}
+	return m.shelf.get(id)
+}
+
+// update changes a job and keeps it.
+func (m *Manager) update(e *entry, change func(*Job)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(e.job)
+	e.job.Updated = time.Now().UTC()
+	return m.shelf.put(e.job)
+}
+
+// note changes a job in memory only: what it says is not needed after a restart.
+func (e *entry) note(change func(*Job)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(e.job)
+}
+
+func (e *entry) snapshot() *Job {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.job.clone()
+}
+
+// leave takes an entry out if nothing is left to do.
+func (m *Manager) leave(e *entry) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.job.open() {
+		return false
+	}
+	e.gone = true
+	delete(m.active, e.job.ID)
+	m.cfg.Metrics.open.Set(float64(len(m.active)))
+	return true
+}
+
+// sweep drops old jobs from time to time.
+func (m *Manager) sweep() {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		dropped, err := m.shelf.sweep(time.Now().Add(-m.cfg.Retention))
+		if err != nil {
+			m.cfg.Log.Error("old jobs were not dropped", "err", err)
+		} else if dropped > 0 {
+			m.cfg.Log.Info("old jobs dropped", "jobs", dropped)
+		}
+		select {
+		case <-ticker.C:
+		case <-m.ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tkms-network/tkms/cmd/internal/cli"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/api"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
+)
+
+const (
+	// stalled is how long TKMS may make no block before health says so.
+	stalled = 30 * time.Second
+	// healthTimeout bounds what the health endpoint waits for.
+	healthTimeout = 3 * time.Second
+	// vaultTimeout bounds one download of a public key.
+	vaultTimeout = 30 * time.Second
+)
+
+// relayer is all parts of a running relayer.
+type relayer struct {
+	cfg     config
+	log     *slog.Logger
+	store   *store.Store
+	chain   *tkms.Chain
+	host    *hostchain.Node
+	hostKey *ecdsa.PrivateKey
+	jobs    *jobs.Manager
+	server  *api.Server
+
+	stopWatch  func()
+	stopServer func()
+}
+
+// open puts the parts together. Neither chain has to answer yet.
+func open(ctx context.Context, cfg config, log *slog.Logger) (*relayer, error) {
+	r := &relayer{cfg: cfg, log: log}
+	if err := r.openParts(ctx); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *relayer) openParts(ctx context.Context) error {
+	key, err := readAccountKey(r.cfg.keyFile)
+	if err != nil {
+		return err
+	}
+	if r.hostKey, err = readHostKey(r.cfg.hostKeyFile); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(r.cfg.home, 0o700); err != nil {
+		return cli.WithHint(err, "choose another --home (TKMS_HOME)")
+	}
+	limits := store.Limits{Object: r.cfg.objectBytes, Total: r.cfg.storageBytes}
+	if r.store, err = store.Open(filepath.Join(r.cfg.home, "ciphertexts"), limits); err != nil {
+		return err
+	}
+	nodes, err := tkms.NewNodes(r.cfg.tkmsNodes)
+	if err != nil {
+		return cli.WithHint(err, "--tkms-node (TKMS_TKMS_NODE) names RPC addresses such as http://127.0.0.1:26657")
+	}
+	if r.host, err = hostchain.Dial(ctx, r.cfg.hostRPC, r.cfg.hostChainID); err != nil {
+		return cli.WithHint(err, "--host-chain-rpc (TKMS_HOST_CHAIN_RPC) names the host chain's JSON-RPC address")
+	}
+	if err := r.host.CheckChain(ctx); errors.Is(err, hostchain.ErrOtherChain) {
+		return cli.WithHint(err, "compare --host-chain-id and --host-chain-rpc")
+	} else if err != nil {
+		r.log.Warn("the host chain's node does not answer yet", "err", err)
+	}
+	watch := tkms.NewWatch(nodes, r.log)
+	r.startWatch(watch)
+	r.chain = tkms.New(nodes, watch, key)
+	registry := prometheus.NewRegistry()
+	if err := r.openJobs(registry); err != nil {
+		return err
+	}
+	r.server = api.New(api.Config{
+		HostChainID: r.cfg.hostChainID, PublicURL: r.publicURL(), Store: r.store, Jobs: r.jobs,
+		Keys: keys.New(r.cfg.hostChainID, r.chain, &http.Client{Timeout: vaultTimeout}),
+		Log:  r.log, Metrics: api.NewMetrics(registry), Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: r.health,
+	})
+	return nil
+}
+
+func (r *relayer) startWatch(watch *tkms.Watch) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { watch.Run(ctx) })
+	r.stopWatch = func() { cancel(); running.Wait() }
+}
+
+func (r *relayer) openJobs(registry *prometheus.Registry) error {
+	cfg := jobs.Config{
+		HostChainID: r.cfg.hostChainID, Path: filepath.Join(r.cfg.home, "jobs.db"),
+		Chain: r.chain, Prover: r.host, Log: r.log, Metrics: jobs.NewMetrics(registry),
+		Workers: r.cfg.workers, Open: r.cfg.openJobs, MaxFee: r.cfg.maxFee,
+		Timeout: r.cfg.jobTimeout, Readiness: r.cfg.readiness, CarryTimeout: r.cfg.callbackTime, Retention: r.cfg.retention,
+	}
+	if r.hostKey != nil {
+		cfg.Carrier = hostchain.NewCarrier(r.host, r.hostKey, r.cfg.callbackGas)
+	}
+	var err error
+	r.jobs, err = jobs.Open(cfg)
+	return cli.WithHint(err, "is another relayer running with this --home?")
+}
+
+func (r *relayer) publicURL() string {
+	if r.cfg.publicURL != "" {
+		return strings.TrimRight(r.cfg.publicURL, "/")
+	}
+	return "http://" + r.cfg.listen
+}
+
+// carrier says who carries results back.
+func (r *relayer) carrier() string {
+	if r.hostKey == nil {
+		return "none"
+	}
+	return crypto.PubkeyToAddress(r.hostKey.PublicKey).Hex()
+}
+
+// health asks both chains. That TKMS does not know the host chain, or has no key
+// for it, is shown and is no illness: a relayer is started before its chain is
+// registered.
+func (r *relayer) health(ctx context.Context) api.Health {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	out := api.Health{Status: "ok", HostChainID: r.cfg.hostChainID}
+	degraded := func(trouble string) { out.Status, out.Trouble = "degraded", append(out.Trouble, trouble) }
+	head, at := r.chain.Head()
+	out.TKMSHeight = head.Height
+	switch {
+	case head.Height == 0:
+		degraded("no TKMS node answers")
+	case time.Since(at) > stalled:
+		degraded("TKMS makes no blocks, or no node answers")
+	}
+	var err error
+	if out.HostHeight, err = r.host.Height(ctx); err != nil {
+		degraded("the host chain's node does not answer")
+	}
+	if _, err := r.chain.Records(ctx, r.cfg.hostChainID); err == nil {
+		out.Registered = true
+	}
+	return out
+}
+
+// close stops all parts, the last first.
+func (r *relayer) close() {
+	if r.stopServer != nil {
+		r.stopServer()
+	}
+	if r.jobs != nil {
+		if err := r.jobs.Close(); err != nil {
+			r.log.Error("jobs were not closed", "err", err)
+		}
+	}
+	if r.stopWatch != nil {
+		r.stopWatch()
+	}
+	if r.host != nil {
+		r.host.Close()
+	}
+	if r.store != nil {
+		r.store.Close()
+	}
+}
