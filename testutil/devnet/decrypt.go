@@ -14,6 +14,12 @@ import (
 
 	"crypto/rand"
 
+	"cosmossdk.io/math"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+
+	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/enclave/party/blob"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
@@ -23,8 +29,8 @@ import (
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
-// requestGas covers a request with the proofs of one handle.
-const requestGas = 5_000_000
+// RequestGas covers a request with the proofs of a few handles.
+const RequestGas = 5_000_000
 
 // ErrExpired reports a request that the parties did not answer in time.
 var ErrExpired = errors.New("the request expired; its fee was returned")
@@ -153,12 +159,8 @@ func (d *Devnet) Decrypt(ctx context.Context, handles ...fhevm.Handle) (*Outcome
 		return nil, err
 	}
 	start := time.Now()
-	result, err := sender.Send(ctx, requestGas, d.Message(sender, proof, handles...))
+	response, err := d.Post(ctx, sender, d.Message(sender, proof, handles...))
 	if err != nil {
-		return nil, err
-	}
-	var response kmstypes.MsgRequestPublicDecryptionResponse
-	if err := decodeResponse(result.TxResult.Data, &response); err != nil {
 		return nil, err
 	}
 	request, err := d.WaitFulfilled(ctx, response.RequestId)
@@ -166,6 +168,31 @@ func (d *Devnet) Decrypt(ctx context.Context, handles ...fhevm.Handle) (*Outcome
 		return nil, err
 	}
 	return &Outcome{Request: request, Latency: time.Since(start)}, nil
+}
+
+// Post sends a request straight to a validator and waits for its block. A refusal
+// of the chain is a *client.TxError.
+func (d *Devnet) Post(ctx context.Context, sender *client.Sender, msg *kmstypes.MsgRequestPublicDecryption) (kmstypes.MsgRequestPublicDecryptionResponse, error) {
+	var response kmstypes.MsgRequestPublicDecryptionResponse
+	result, err := sender.Send(ctx, RequestGas, msg)
+	if err != nil {
+		return response, err
+	}
+	return response, decodeResponse(result.TxResult.Data, &response)
+}
+
+// RequestGasFee is what a request costs its sender in gas, in utkms, whether it
+// is accepted or not.
+func RequestGasFee() math.Int { return gasPrice().Amount.MulInt64(RequestGas).Ceil().TruncateInt() }
+
+// Balance returns what an account has, in utkms.
+func (d *Devnet) Balance(ctx context.Context, address sdk.AccAddress) (math.Int, error) {
+	var response banktypes.QueryBalanceResponse
+	err := d.TKMS.Query(ctx, "/cosmos.bank.v1beta1.Query/Balance", &banktypes.QueryBalanceRequest{Address: address.String(), Denom: params.Denom}, &response)
+	if err != nil {
+		return math.Int{}, err
+	}
+	return response.Balance.Amount, nil
 }
 
 // WaitFulfilled waits until the last validator's node shows a request fulfilled.
@@ -183,7 +210,7 @@ func (d *Devnet) WaitFulfilled(ctx context.Context, id []byte) (kmstypes.Request
 		select {
 		case <-ctx.Done():
 			return request, fmt.Errorf("request %x: %w", id, context.Cause(ctx))
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(pollPause):
 		}
 	}
 }
@@ -218,5 +245,10 @@ func postJSON(ctx context.Context, url string, body, into any) (*http.Response, 
 		return nil, err
 	}
 	defer response.Body.Close()
-	return response, json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(into)
+	return response, decodeBounded(response.Body, into)
+}
+
+// decodeBounded decodes JSON of at most a megabyte.
+func decodeBounded(body io.Reader, into any) error {
+	return json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(into)
 }

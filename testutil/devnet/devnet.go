@@ -25,8 +25,10 @@ import (
 	"github.com/tkms-network/tkms/app/localnet"
 	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
+	"github.com/tkms-network/tkms/enclave/tfhe"
 	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
 	"github.com/tkms-network/tkms/x/kms/client"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
@@ -39,6 +41,9 @@ const (
 	// DAppAccount asks for keys and sends raw transactions.
 	DAppAccount = "dapp"
 )
+
+// FirstEpoch is the number of the epoch that the devnet runs with.
+const FirstEpoch = 1
 
 // Config of a network. Zero values take defaults.
 type Config struct {
@@ -74,7 +79,10 @@ type Devnet struct {
 	HostClient *hostclient.Client
 	// KeyID is the active key, once RequestKey returned.
 	KeyID []byte
+	// Public is its public key, once the last stage is done.
+	Public *tfhe.CompactPublicKey
 
+	key     kmstypes.Key
 	root    []byte // seed of the simulated enclave vendor
 	keys    map[string]*secp256k1.PrivKey
 	senders map[string]*client.Sender

@@ -164,3 +164,29 @@ func freePorts(count int) ([]string, error) {
 	}
 	return out, nil
 }
+
+// WaitEnd returns the name of a process that ended by itself, or "" once ctx is
+// done.
+func (d *Devnet) WaitEnd(ctx context.Context) string {
+	for {
+		for i, node := range d.Layout.Nodes {
+			if _, err := d.Chain.PID(i); err != nil {
+				return node.Moniker
+			}
+		}
+		all := []*Process{d.Host, d.Relayer}
+		for _, p := range d.Parties {
+			all = append(all, p.Process)
+		}
+		for _, p := range all {
+			if !p.Running() {
+				return p.Name
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ""
+		case <-time.After(time.Second):
+		}
+	}
+}

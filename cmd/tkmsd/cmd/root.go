@@ -81,6 +81,7 @@ func NewRootCommand() *cobra.Command {
 	addGlobalFlags(root)
 	addNodeCommands(root, description)
 	addClientCommands(root)
+	addNetworkCommands(root)
 
 	cli := description.AutoCLI()
 	cli.ClientCtx = clientCtx

@@ -1,0 +1,117 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tkms-network/tkms/testutil/devnet"
+	"github.com/tkms-network/tkms/testutil/devnet/console"
+)
+
+func devnetCommand() *cobra.Command {
+	var (
+		home    workspace
+		parties int
+	)
+	cmd := &cobra.Command{
+		Use:   "devnet",
+		Short: "Keep a whole network up on this machine",
+		Long: "Keep a whole network up on this machine: four validators, the parties, an fhEVM host chain and a relayer.\n\n" +
+			"It registers, forms the committee, generates a key, and stays until it is interrupted.\n" +
+			"The enclave device, the host chain's coprocessor and its validator network are SIMULATED,\n" +
+			"and all keys lie unencrypted in the folder.",
+		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if parties != 1 && parties != 4 && parties != 7 {
+				return WithHint(fmt.Errorf("no protocol for %d parties", parties), "--parties is 1, 4 or 7")
+			}
+			if err := home.open(); err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties}))
+		},
+	}
+	home.addFlags(cmd)
+	cmd.Flags().IntVar(&parties, "parties", 4, "number of MPC parties: 1, 4 or 7")
+	return cmd
+}
+
+// keepUp brings a network up and stops it when ctx ends.
+func keepUp(ctx context.Context, out io.Writer, cfg devnet.Config) (err error) {
+	net, err := devnet.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, net.Stop()) }()
+	c := console.New(out)
+	for _, stage := range net.Stages() {
+		_, _, err := c.Step(strconv.Itoa(stage.Group), stage.Name, func() (string, error) { return stage.Run(ctx) })
+		switch {
+		case ctx.Err() != nil:
+			return errors.New("interrupted")
+		case err != nil:
+			return fmt.Errorf("%s: %w", stage.Name, err)
+		}
+	}
+	describe(c, net)
+	select {
+	case <-ctx.Done():
+		c.Line("\nstopping")
+		return nil
+	case name := <-ended(ctx, net):
+		return fmt.Errorf("%s: %w", name, devnet.ErrEnded)
+	}
+}
+
+// describe prints where everything is and what to try.
+func describe(c *console.Console, net *devnet.Devnet) {
+	c.Line("")
+	for _, node := range net.Layout.Nodes {
+		c.Line("%-10s rpc %s   rest %s   grpc %s", node.Moniker, node.RPCURL(), node.RESTURL(), node.GRPC)
+	}
+	for _, p := range net.Parties {
+		c.Line("%-10s status http://%s/status", p.Moniker, p.StatusAddr)
+	}
+	info := net.HostClient.Info()
+	c.Line("%-10s %s   chain id %d", "host chain", net.HostURL, info.ChainID)
+	c.Line("%-10s %s   ciphertexts %s", "relayer", net.RelayerURL, net.BlobURL)
+	c.Line("%-10s %s", "logs", net.Config.Dir)
+	c.Line("\ncontracts on the host chain: ACL %s, KMSVerifier %s, registry %s, dApp %s", info.Contracts.ACL, info.Contracts.KMSVerifier, info.Contracts.Registry, info.Contracts.Disclosure)
+	node, tkmsd := net.Layout.Nodes[0], filepath.Join(net.Config.Bin, "tkmsd")
+	c.Line("\ntry:")
+	for _, example := range []string{
+		tkmsd + " query kms host-key " + fmt.Sprint(info.ChainID) + " --node " + node.RPCURL(),
+		tkmsd + " query parties epoch " + fmt.Sprint(devnet.FirstEpoch) + " --node " + node.RPCURL(),
+		tkmsd + " query acl host-chain " + fmt.Sprint(info.ChainID) + " --node " + node.RPCURL(),
+		tkmsd + " keys list --keyring-backend test --keyring-dir " + net.Layout.KeyringDir,
+		"curl -s " + node.RESTURL() + "/tkms/kms/v1/totals",
+		"curl -s " + net.RelayerURL + "/v2/keyurl",
+		"curl -s http://" + net.Parties[0].StatusAddr + "/status",
+	} {
+		c.Line("  %s", example)
+	}
+	c.Line("\nit stays up until you interrupt it")
+}
+
+// ended tells the name of a process that ends by itself.
+func ended(ctx context.Context, net *devnet.Devnet) <-chan string {
+	out := make(chan string, 1)
+	go func() {
+		if name := net.WaitEnd(ctx); name != "" {
+			out <- name
+		}
+	}()
+	return out
+}

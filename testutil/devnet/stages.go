@@ -1,0 +1,156 @@
+package devnet
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/tkms-network/tkms/enclave/tfhe"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// KeyParameters names the parameter set of the devnet's key.
+const KeyParameters = "production-pke"
+
+// Stage is one part of bringing a network up.
+type Stage struct {
+	// Group numbers what a user sees: 0 processes, 1 parties, 2 host chain, 3 key.
+	Group int
+	Name  string
+	// Run returns what is worth telling about the result.
+	Run func(context.Context) (string, error)
+}
+
+// Stages are all parts of bringing the network up, in order. After the last one
+// the network decrypts.
+func (d *Devnet) Stages() []Stage {
+	stages := []Stage{
+		{0, fmt.Sprintf("%d validators make blocks", d.Config.Validators), d.stageValidators},
+		{0, "fhEVM host chain seals blocks", d.stageHostChain},
+		{0, "relayer serves", d.stageRelayer},
+		{1, "governance accepts the parties' enclave image", d.stageMeasurement},
+	}
+	for i := range d.Config.Parties {
+		stages = append(stages, Stage{1, fmt.Sprintf("p%d registers, x/parties verifies its attestation", i+1), d.stageRegister(i)})
+	}
+	return append(stages,
+		Stage{1, "governance forms the committee, PRSS is set up, the epoch is ACTIVE", d.stageEpoch},
+		Stage{2, "governance registers the host chain in x/acl", d.stageHostRecord},
+		Stage{2, "KMSVerifier on the host chain takes the parties as signers", d.stageSigners},
+		Stage{3, "a transaction requests a key, the parties generate it, it is ACTIVE", d.stageKey},
+		Stage{3, "its CompactPublicKey is published with the digest on chain", d.stagePublicKey},
+	)
+}
+
+func (d *Devnet) stageValidators(ctx context.Context) (string, error) {
+	if err := d.StartValidators(ctx); err != nil {
+		return "", err
+	}
+	return "chain " + d.Layout.ChainID, nil
+}
+
+func (d *Devnet) stageHostChain(ctx context.Context) (string, error) {
+	if err := d.StartHostChain(ctx); err != nil {
+		return "", err
+	}
+	info := d.HostClient.Info()
+	return fmt.Sprintf("QBFT, chain id %d, %d validators, quorum %d", info.ChainID, len(info.Validators), info.Quorum), nil
+}
+
+func (d *Devnet) stageRelayer(ctx context.Context) (string, error) {
+	if err := d.PrepareRelayer(ctx); err != nil {
+		return "", err
+	}
+	return d.RelayerURL, d.StartRelayer(ctx)
+}
+
+func (d *Devnet) stageMeasurement(ctx context.Context) (string, error) {
+	if err := d.PrepareParties(ctx); err != nil {
+		return "", err
+	}
+	m, err := d.Measurement()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("pcr0 %x…", m.Pcr0[:6]), d.Govern(ctx, "accept the party's image", &partiestypes.MsgSetMeasurement{Authority: Authority(), Measurement: m})
+}
+
+func (d *Devnet) stageRegister(i int) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if err := d.RegisterParty(ctx, d.Parties[i]); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("party %d, SIMULATED device", d.Parties[i].ID), nil
+	}
+}
+
+func (d *Devnet) stageEpoch(ctx context.Context) (string, error) {
+	var ids []uint64
+	for _, p := range d.Parties {
+		ids = append(ids, p.ID)
+	}
+	if err := d.Govern(ctx, "form the first committee", &partiestypes.MsgFormCommittee{Authority: Authority(), PartyIds: ids}); err != nil {
+		return "", err
+	}
+	epoch, err := d.WaitEpoch(ctx, FirstEpoch, func(e partiestypes.Epoch) bool { return e.Status == partiestypes.EPOCH_STATUS_ACTIVE })
+	return fmt.Sprintf("epoch %d, n = %d, t = %d", epoch.Id, len(epoch.Members), epoch.T), err
+}
+
+func (d *Devnet) stageHostRecord(ctx context.Context) (string, error) {
+	record, err := d.HostChainRecord(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := d.Govern(ctx, "register the host chain", &acltypes.MsgRegisterHostChain{Authority: Authority(), HostChain: record}); err != nil {
+		return "", err
+	}
+	registered, err := d.TKMS.HostChain(ctx, record.Id)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("ACL %s, registry %s", short(registered.Acl.Address), short(registered.Registry.Address)), nil
+}
+
+func short(address []byte) string {
+	text := strings.ToLower(common.BytesToAddress(address).Hex())
+	return text[:6] + "…" + text[38:]
+}
+
+func (d *Devnet) stageSigners(ctx context.Context) (string, error) {
+	epoch, err := d.Epoch(ctx, FirstEpoch)
+	if err != nil {
+		return "", err
+	}
+	if err := d.SetKMSContext(ctx, epoch); err != nil {
+		return "", err
+	}
+	info, err := d.HostClient.FetchInfo(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(info.KMS.Signers) != len(epoch.Members) {
+		return "", fmt.Errorf("KMSVerifier has %d signers, the epoch %d members", len(info.KMS.Signers), len(epoch.Members))
+	}
+	return fmt.Sprintf("%d of %d must sign", info.KMS.Threshold, len(info.KMS.Signers)), nil
+}
+
+func (d *Devnet) stageKey(ctx context.Context) (string, error) {
+	key, err := d.RequestKey(ctx, KeyParameters)
+	if err != nil {
+		return "", err
+	}
+	d.key = key
+	return fmt.Sprintf("key %x…, %s, attempt %d", key.Id[:6], key.Params, key.Attempt), nil
+}
+
+func (d *Devnet) stagePublicKey(ctx context.Context) (string, error) {
+	public, err := d.PublicKey(ctx, d.key, tfhe.Production())
+	if err != nil {
+		return "", err
+	}
+	d.Public = public
+	return fmt.Sprintf("%d bytes, digest %x…", d.key.Material.PublicKeySize, d.key.Material.PublicKeyDigest[:6]), nil
+}
