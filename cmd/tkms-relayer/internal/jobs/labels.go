@@ -3,6 +3,7 @@ package jobs
 import (
 	"errors"
 
+	"github.com/tkms-network/tkms/app/ante"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
@@ -25,7 +26,6 @@ const (
 	LabelUnavailable  = "service_unavailable"
 	LabelTimeout      = "response_timed_out"
 	LabelRefused      = "request_refused"
-	LabelInterrupted  = "interrupted"
 	labelOutOfGas     = "out_of_gas"
 	labelOldRecords   = "old_records"
 	labelTransactions = "transaction_lost"
@@ -95,7 +95,7 @@ var passing = map[named]string{
 	nameOf(kmstypes.ErrRateLimited):       LabelRateLimited,
 	nameOf(sdkerrors.ErrOutOfGas):         labelOutOfGas,
 	nameOf(sdkerrors.ErrMempoolIsFull):    LabelUnavailable,
-	nameOf(sdkerrors.ErrInsufficientFee):  labelOldRecords,
+	nameOf(ante.ErrFeeTooLow):             labelOldRecords,
 	nameOf(sdkerrors.ErrTxInMempoolCache): labelTransactions,
 }
 
