@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
+	"github.com/tkms-network/tkms/x/kms/handles"
 )
 
 // noTime leaves Last-Modified out: objects have no history.
@@ -28,6 +31,14 @@ type Health struct {
 	Trouble []string `json:"trouble,omitempty"`
 }
 
+// Jobs takes wishes for plaintexts and keeps what became of them.
+type Jobs interface {
+	// Submit returns the job of a set of handles, whoever asked first.
+	Submit(batch []handles.Handle, contract *common.Address) (*jobs.Job, error)
+	// Get returns a job, or jobs.ErrNotFound.
+	Get(id string) (*jobs.Job, error)
+}
+
 // Config of a server.
 type Config struct {
 	// HostChainID of the host chain that is served.
@@ -36,7 +47,7 @@ type Config struct {
 	PublicURL string
 
 	Store   *store.Store
-	Jobs    *jobs.Manager
+	Jobs    Jobs
 	Keys    PublicKeys
 	Log     *slog.Logger
 	Metrics *Metrics
