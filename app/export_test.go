@@ -25,7 +25,7 @@ func TestAnExportedStateContinuesOnAnotherChain(t *testing.T) {
 	require.Len(t, exported.Validators, 4)
 	require.Equal(t, chain.Height+1, exported.Height)
 
-	imported := apptest.Import(t, chain, exported.AppState, exported.Height)
+	imported := apptest.Import(t, chain, exported)
 	require.Equal(t, exported.Height, imported.Height)
 	poaParams, err := imported.App.PoA.Params.Get(imported.Ctx())
 	require.NoError(t, err)

@@ -9,7 +9,6 @@ import (
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
-	cmttypes "github.com/cometbft/cometbft/types"
 	dbm "github.com/cosmos/cosmos-db"
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +18,9 @@ import (
 	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	servertypes "github.com/cosmos/cosmos-sdk/server/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
 
 	"github.com/tkms-network/tkms/app"
 	"github.com/tkms-network/tkms/app/genesis"
@@ -64,6 +65,8 @@ type Options struct {
 	Modules func(codec.JSONCodec, genesis.State) error
 	// BaseApp options, e.g. another chain id.
 	BaseApp []func(*baseapp.BaseApp)
+	// DB holds the state; in memory if nil.
+	DB dbm.DB
 }
 
 var names = []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"}
@@ -84,8 +87,20 @@ type Chain struct {
 	Evidence []abci.Misbehavior
 	// Updates are the validator updates of the last block.
 	Updates []abci.ValidatorUpdate
+	// AppHash follows from the last block: what the next header carries.
+	AppHash []byte
+	// Genesis is what the chain began with.
+	Genesis *genutiltypes.AppGenesis
 	// lastTimeout makes each unordered transaction's time-out its own.
 	lastTimeout time.Time
+	// began and blocks are what the application was told and answered, for Replay.
+	began  *abci.RequestInitChain
+	blocks []executed
+}
+
+type executed struct {
+	request  *abci.RequestFinalizeBlock
+	response *abci.ResponseFinalizeBlock
 }
 
 // New starts a chain and runs its first block.
@@ -101,8 +116,11 @@ func New(t testing.TB, o Options) *Chain {
 	if o.Governance.VotingPeriod == 0 {
 		o.Governance = genesis.DevnetGovernance()
 	}
+	if o.DB == nil {
+		o.DB = dbm.NewMemDB()
+	}
 	c := &Chain{
-		t: t, DB: dbm.NewMemDB(), ChainID: params.DefaultChainID, Absent: map[string]bool{},
+		t: t, DB: o.DB, ChainID: params.DefaultChainID, Absent: map[string]bool{},
 		Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	cfg := genesis.Config{ChainID: c.ChainID, Time: c.Now, Governance: o.Governance, Modules: o.Modules}
@@ -120,28 +138,34 @@ func New(t testing.TB, o Options) *Chain {
 	c.App = app.New(log.NewNopLogger(), c.DB, true, append([]func(*baseapp.BaseApp){baseapp.SetChainID(c.ChainID)}, o.BaseApp...)...)
 	doc, err := genesis.Build(c.App.Codec(), c.App.TxConfig(), c.App.BasicModules(), cfg)
 	require.NoError(t, err)
-	c.init(doc.AppState, doc.Consensus.Params, 1)
+	c.Genesis = doc
+	c.init(doc.AppState, doc.Consensus.Params.ToProto(), nil, 1)
 	return c
 }
 
-// Import starts a second chain from an exported state.
-func Import(t testing.TB, from *Chain, appState []byte, height int64) *Chain {
+// Import starts a second chain from an exported state, as nodes do that are given it as their genesis, and
+// runs its first block. The genesis time is that of from's last block.
+func Import(t testing.TB, from *Chain, exported servertypes.ExportedApp) *Chain {
 	t.Helper()
 	c := &Chain{
 		t: t, DB: dbm.NewMemDB(), ChainID: from.ChainID, Absent: map[string]bool{},
-		Now: from.Now, Validators: from.Validators,
+		Now: from.Now, Validators: from.Validators, lastTimeout: from.lastTimeout,
 	}
 	c.App = app.New(log.NewNopLogger(), c.DB, true, baseapp.SetChainID(c.ChainID))
-	c.init(appState, genesis.ConsensusParams(), height)
+	var validators []abci.ValidatorUpdate
+	for _, v := range exported.Validators {
+		validators = append(validators, abci.Ed25519ValidatorUpdate(v.PubKey.Bytes(), v.Power))
+	}
+	c.init(exported.AppState, exported.ConsensusParams, validators, exported.Height)
 	return c
 }
 
-func (c *Chain) init(appState []byte, consensus *cmttypes.ConsensusParams, height int64) {
+func (c *Chain) init(appState []byte, consensus cmtproto.ConsensusParams, validators []abci.ValidatorUpdate, height int64) {
 	c.t.Helper()
-	consensusProto := consensus.ToProto()
-	_, err := c.App.InitChain(&abci.RequestInitChain{
-		Time: c.Now, ChainId: c.ChainID, ConsensusParams: &consensusProto, AppStateBytes: appState, InitialHeight: height,
-	})
+	c.began = &abci.RequestInitChain{
+		Time: c.Now, ChainId: c.ChainID, ConsensusParams: &consensus, Validators: validators, AppStateBytes: appState, InitialHeight: height,
+	}
+	_, err := c.App.InitChain(c.began)
 	require.NoError(c.t, err)
 	c.Height = height - 1
 	c.NextBlock()
@@ -177,17 +201,24 @@ func (c *Chain) blockAfter(d time.Duration, txs ...[]byte) []*abci.ExecTxResult 
 	c.t.Helper()
 	c.Height++
 	c.Now = c.Now.Add(d)
-	hash := sdk.Uint64ToBigEndian(uint64(c.Height))
-	response, err := c.App.FinalizeBlock(&abci.RequestFinalizeBlock{
+	request := &abci.RequestFinalizeBlock{
 		Height: c.Height, Time: c.Now, Txs: txs, DecidedLastCommit: c.lastCommit(), Misbehavior: c.Evidence,
-		Hash: append(make([]byte, 24), hash...), ProposerAddress: c.Validators[0].Consensus.PubKey().Address(),
-	})
+		Hash: BlockHash(c.Height), ProposerAddress: c.Validators[0].Consensus.PubKey().Address(),
+	}
+	response, err := c.App.FinalizeBlock(request)
 	require.NoError(c.t, err)
 	c.Evidence = nil
 	c.Updates = response.ValidatorUpdates
+	c.AppHash = response.AppHash
+	c.blocks = append(c.blocks, executed{request, response})
 	_, err = c.App.Commit()
 	require.NoError(c.t, err)
 	return response.TxResults
+}
+
+// BlockHash is the hash of every chain's block at a height.
+func BlockHash(height int64) []byte {
+	return append(make([]byte, 24), sdk.Uint64ToBigEndian(uint64(height))...)
 }
 
 func (c *Chain) lastCommit() abci.CommitInfo {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/tx"
+	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/tx/signing"
 	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
@@ -131,6 +132,22 @@ func (c *Chain) SignParty(signer Account, msgs ...sdk.Msg) []byte {
 func (c *Chain) Govern(msgs ...sdk.Msg) govv1.Proposal {
 	c.t.Helper()
 	return c.Vote(c.Propose(msgs...), govv1.OptionYes, c.Validators...)
+}
+
+// MustGovern is Govern for proposals that must pass and succeed.
+func (c *Chain) MustGovern(msgs ...sdk.Msg) {
+	c.t.Helper()
+	proposal := c.Govern(msgs...)
+	require.Equal(c.t, govv1.StatusPassed, proposal.Status, proposal.FailedReason)
+}
+
+// Response decodes the response of a transaction's first message.
+func (c *Chain) Response(result *abci.ExecTxResult, into codec.ProtoMarshaler) {
+	c.t.Helper()
+	var data sdk.TxMsgData
+	require.NoError(c.t, c.App.Codec().Unmarshal(result.Data, &data))
+	require.NotEmpty(c.t, data.MsgResponses)
+	require.NoError(c.t, c.App.Codec().Unmarshal(data.MsgResponses[0].Value, into))
 }
 
 // Propose submits a proposal of the first validator with the full deposit and returns its number.
