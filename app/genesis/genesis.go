@@ -10,6 +10,7 @@ import (
 	"time"
 
 	cmttypes "github.com/cometbft/cometbft/types"
+	"github.com/cosmos/gogoproto/proto"
 
 	"cosmossdk.io/math"
 
@@ -133,7 +134,7 @@ func ConsensusParams() *cmttypes.ConsensusParams {
 // Edit decodes the state of one module, lets edit change it, and stores it again.
 func Edit[S any, P interface {
 	*S
-	codec.ProtoMarshaler
+	proto.Message
 }](cdc codec.JSONCodec, state State, moduleName string, edit func(P) error) error {
 	raw, ok := state[moduleName]
 	if !ok {

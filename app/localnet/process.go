@@ -65,7 +65,7 @@ func (n *Network) StartNode(i int) error {
 	if err != nil {
 		return fmt.Errorf("localnet: %w", err)
 	}
-	defer output.Close() // the process has its own descriptor
+	defer func() { _ = output.Close() }() // the process has its own descriptor
 	command := exec.Command(n.binary, "start", "--home", node.Home, "--log_no_color")
 	command.Stdout, command.Stderr = output, output
 	// An interrupt on the terminal reaches us, and we stop the nodes in order.

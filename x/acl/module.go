@@ -28,7 +28,6 @@ import (
 )
 
 var (
-	_ module.AppModule    = AppModule{}
 	_ module.HasGenesis   = AppModule{}
 	_ module.HasServices  = AppModule{}
 	_ appmodule.AppModule = AppModule{}

@@ -32,7 +32,6 @@ import (
 )
 
 var (
-	_ module.AppModule        = AppModule{}
 	_ module.HasGenesis       = AppModule{}
 	_ module.HasServices      = AppModule{}
 	_ appmodule.HasEndBlocker = AppModule{}

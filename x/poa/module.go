@@ -28,7 +28,6 @@ import (
 )
 
 var (
-	_ module.AppModule          = AppModule{}
 	_ module.HasABCIGenesis     = AppModule{}
 	_ module.HasServices        = AppModule{}
 	_ module.HasABCIEndBlock    = AppModule{}

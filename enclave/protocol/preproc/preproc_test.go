@@ -210,7 +210,7 @@ func TestCheatsInTheOfflinePhase(t *testing.T) {
 								t.Errorf("evidence against %d does not hold", e.Party)
 							}
 						}
-						if tc.want.err == preproc.ErrEquivocation {
+						if errors.Is(tc.want.err, preproc.ErrEquivocation) {
 							// Whoever sees both signatures drops the batch; nobody uses another one.
 							if errs[i] != nil && (!errors.Is(errs[i], tc.want.err) || mpc.Culprits(errs[i]) != tc.want.culprit) {
 								t.Errorf("party %d: %v", i, errs[i])
@@ -224,7 +224,7 @@ func TestCheatsInTheOfflinePhase(t *testing.T) {
 							t.Errorf("party %d: wrong %v, missing %v", i, m.Wrong(), m.Missing())
 						}
 					}
-					if tc.want.err == preproc.ErrEquivocation && failed == 0 {
+					if errors.Is(tc.want.err, preproc.ErrEquivocation) && failed == 0 {
 						t.Error("nobody noticed the second vector")
 					}
 				}

@@ -31,7 +31,7 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 			return err
 		}
 		select {
-		case <-time.After(pollInterval): //nolint:forbidigo // a client, not consensus
+		case <-time.After(pollInterval):
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return ErrTimeout

@@ -157,7 +157,7 @@ func readBounded(path string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer opened.Close()
+		defer func() { _ = opened.Close() }()
 		file = opened
 	}
 	var raw bytes.Buffer
