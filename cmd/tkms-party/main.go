@@ -10,8 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	sdk "github.com/cosmos/cosmos-sdk/types"
-
+	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 )
 
@@ -26,7 +25,7 @@ func main() {
 }
 
 func newRoot() *cobra.Command {
-	sdk.GetConfig().SetBech32PrefixForAccount("tkms", "tkmspub")
+	params.SetAddressPrefixes()
 	root := &cobra.Command{
 		Use:           "tkms-party",
 		Short:         "One MPC party of a TKMS network",

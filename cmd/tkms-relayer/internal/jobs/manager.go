@@ -112,8 +112,7 @@ func Open(cfg Config) (*Manager, error) {
 	}
 	list, err := shelf.open()
 	if err != nil {
-		shelf.close()
-		return nil, err
+		return nil, errors.Join(err, shelf.close())
 	}
 	m := &Manager{cfg: cfg, shelf: shelf, slots: make(chan struct{}, cfg.Workers), active: map[string]*entry{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())

@@ -32,8 +32,7 @@ func openShelf(path string) (*shelf, error) {
 		return err
 	})
 	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.Close()))
 	}
 	return &shelf{db}, nil
 }

@@ -61,8 +61,7 @@ func Open(folder string, limits Limits) (*Store, error) {
 	}
 	s := &Store{root: root, limits: limits}
 	if err := fs.WalkDir(root.FS(), ".", s.take); err != nil {
-		root.Close()
-		return nil, fmt.Errorf("store: %w", err)
+		return nil, fmt.Errorf("store: %w", errors.Join(err, root.Close()))
 	}
 	return s, nil
 }
@@ -178,9 +177,7 @@ func (s *Store) syncFolder(folder string) error {
 		if err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
-		err = file.Sync()
-		file.Close()
-		if err != nil {
+		if err = errors.Join(file.Sync(), file.Close()); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
 	}
@@ -198,8 +195,7 @@ func (s *Store) Open(digest Digest) (io.ReadSeekCloser, int64, error) {
 	}
 	info, err := file.Stat()
 	if err != nil {
-		file.Close()
-		return nil, 0, fmt.Errorf("store: %w", err)
+		return nil, 0, fmt.Errorf("store: %w", errors.Join(err, file.Close()))
 	}
 	return file, info.Size(), nil
 }
