@@ -2,13 +2,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export GOFLAGS ?= -buildvcs=false
 BUILD := $(CURDIR)/build
-GO_BUILD := go build -trimpath -ldflags='-s -w -buildid='
+GO_BUILD := go build -ldflags='-s -w'
 BUF := v1.75.0
 GOCOSMOS := v1.7.2
 GATEWAY := v1.16.0
 GOLANGCI := v2.6.2
 
-.PHONY: help build hostchain-artifacts demo devnet bench test test-race fuzz interop proto proto-tools lint lint-tools fmt clean
+.PHONY: help build release hostchain-artifacts demo devnet bench test test-race fuzz interop proto proto-tools lint lint-tools fmt clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,17 +17,21 @@ build: ## Build tkmsd, tkms-party, tkms-relayer and the test host chain into bui
 	@mkdir -p $(BUILD)
 	$(GO_BUILD) -o $(BUILD)/ ./cmd/... ./testutil/hostchain/cmd/...
 
+release: ## Build byte for byte reproducible binaries into build/release/
+	@mkdir -p $(BUILD)/release
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -buildid=' -o $(BUILD)/release/ ./cmd/...
+
 hostchain-artifacts: ## Fetch and compile the host chain's contracts (npm)
-	@scripts/hostchain.sh
+	@testutil/hostchain/contracts/build.sh
 
 demo: build hostchain-artifacts ## Run a whole network on this machine and check every step
-	$(BUILD)/tkms-demo --bin $(BUILD) --out $(BUILD)/demo.json
+	$(BUILD)/tkmsd demo --bin $(BUILD) --out $(BUILD)/demo.json
 
 devnet: build hostchain-artifacts ## Keep a whole network up (PARTIES=4)
-	$(BUILD)/tkmsd devnet --parties $${PARTIES:-4}
+	$(BUILD)/tkmsd devnet --bin $(BUILD) --parties $${PARTIES:-4}
 
 bench: build hostchain-artifacts ## Print the benchmark table
-	$(BUILD)/tkmsd bench
+	$(BUILD)/tkmsd bench --bin $(BUILD)
 
 test: hostchain-artifacts ## Run the tests
 	go test -timeout 20m ./...
