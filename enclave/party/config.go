@@ -34,11 +34,14 @@ type Config struct {
 	StockTarget uint64
 	// Patience is how long the offline phase waits before it reports who is missing.
 	Patience time.Duration
-	// Requests is how many requests are worked on at once.
+	// Requests is how many ciphertexts are downloaded at once, at least 1.
 	Requests int
 	// Simulated names the stand-ins of this party, for its status.
 	Simulated []string
-	Log       *slog.Logger
+	// Now is this machine's clock (default: time.Now). It decides nothing but what
+	// the self-check says.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Key sets by the name under which the chain records them: what is generated,

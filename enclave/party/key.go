@@ -1,7 +1,6 @@
 package party
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -19,6 +18,10 @@ import (
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
+
+// overtakenAfter is how many blocks after a key became active a party that is
+// still generating it gives up and rebuilds its share instead.
+const overtakenAfter = 50
 
 // heldKey is a key of which this party has a share.
 type heldKey struct {
@@ -39,25 +42,45 @@ func keygenParameters(p tfhe.Parameters) keygen.Parameters {
 	return out
 }
 
-func shareObject(keyID []byte, attempt uint32, epoch uint64) seal.Object {
-	return seal.Object{Kind: kindKeyShare, Key: fmt.Sprintf("%x-%d", keyID, attempt), Epoch: epoch}
+func keyObject(kind string, key *kmstypes.Key) seal.Object {
+	return seal.Object{Kind: kind, Key: fmt.Sprintf("%x-%d", key.Id, key.Attempt), Epoch: key.EpochId}
+}
+
+// keySession names a protocol of one attempt to generate a key among members.
+func (s *seat) keySession(key *kmstypes.Key, p tfhe.Parameters, members sharing.Parties, protocol string) mpc.Session {
+	return mpc.Session{
+		ChainID: s.party.cfg.ChainID, Subject: key.Id, Parameters: p.Name, Epoch: key.EpochId,
+		Attempt: key.Attempt, Protocol: protocol, Parties: members, T: s.code.T(),
+	}
+}
+
+// keySource draws the randomness of an attempt: that of its first protocol.
+func (s *seat) keySource(keys *prss.Keys, key *kmstypes.Key, p tfhe.Parameters, members sharing.Parties) (*prss.Source, error) {
+	return prss.NewSource(keys, s.code, s.keySession(key, p, members, protocolBits).ID())
 }
 
 // holdKey returns a key that this party has a share of, read from under seal
-// when it is first asked for.
-func (s *seat) holdKey(ctx context.Context, keyID []byte) (*heldKey, error) {
-	name := hex.EncodeToString(keyID)
-	s.mu.Lock()
-	held := s.held[name]
-	s.mu.Unlock()
-	if held != nil {
+// when it is first asked for. A share that is missing is asked for, and an error
+// as long as it is not there.
+func (p *Party) holdKey(ctx context.Context, s *seat, keyID []byte) (*heldKey, error) {
+	if held := s.holds(keyID); held != nil {
 		return held, nil
 	}
 	var key kmstypes.Key
-	if err := record(ctx, s.party.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(keyID), s.party.heightNow(), &key); err != nil {
+	if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(keyID), p.heightNow(), &key); err != nil {
 		return nil, err
 	}
-	return s.openKey(&key)
+	held, err := s.openKey(&key)
+	if err != nil {
+		p.startRestore(s, &key)
+	}
+	return held, err
+}
+
+func (s *seat) holds(keyID []byte) *heldKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[hex.EncodeToString(keyID)]
 }
 
 // openKey reads the share of a proven key from under seal.
@@ -66,7 +89,7 @@ func (s *seat) openKey(key *kmstypes.Key) (*heldKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := s.party.cfg.Store.Get(shareObject(key.Id, key.Attempt, key.EpochId))
+	raw, err := s.party.cfg.Store.Get(keyObject(kindKeyShare, key))
 	if err != nil {
 		return nil, fmt.Errorf("share of key %x: %w", key.Id, err)
 	}
@@ -76,14 +99,10 @@ func (s *seat) openKey(key *kmstypes.Key) (*heldKey, error) {
 		return nil, err
 	}
 	defer share.Zero()
-	held, err := s.prepare(p, share)
-	if err != nil {
-		return nil, err
+	if share.Self() != s.identity.Self() || share.N() != s.code.N() || share.ID() != mpc.Digest(key.Id) || share.Parameters() != keygenParameters(p) {
+		return nil, fmt.Errorf("share of key %x: %w: it is of another key or member", key.Id, keygen.ErrEncoding)
 	}
-	s.mu.Lock()
-	s.held[hex.EncodeToString(key.Id)] = held
-	s.mu.Unlock()
-	return held, nil
+	return s.keep(key, p, share)
 }
 
 // prepare makes a key share ready for decryption.
@@ -99,73 +118,89 @@ func (s *seat) prepare(p tfhe.Parameters, share *keygen.KeyShare) (*heldKey, err
 	return held, nil
 }
 
-// openKeys opens the shares of the epoch's active keys and starts their stock:
-// requests find it ready after a restart.
-func (s *seat) openKeys(ctx context.Context, height int64, next uint64) error {
-	objects, err := s.party.cfg.Store.List()
+// keep makes a key share usable by requests.
+func (s *seat) keep(key *kmstypes.Key, p tfhe.Parameters, share *keygen.KeyShare) (*heldKey, error) {
+	held, err := s.prepare(p, share)
 	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.held[hex.EncodeToString(key.Id)] = held
+	s.mu.Unlock()
+	return held, nil
+}
+
+// openKeys opens the shares of the epoch's active keys and starts their stock:
+// requests find it ready after a restart. Which keys there are is a hint; what is
+// missing is rebuilt.
+func (p *Party) openKeys(ctx context.Context, s *seat, height int64) error {
+	var hints kmstypes.QueryKeysResponse
+	if err := query(ctx, p.cfg.Chain, "/tkms.kms.v1.Query/Keys", &kmstypes.QueryKeysRequest{}, &hints); err != nil {
 		return err
 	}
-	for _, object := range objects {
-		if object.Kind != kindKeyShare || object.Epoch != s.epochID() {
-			continue
-		}
-		id, _, _ := bytes.Cut([]byte(object.Key), []byte("-"))
-		keyID, err := hex.DecodeString(string(id))
-		if err != nil {
-			continue
-		}
+	for _, hint := range hints.Keys {
 		var key kmstypes.Key
-		if err := record(ctx, s.party.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(keyID), height, &key); errors.Is(err, ErrAbsent) {
+		err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(hint.Id), height, &key)
+		if errors.Is(err, ErrAbsent) {
 			continue
-		} else if err != nil {
+		}
+		if err != nil {
 			return err
 		}
-		if key.Status != kmstypes.KEY_STATUS_ACTIVE || shareObject(key.Id, key.Attempt, key.EpochId) != object {
+		if key.Status != kmstypes.KEY_STATUS_ACTIVE || key.EpochId != s.epochID() || s.holds(key.Id) != nil {
 			continue
 		}
 		held, err := s.openKey(&key)
 		if err != nil {
+			p.cfg.Log.Warn("no usable share of an active key: rebuilding it", "key", hex.EncodeToString(key.Id), "err", err)
+			p.startRestore(s, &key)
+			continue
+		}
+		if _, err := s.stock(held.shape); err != nil && !errors.Is(err, ErrNoKeys) {
 			return err
 		}
-		st, err := s.stock(held.shape)
-		if err != nil {
-			return err
-		}
-		st.Assigned(next)
-		st.Sweep()
 	}
 	return nil
 }
 
 // startKey begins to generate a key that the chain recorded.
 func (p *Party) startKey(s *seat, key *kmstypes.Key) {
-	if key.Status != kmstypes.KEY_STATUS_GENERATING || key.EpochId != s.epochID() {
+	if key.Status != kmstypes.KEY_STATUS_GENERATING || key.EpochId != s.epochID() || len(key.Id) != mpc.DigestSize {
 		return
 	}
-	t := &task{id: keyTask(key), key: key, update: make(chan *kmstypes.Key, 1)}
+	generating, overtaken := context.WithCancel(s.ctx)
+	t := &task{id: keyTask(key), key: key, update: make(chan *kmstypes.Key, 1), overtaken: overtaken}
 	ctx, fresh := p.add(s, t)
 	if !fresh {
+		overtaken()
 		return
 	}
+	stop := context.AfterFunc(ctx, overtaken)
 	s.running.Go(func() {
-		defer p.remove(t)
-		if err := p.generate(ctx, s, t); err != nil && ctx.Err() == nil {
-			p.cfg.Log.Error("key generation failed at this party", "key", hex.EncodeToString(key.Id), "attempt", key.Attempt, "culprits", mpc.Culprits(err).String(), "err", err)
+		defer p.remove(s, t)
+		defer stop()
+		err := p.generate(generating, s, t)
+		if err == nil || ctx.Err() != nil {
+			return
 		}
+		p.cfg.Log.Error("key generation failed at this party", "key", hex.EncodeToString(key.Id), "attempt", key.Attempt, "culprits", mpc.Culprits(err).String(), "err", err)
+		p.restoreWhenActive(ctx, s, t)
 	})
 }
 
 // followKey hands the newest proven record to a key's task and ends it when the
 // attempt is over.
-func (p *Party) followKey(ctx context.Context, t *task, height int64) error {
+func (p *Party) followKey(ctx context.Context, s *seat, t *task, height int64) error {
 	var now kmstypes.Key
 	if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(t.key.Id), height, &now); err != nil {
 		return err
 	}
-	if now.Attempt != t.key.Attempt || now.Status == kmstypes.KEY_STATUS_FAILED || now.Status == kmstypes.KEY_STATUS_RETIRED {
-		p.remove(t)
+	if now.Attempt != t.key.Attempt || now.Status == kmstypes.KEY_STATUS_FAILED || now.Status == kmstypes.KEY_STATUS_RETIRED && s.holds(now.Id) != nil {
+		p.remove(s, t)
 		return nil
+	}
+	if now.Status == kmstypes.KEY_STATUS_ACTIVE && height > now.ActiveHeight+overtakenAfter && t.overtaken != nil {
+		t.overtaken()
 	}
 	select {
 	case <-t.update:
@@ -173,6 +208,20 @@ func (p *Party) followKey(ctx context.Context, t *task, height int64) error {
 	}
 	t.update <- &now
 	return nil
+}
+
+// await returns the first proven record that satisfies want.
+func (t *task) await(ctx context.Context, want func(*kmstypes.Key) bool) (*kmstypes.Key, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case key := <-t.update:
+			if want(key) {
+				return key, nil
+			}
+		}
+	}
 }
 
 // generation is one attempt to generate a key, as this party sees it.
@@ -186,40 +235,39 @@ type generation struct {
 	source     *prss.Source
 }
 
-func (g *generation) session(protocol string) mpc.Session {
-	return mpc.Session{
-		ChainID: g.party.cfg.ChainID, Subject: g.key.Id, Parameters: g.parameters.Name, Epoch: g.key.EpochId,
-		Attempt: g.key.Attempt, Protocol: protocol, Parties: g.members, T: g.seat.code.T(),
+// begin finds out who takes part: what the chain said when the attempt began.
+func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error) {
+	parameters, err := parameters(t.key.Params)
+	if err != nil {
+		return nil, err
 	}
+	c, err := loadCommittee(ctx, p.cfg.Chain, t.key.EpochId, p.id, t.key.StartedHeight)
+	if err != nil {
+		return nil, err
+	}
+	if c.Excluded {
+		return nil, fmt.Errorf("%w: excluded when the attempt began", committee.ErrNotMember)
+	}
+	keys, err := s.loadKeys(c)
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, ErrNoKeys
+	}
+	g := &generation{party: p, seat: s, task: t, key: t.key, parameters: parameters, members: c.Active}
+	g.source, err = s.keySource(keys, t.key, parameters, g.members)
+	return g, err
 }
 
 // generate runs one attempt: shared bits, their digest on chain, the public key,
 // a test decryption, and the party's word on the result.
 func (p *Party) generate(ctx context.Context, s *seat, t *task) error {
-	parameters, err := parameters(t.key.Params)
+	g, err := p.begin(ctx, s, t)
 	if err != nil {
 		return err
 	}
-	// Who takes part is what the chain said when the attempt began.
-	c, err := loadCommittee(ctx, p.cfg.Chain, t.key.EpochId, p.id, t.key.StartedHeight)
-	if err != nil {
-		return err
-	}
-	if c.Excluded {
-		return fmt.Errorf("%w: excluded when the attempt began", committee.ErrNotMember)
-	}
-	keys, err := s.loadKeys(c)
-	if err != nil {
-		return err
-	}
-	if keys == nil {
-		return ErrNoKeys
-	}
-	g := &generation{party: p, seat: s, task: t, key: t.key, parameters: parameters, members: c.Active}
-	if g.source, err = prss.NewSource(keys, s.code, g.session("key generation").ID()); err != nil {
-		return err
-	}
-	p.cfg.Log.Info("generating a key", "key", hex.EncodeToString(t.key.Id), "attempt", t.key.Attempt, "params", parameters.Name)
+	p.cfg.Log.Info("generating a key", "key", hex.EncodeToString(t.key.Id), "attempt", t.key.Attempt, "params", g.parameters.Name)
 	bits, err := g.makeBits(ctx)
 	if err != nil {
 		return fmt.Errorf("shared bits: %w", err)
@@ -229,7 +277,7 @@ func (p *Party) generate(ctx context.Context, s *seat, t *task) error {
 		return fmt.Errorf("public key: %w", err)
 	}
 	defer share.Zero()
-	held, err := s.prepare(parameters, share)
+	held, err := s.prepare(g.parameters, share)
 	if err != nil {
 		return err
 	}
@@ -246,37 +294,11 @@ func (p *Party) generate(ctx context.Context, s *seat, t *task) error {
 	return err
 }
 
-// makeBits runs the offline stage and posts its digest.
-func (g *generation) makeBits(ctx context.Context) (*preproc.Machine, error) {
-	id := g.session("key generation").ID()
-	machine, err := keygen.NewGeneration(preproc.Config{
-		Source: g.source, Session: id, From: g.members, Identity: g.seat.identity,
-	}, keygenParameters(g.parameters))
-	if err != nil {
-		return nil, err
-	}
-	if err := g.run(ctx, id, machine); err != nil {
-		return nil, err
-	}
-	echo := machine.Echo()
-	err = g.party.poster.Message(ctx, &kmstypes.MsgCommitKeyEcho{Account: g.party.account(), KeyId: g.key.Id, Attempt: g.key.Attempt, Digest: echo[:]})
-	return machine, err
+// run runs one protocol of the attempt among those that take part.
+func (g *generation) run(ctx context.Context, protocol string, machine mpc.Machine) error {
+	return g.seat.run(ctx, session.ID(g.session(protocol).ID()), g.task.id, g.members, machine)
 }
 
-func (g *generation) run(ctx context.Context, id mpc.Digest, machine mpc.Machine) error {
-	return g.seat.router.Run(ctx, session.ID(id), machine, session.WithParties(g.members.List()...))
-}
-
-// await returns the first proven record that satisfies want.
-func (g *generation) await(ctx context.Context, want func(*kmstypes.Key) bool) (*kmstypes.Key, error) {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case key := <-g.task.update:
-			if want(key) {
-				return key, nil
-			}
-		}
-	}
+func (g *generation) session(protocol string) mpc.Session {
+	return g.seat.keySession(g.key, g.parameters, g.members, protocol)
 }

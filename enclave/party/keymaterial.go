@@ -3,21 +3,17 @@ package party
 import (
 	"bytes"
 	"context"
-	"crypto/sha3"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/blob"
 	"github.com/tkms-network/tkms/enclave/party/vault"
-	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
-	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/x/kms/eip712"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -27,22 +23,66 @@ import (
 // than this party's.
 var ErrEcho = errors.New("party: the chain agreed on another digest of the shared bits")
 
-// testBlocks is how many messages are encrypted under the compute key to test it.
-const testBlocks = 4
+// Protocols of an attempt, part of their session ids.
+const (
+	protocolBits    = "key generation"
+	protocolOpening = "key opening"
+)
 
-// Kinds of the randomness that only a test decryption uses.
-const kindTestNoise = "key test noise"
+// makeBits runs the offline stage and posts its digest.
+func (g *generation) makeBits(ctx context.Context) (*preproc.Machine, error) {
+	machine, err := keygen.NewGeneration(preproc.Config{
+		Source: g.source, Session: g.session(protocolBits).ID(), From: g.members, Identity: g.seat.identity,
+	}, keygenParameters(g.parameters))
+	if err != nil {
+		return nil, err
+	}
+	return machine, g.run(ctx, protocolBits, machine)
+}
 
-// open waits for the digest on chain, opens seed and body, seals the share and
+// agree posts the digest of the offline stage and waits until the chain records
+// that enough parties have the same. Nothing built on the stage leaves before.
+func (g *generation) agree(ctx context.Context, echo mpc.Digest) (mpc.Digest, error) {
+	say := func() {
+		err := g.party.once("echo "+g.task.id, func() error {
+			return g.party.poster.Message(ctx, &kmstypes.MsgCommitKeyEcho{
+				Account: g.party.account(), KeyId: g.key.Id, Attempt: g.key.Attempt, Digest: echo[:],
+			})
+		})
+		if err != nil {
+			g.party.cfg.Log.Warn("the digest of the shared bits was not posted", "err", err)
+		}
+	}
+	say()
+	agreed, err := g.task.await(ctx, func(k *kmstypes.Key) bool {
+		if len(k.EchoDigest) > 0 {
+			return true
+		}
+		said := slices.ContainsFunc(k.Echoes, func(e kmstypes.EchoCommitment) bool { return int(e.Index) == g.seat.identity.Self() })
+		if !said {
+			say()
+		}
+		return false
+	})
+	if err != nil {
+		return mpc.Digest{}, err
+	}
+	if !bytes.Equal(agreed.EchoDigest, echo[:]) {
+		return mpc.Digest{}, ErrEcho
+	}
+	return echo, nil
+}
+
+// open opens seed and body once the digest is agreed on, seals the share and
 // publishes the key.
 func (g *generation) open(ctx context.Context, bits *preproc.Machine) (*keygen.KeyShare, *kmstypes.KeyMaterial, *tfhe.CompactPublicKey, error) {
-	echo := bits.Echo()
-	agreed, err := g.await(ctx, func(k *kmstypes.Key) bool { return len(k.EchoDigest) > 0 })
+	echo, err := g.agree(ctx, bits.Echo())
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if !bytes.Equal(agreed.EchoDigest, echo[:]) {
-		return nil, nil, nil, ErrEcho
+	opened, err := keygen.OpenedSecrets(bits, keygenParameters(g.parameters))
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	opening, err := keygen.NewOpening(keygen.OpeningConfig{
 		Parameters: keygenParameters(g.parameters), Generation: bits, Posted: echo, KeyID: mpc.Digest(g.key.Id), Expand: expandMask,
@@ -50,17 +90,12 @@ func (g *generation) open(ctx context.Context, bits *preproc.Machine) (*keygen.K
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := g.run(ctx, g.session("key opening").ID(), opening); err != nil {
+	if err := g.run(ctx, protocolOpening, opening); err != nil {
 		return nil, nil, nil, err
 	}
 	share := opening.Share()
-	encoded, err := share.MarshalBinary()
-	if err != nil {
+	if err := g.seat.sealShare(g.key, share, g.members, opened); err != nil {
 		return nil, nil, nil, err
-	}
-	defer clear(encoded)
-	if err := g.party.cfg.Store.Put(shareObject(g.key.Id, g.key.Attempt, g.key.EpochId), encoded); err != nil {
-		return nil, nil, nil, fmt.Errorf("seal the share: %w", err)
 	}
 	seed := opening.Seed()
 	mask, err := expandMask(seed, g.parameters.PKEDimension)
@@ -96,133 +131,6 @@ func (g *generation) publish(public *tfhe.CompactPublicKey, seed [keygen.SeedSiz
 	}, nil
 }
 
-// test decrypts by MPC a fresh encryption under the public key, with coins that
-// everybody can derive, and messages encrypted under the shared compute key.
-func (g *generation) test(ctx context.Context, held *heldKey, share *keygen.KeyShare, public *tfhe.CompactPublicKey) (bool, error) {
-	coins := sha3.NewSHAKE256()
-	_, _ = coins.Write([]byte("tkms/v1/key-test"))
-	_, _ = coins.Write(g.key.Id)
-	message := make([]byte, 8)
-	_, _ = coins.Read(message)
-	value := new(big.Int).SetBytes(message)
-	list, err := public.Encrypt(coins, tfhe.EUint64, value, true)
-	if err != nil {
-		return false, err
-	}
-	encoded, err := list.MarshalBinary()
-	if err != nil {
-		return false, err
-	}
-	ciphertext, err := tfhe.Decode(encoded, tfhe.EUint64, g.parameters)
-	if err != nil {
-		return false, err
-	}
-	items, noise, err := g.testMaterial(ctx, held.shape, ciphertext.Len()+testBlocks)
-	if err != nil {
-		return false, err
-	}
-	plain, err := g.testDecrypt(ctx, "key test pke", held.keys[tfhe.PublicKeyEncryptionKey], ciphertext, items, 0)
-	if err != nil {
-		return false, err
-	}
-	got, err := ciphertext.Recompose(plain)
-	if err != nil || got.Cmp(value) != 0 {
-		return false, err
-	}
-	return g.testCompute(ctx, held, share, noise, items, ciphertext.Len(), coins)
-}
-
-// testCompute encrypts the messages 0, 5, 10, 15 under the compute key and
-// decrypts them.
-func (g *generation) testCompute(ctx context.Context, held *heldKey, share *keygen.KeyShare, noise []uint64, items *preproc.Batch, first int, coins *sha3.SHAKE) (bool, error) {
-	var seed [keygen.SeedSize]byte
-	_, _ = coins.Read(seed[:])
-	dimension := g.parameters.ComputeDimension()
-	mask, err := expandMask(seed, testBlocks*dimension)
-	if err != nil {
-		return false, err
-	}
-	messages := make([]uint64, testBlocks)
-	for i := range messages {
-		messages[i] = 5 * uint64(i)
-	}
-	scaled := make([]uint64, testBlocks)
-	for i, m := range messages {
-		scaled[i] = m * g.parameters.Delta()
-	}
-	encryption, err := keygen.NewEncryption(keygen.EncryptionConfig{
-		Code: g.seat.code, Self: g.seat.identity.Self(), Key: share.Part(keygen.Compute), Mask: mask, Messages: scaled, Noise: noise,
-	})
-	if err != nil {
-		return false, err
-	}
-	if err := g.run(ctx, g.session("key test encryption").ID(), encryption); err != nil {
-		return false, err
-	}
-	blocks, err := decrypt.NewLWEs(dimension, encryption.LWEs())
-	if err != nil {
-		return false, err
-	}
-	plain, err := g.testDecrypt(ctx, "key test compute", held.keys[tfhe.ComputeKey], blocks, items, first)
-	if err != nil {
-		return false, err
-	}
-	for i, m := range messages {
-		if plain[i] != m {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// testMaterial makes offline items and noise that only this attempt uses.
-func (g *generation) testMaterial(ctx context.Context, shape preproc.Shape, count int) (*preproc.Batch, []uint64, error) {
-	config := preproc.Config{Source: g.source, From: g.members, Identity: g.seat.identity}
-	config.Session = g.session("key test items").ID()
-	items, err := preproc.NewBatch(config, shape, 0, count)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := g.run(ctx, config.Session, items); err != nil {
-		return nil, nil, err
-	}
-	batch, err := preproc.FromMachine(items, shape)
-	if err != nil {
-		return nil, nil, err
-	}
-	config.Session = g.session("key test noise").ID()
-	bound := uint(g.parameters.GLWENoise)
-	config.Sections = keygen.NoiseSections(kindTestNoise, bound, 0, testBlocks)
-	samples, err := preproc.New(config)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := g.run(ctx, config.Session, samples); err != nil {
-		return nil, nil, err
-	}
-	noise, err := keygen.Noise(g.seat.code, bound, samples.Material())
-	return batch, noise, err
-}
-
-// testDecrypt runs one decryption with its own items.
-func (g *generation) testDecrypt(ctx context.Context, protocol string, key *decrypt.Key, blocks decrypt.Blocks, items *preproc.Batch, first int) ([]uint64, error) {
-	piece, err := items.Cut(uint64(first), blocks.Len())
-	if err != nil {
-		return nil, err
-	}
-	machine, err := decrypt.New(decrypt.Config{Code: g.seat.code, Self: g.seat.identity.Self(), Key: key, Blocks: blocks, Stock: []*preproc.Batch{piece}})
-	if err != nil {
-		return nil, err
-	}
-	if err := g.seat.router.Run(ctx, session.ID(g.session(protocol).ID()), machine, session.WithParties(g.members.List()...)); err != nil {
-		return nil, err
-	}
-	if wrong := machine.Culprits(); wrong != 0 {
-		return nil, &mpc.CulpritError{Culprits: wrong, Err: errors.New("wrong shares in the test decryption")}
-	}
-	return machine.Values(), nil
-}
-
 // post signs and posts this party's word on the key until the attempt is over.
 func (g *generation) post(ctx context.Context, material *kmstypes.KeyMaterial) error {
 	signing, err := crypto.ToECDSA(g.party.cfg.Identity.Signing.Key)
@@ -239,22 +147,21 @@ func (g *generation) post(ctx context.Context, material *kmstypes.KeyMaterial) e
 		return err
 	}
 	message := &kmstypes.MsgPostKey{Account: g.party.account(), KeyId: g.key.Id, Attempt: g.key.Attempt, Material: *material, Signature: signature}
-	what := fmt.Sprintf("key %x/%d", g.key.Id, g.key.Attempt)
-	said := func(k *kmstypes.Key) bool {
-		for _, c := range k.Contributions {
-			if int(c.Index) == g.seat.identity.Self() {
-				return true
-			}
-		}
-		if err := g.party.once(what, func() error { return g.party.poster.Message(ctx, message) }); err != nil {
+	say := func() {
+		if err := g.party.once("post "+g.task.id, func() error { return g.party.poster.Message(ctx, message) }); err != nil {
 			g.party.cfg.Log.Warn("the key was not posted", "err", err)
 		}
-		return k.Status == kmstypes.KEY_STATUS_ACTIVE
 	}
-	if err := g.party.once(what, func() error { return g.party.poster.Message(ctx, message) }); err != nil {
-		g.party.cfg.Log.Warn("the key was not posted", "err", err)
-	}
-	if _, err := g.await(ctx, said); err != nil {
+	say()
+	_, err = g.task.await(ctx, func(k *kmstypes.Key) bool {
+		said := slices.ContainsFunc(k.Contributions, func(c kmstypes.KeyContribution) bool { return int(c.Index) == g.seat.identity.Self() })
+		if !said {
+			say()
+		}
+		// What was sent is kept for slower members until the key is active.
+		return k.Status != kmstypes.KEY_STATUS_GENERATING
+	})
+	if err != nil {
 		return err
 	}
 	g.party.cfg.Log.Info("key generated", "key", hex.EncodeToString(g.key.Id), "public_key", hex.EncodeToString(material.PublicKeyDigest))

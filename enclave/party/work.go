@@ -24,16 +24,26 @@ type task struct {
 	request *kmstypes.Request // nil for a key
 	key     *kmstypes.Key
 	update  chan *kmstypes.Key // newest proven record of a key
+
+	// What follows is guarded by the party's mu.
+
+	overtaken context.CancelFunc // ends the generation of a key that became active without this party
+	recorded  bool               // the chain has this party's answer
+	result    *kmstypes.Result   // the answer, once there is one
+	posted    int64              // height at which it was last posted
 }
 
 // takeWork starts what the chain recorded up to a height and follows what is
 // under way. Every block's list of work is proven, so that a node cannot hide a
 // request; only what was open before this party came is found by a hint.
 func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
-	if p.cursor == 0 || height-p.cursor > maxCatchUp {
+	behind := p.cursor == 0 || height-p.cursor > maxCatchUp
+	if behind || p.more {
 		if err := p.takeOpenWork(ctx, s, height); err != nil {
 			return err
 		}
+	}
+	if behind {
 		p.cursor = height
 	}
 	for ; p.cursor < height; p.cursor++ {
@@ -52,6 +62,8 @@ func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
 	return p.followTasks(ctx, s, height)
 }
 
+// takeOpenWork finds what was open before this party came: after a restart, or
+// when it is far behind.
 func (p *Party) takeOpenWork(ctx context.Context, s *seat, height int64) error {
 	epoch := s.epochID()
 	next, err := nextItem(ctx, p.cfg.Chain, epoch, height)
@@ -62,10 +74,16 @@ func (p *Party) takeOpenWork(ctx context.Context, s *seat, height int64) error {
 	if err := query(ctx, p.cfg.Chain, "/tkms.kms.v1.Query/OpenWork", &kmstypes.QueryOpenWorkRequest{EpochId: epoch}, &work); err != nil {
 		return err
 	}
+	// Requests hold their items before the stock learns what is assigned: it
+	// erases what is assigned and not held.
 	if err := p.takeList(ctx, s, work.KeyIds, work.RequestIds, height); err != nil {
 		return err
 	}
-	return s.openKeys(ctx, height, next)
+	p.more = work.More
+	if !work.More {
+		s.assigned(next)
+	}
+	return p.openKeys(ctx, s, height)
 }
 
 func (p *Party) takeList(ctx context.Context, s *seat, keys, requests [][]byte, height int64) error {
@@ -103,13 +121,15 @@ func (p *Party) add(s *seat, t *task) (context.Context, bool) {
 	return ctx, true
 }
 
-func (p *Party) remove(t *task) {
+// remove ends a task; what was sent for it is no longer handed out.
+func (p *Party) remove(s *seat, t *task) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.tasks[t.id] == t {
 		delete(p.tasks, t.id)
 	}
+	p.mu.Unlock()
 	t.cancel()
+	s.sent.Drop(t.id)
 }
 
 func requestTask(r *kmstypes.Request) string {
@@ -133,7 +153,7 @@ func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
 		if t.request != nil {
 			err = p.followRequest(ctx, s, t, height)
 		} else {
-			err = p.followKey(ctx, t, height)
+			err = p.followKey(ctx, s, t, height)
 		}
 		if err != nil {
 			return err
@@ -142,7 +162,8 @@ func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
 	return nil
 }
 
-// followRequest ends a task whose request is closed.
+// followRequest ends a task whose request is closed, and posts its answer again
+// when the chain does not show it.
 func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int64) error {
 	var now kmstypes.Request
 	err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(t.request.Id), height, &now)
@@ -150,14 +171,15 @@ func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int6
 		return err
 	}
 	if err == nil && now.Status == kmstypes.REQUEST_STATUS_ACCEPTED && now.Attempt == t.request.Attempt {
+		p.postAgain(t, s.answered(&now))
 		return nil
 	}
-	p.remove(t)
+	p.remove(s, t)
 	s.release(t.id)
 	p.board.Request(hex.EncodeToString(t.request.Id), func(r *status.Request) {
 		switch {
 		case r.Attempt != t.request.Attempt || r.State == status.StateRefused:
-		case now.Status == kmstypes.REQUEST_STATUS_FULFILLED:
+		case err == nil && now.Attempt == t.request.Attempt && now.Status == kmstypes.REQUEST_STATUS_FULFILLED:
 			r.State = status.StateFulfilled
 		default:
 			r.State = status.StateExpired

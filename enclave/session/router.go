@@ -193,6 +193,17 @@ func (r *Router) Receive(from int, frame []byte) {
 	r.count(statMalformed)
 }
 
+// Deliver hands over a message that reached this party otherwise than in a frame
+// of its own, such as in the answer to a call. It counts as sent by from, and the
+// router owns the payload.
+func (r *Router) Deliver(from int, id ID, round uint16, payload []byte) {
+	if from < 1 || from > r.cfg.Parties || from == r.self {
+		r.count(statMalformed)
+		return
+	}
+	r.deliver(id, inbound{from, round, payload})
+}
+
 func (r *Router) deliver(id ID, m inbound) {
 	r.mu.RLock()
 	s, late := r.sessions[id], r.finished[id]

@@ -36,6 +36,13 @@ type Committee struct {
 	Active sharing.Parties
 	// Excluded says that the chain does not wait for this party.
 	Excluded bool
+	// Removed says that governance removed this party.
+	Removed bool
+	// Reported are the members that the chain records as reported absent by this
+	// party.
+	Reported sharing.Parties
+	// Own is the own party's record.
+	Own partiestypes.Party
 	// Simulated says that a member's enclave device is a simulation.
 	Simulated bool
 }
@@ -59,7 +66,7 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 		}
 		switch {
 		case party.Id == own:
-			c.Self = i + 1
+			c.Self, c.Own, c.Removed = i+1, party, member.Removed || party.Removed
 		case !member.Removed:
 			c.Peers = append(c.Peers, transport.Peer{Index: i + 1, Address: party.PeerAddress, Pin: transport.Pin(party.TlsKeyHash)})
 		}
@@ -68,8 +75,16 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 		return nil, ErrNotMember
 	}
 	for _, absence := range epoch.Absences {
+		if absence.Index < 1 || int(absence.Index) > n {
+			return nil, fmt.Errorf("%w: absence of member %d", ErrRecord, absence.Index)
+		}
 		if absence.Excluded {
 			c.Active = c.Active.Without(sharing.PartiesOf(int(absence.Index)))
+		}
+		for _, report := range absence.Reports {
+			if int(report.Index) == c.Self {
+				c.Reported = c.Reported.With(int(absence.Index))
+			}
 		}
 	}
 	c.Excluded = !c.Active.Has(c.Self)

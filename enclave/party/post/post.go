@@ -127,7 +127,14 @@ func (p *Poster) broadcast(ctx context.Context, msg sdk.Msg, gas uint64) error {
 	if err != nil {
 		return err
 	}
-	return p.chain.BroadcastTx(ctx, tx)
+	if err := p.chain.BroadcastTx(ctx, tx); err != nil {
+		// The number is what one node said: a wrong one must not stick.
+		p.mu.Lock()
+		p.numbered = false
+		p.mu.Unlock()
+		return err
+	}
+	return nil
 }
 
 func (p *Poster) number(ctx context.Context) error {

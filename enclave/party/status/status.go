@@ -20,7 +20,8 @@ const (
 	StatePosted    State = "posted"
 	StateFulfilled State = "fulfilled"
 	StateExpired   State = "expired"
-	// StateRefused: this party will not answer; Reason has the code.
+	// StateRefused: this party does not answer; Reason says why. It goes on trying
+	// where bytes or shares are missing, which may come before the deadline.
 	StateRefused State = "refused"
 )
 
@@ -35,6 +36,7 @@ const (
 	ReasonTooLarge    Reason = "bytes_too_large"
 	ReasonUnknownKey  Reason = "no_share_of_key"
 	ReasonProtocol    Reason = "protocol_failed"
+	ReasonUnsupported Reason = "unsupported_request"
 )
 
 // Request is the progress of one request.
@@ -83,6 +85,9 @@ type Party struct {
 	Simulated []string `json:"simulated,omitempty"`
 	// Trouble lists what the self-check found, as sentences to the operator.
 	Trouble []string `json:"trouble,omitempty"`
+	// Failing says that some of it keeps this party from its work. Other members
+	// that are away, or a registration that lapses soon, do not.
+	Failing bool `json:"failing"`
 }
 
 // keep bounds the requests remembered.
@@ -141,7 +146,7 @@ func (b *Board) Handler() http.Handler {
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		party := b.Party()
 		code := http.StatusOK
-		if len(party.Trouble) > 0 {
+		if party.Failing {
 			code = http.StatusServiceUnavailable
 		}
 		write(w, code, map[string]any{"ok": code == http.StatusOK, "trouble": party.Trouble, "height": party.Height})

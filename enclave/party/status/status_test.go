@@ -20,7 +20,7 @@ func get(t *testing.T, board *status.Board, path string, into any) int {
 	return recorder.Code
 }
 
-func TestTroubleMakesAPartyUnhealthy(t *testing.T) {
+func TestTroubleOfItsOwnMakesAPartyUnhealthy(t *testing.T) {
 	board := status.NewBoard(time.Now)
 	var health struct {
 		OK      bool
@@ -28,7 +28,9 @@ func TestTroubleMakesAPartyUnhealthy(t *testing.T) {
 	}
 	require.Equal(t, http.StatusOK, get(t, board, "/health", &health))
 	require.True(t, health.OK)
-	board.Update(func(p *status.Party) { p.Trouble = []string{"no node answers"} })
+	board.Update(func(p *status.Party) { p.Trouble = []string{"member 3 is not connected"} })
+	require.Equal(t, http.StatusOK, get(t, board, "/health", &health), "others' trouble is no reason to restart this party")
+	board.Update(func(p *status.Party) { p.Trouble, p.Failing = []string{"no node answers"}, true })
 	require.Equal(t, http.StatusServiceUnavailable, get(t, board, "/health", &health))
 	require.False(t, health.OK)
 	require.Equal(t, []string{"no node answers"}, health.Trouble)

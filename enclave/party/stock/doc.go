@@ -7,6 +7,6 @@
 // another under the same session. A member that was away rebuilds its shares of
 // a batch from its own keys and the values that t+1 peers say were opened.
 //
-// It does not decide who is absent: it reports whom it waits for, and the chain
+// It does not decide who is absent: it says whom it waits for, and the chain
 // decides.
 package stock

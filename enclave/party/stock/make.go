@@ -79,7 +79,7 @@ func (s *Stock) work(ctx context.Context) {
 		delete(s.making, number)
 		s.notify()
 		s.mu.Unlock()
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errSpent) {
 			s.cfg.Log.Error("stock: batch failed", "batch", number, "err", err)
 			pause(ctx, time.Second)
 		}
@@ -140,15 +140,18 @@ func (s *Stock) obtain(ctx context.Context, number uint64) (*preproc.Batch, erro
 	}
 	for {
 		s.mu.Lock()
-		current, changed := s.members, s.changed
+		current, changed, spent := s.members, s.changed, s.spent(number)
 		s.mu.Unlock()
+		if spent {
+			return nil, errSpent
+		}
 		if !current.active.Has(s.cfg.Identity.Self()) {
 			if err := s.await(ctx, changed); err != nil {
 				return nil, err
 			}
 		} else if batch, err := s.produce(ctx, number, current); err == nil || ctx.Err() != nil {
 			return batch, err
-		} else if s.unchanged(current) {
+		} else if s.unchanged(current) && !errors.Is(err, errOtherwise) {
 			return nil, err
 		}
 		if batch, err := s.catchUp(ctx, number); err == nil {
@@ -212,6 +215,7 @@ func (s *Stock) produce(ctx context.Context, number uint64, m members) (*preproc
 	made, rescued, err := s.session(running, number, m, func(ctx context.Context, machine *watched) *preproc.Batch {
 		return s.watch(ctx, cancel, number, m, machine)
 	})
+	s.note(number, 0)
 	if err != nil && rescued != nil {
 		return rescued, nil
 	}
@@ -247,15 +251,26 @@ func (s *Stock) session(ctx context.Context, number uint64, m members, beside fu
 	return made, rescued, err
 }
 
+// note keeps whom a batch waits for.
+func (s *Stock) note(number uint64, missing sharing.Parties) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if missing == 0 {
+		delete(s.silent, number)
+	} else {
+		s.silent[number] = missing
+	}
+}
+
 // watch ends the run when the set of members changes or when the batch turns out
-// to be made already, and reports whom it waits for.
+// to be made already, and notes whom it waits for.
 func (s *Stock) watch(ctx context.Context, cancel context.CancelCauseFunc, number uint64, m members, machine *watched) *preproc.Batch {
 	since := time.Now()
 	ticker := time.NewTicker(catchUpInterval)
 	defer ticker.Stop()
 	for {
 		s.mu.Lock()
-		changed, same := s.changed, s.members == m
+		changed, same := s.changed, s.members == m && !s.spent(number)
 		s.mu.Unlock()
 		if !same {
 			cancel(errOtherwise)
@@ -272,13 +287,15 @@ func (s *Stock) watch(ctx context.Context, cancel context.CancelCauseFunc, numbe
 			cancel(errOtherwise)
 			return batch
 		}
-		if time.Since(since) >= s.cfg.Patience && ctx.Err() == nil {
-			if missing := machine.missing(); missing != 0 && missing.Count() <= s.cfg.Source.Code().T() {
-				s.cfg.ReportAbsent(ctx, m.generation, missing)
-			}
+		if time.Since(since) >= s.cfg.Patience {
+			s.note(number, machine.missing())
 		}
 	}
 }
+
+// errSpent ends the making of a batch that nobody needs any more: the others have
+// used and erased it.
+var errSpent = errors.New("stock: the batch is spent")
 
 // errOtherwise ends a run whose result is no longer wanted.
 var errOtherwise = errors.New("stock: the batch is made otherwise")

@@ -62,11 +62,8 @@ type Config struct {
 	Store    Store
 	// Target is how many unassigned items are kept ahead.
 	Target uint64
-	// Patience is how long a batch may wait before the missing are reported.
+	// Patience is how long a batch may wait before Missing names who is silent.
 	Patience time.Duration
-	// ReportAbsent tells the chain who is waited for under a generation of the
-	// excluded set. It may be called again.
-	ReportAbsent func(ctx context.Context, generation uint32, missing sharing.Parties)
 	// Changed is called when a batch was added or dropped.
 	Changed func(items int)
 	Log     *slog.Logger
@@ -87,9 +84,10 @@ type Stock struct {
 	making  map[uint64]bool
 	opened  map[uint64]openedValues
 	members members
-	next    uint64            // first item not assigned to a request
-	open    map[string]extent // open requests
-	changed chan struct{}     // closed and replaced on every change
+	next    uint64                     // first item not assigned to a request
+	open    map[string]extent          // open requests
+	silent  map[uint64]sharing.Parties // whom a batch in the making waits for, beyond patience
+	changed chan struct{}              // closed and replaced on every change
 }
 
 type extent struct{ first, end uint64 }
@@ -109,7 +107,7 @@ func New(cfg Config) (*Stock, error) {
 	}
 	s := &Stock{
 		cfg: cfg, batches: map[uint64]*preproc.Batch{}, making: map[uint64]bool{}, opened: map[uint64]openedValues{},
-		open: map[string]extent{}, changed: make(chan struct{}),
+		open: map[string]extent{}, silent: map[uint64]sharing.Parties{}, changed: make(chan struct{}),
 	}
 	names, err := cfg.Store.List()
 	if err != nil {
@@ -121,7 +119,11 @@ func New(cfg Config) (*Stock, error) {
 			continue
 		}
 		if err := s.load(name, number); err != nil {
-			return nil, err
+			// It can be made again or fetched: no reason to serve nothing.
+			cfg.Log.Error("stock: a sealed batch is dropped", "batch", number, "err", err)
+			if err := cfg.Store.Delete(name); err != nil {
+				return nil, fmt.Errorf("stock: drop a damaged batch: %w", err)
+			}
 		}
 	}
 	cfg.Sessions.Handle(methodOpened(cfg.Shape), s.serveOpened)
@@ -166,6 +168,20 @@ func (s *Stock) SetMembers(generation uint32, active sharing.Parties) {
 		s.members = members{generation: generation, active: active}
 		s.notify()
 	}
+}
+
+// Missing returns the members that the making of batches under a generation of
+// the excluded set has waited for longer than is usual.
+func (s *Stock) Missing(generation uint32) sharing.Parties {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var missing sharing.Parties
+	if s.members.generation == generation {
+		for _, silent := range s.silent {
+			missing |= silent
+		}
+	}
+	return missing
 }
 
 // Assigned tells that the chain has assigned items up to next.

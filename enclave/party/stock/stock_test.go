@@ -85,10 +85,9 @@ func (s *memoryStore) Delete(name string) error {
 }
 
 type member struct {
-	stock   *Stock
-	store   *memoryStore
-	reports chan sharing.Parties
-	config  Config
+	stock  *Stock
+	store  *memoryStore
+	config Config
 }
 
 var shape = preproc.Shape{K: 17, W: 5}
@@ -107,16 +106,10 @@ func committee(t *testing.T, n int, target uint64) (*network, []*member) {
 		net.routers[i] = router
 		source, err := prss.NewSource(keys[i], code, mpc.Hash("test epoch"))
 		require.NoError(t, err)
-		m := &member{store: &memoryStore{objects: map[string][]byte{}}, reports: make(chan sharing.Parties, 64)}
+		m := &member{store: &memoryStore{objects: map[string][]byte{}}}
 		m.config = Config{
 			ChainID: "test", Epoch: 1, Shape: shape, Source: source, Identity: identities[i], Sessions: router, Store: m.store,
 			Target: target, Patience: 200 * time.Millisecond,
-			ReportAbsent: func(_ context.Context, _ uint32, missing sharing.Parties) {
-				select {
-				case m.reports <- missing:
-				default:
-				}
-			},
 		}
 		m.stock, err = New(m.config)
 		require.NoError(t, err)
@@ -188,13 +181,17 @@ func TestASilentMemberIsReportedAndItsReturnNeedsNoHelp(t *testing.T) {
 	net.setCut(3, true)
 	start(t, members, 1, sharing.AllParties(4))
 	for _, i := range []int{1, 2, 4} {
-		require.Equal(t, sharing.PartiesOf(3), <-members[i].reports)
+		require.Eventually(t, func() bool { return members[i].stock.Missing(1) == sharing.PartiesOf(3) }, time.Minute, time.Millisecond)
+		require.Zero(t, members[i].stock.Missing(2), "what was found under another set of members")
 	}
 	without := sharing.PartiesOf(1, 2, 4)
 	for _, i := range []int{1, 2, 4} {
 		members[i].stock.SetMembers(2, without)
 	}
 	requireBits(t, members, without, 0, BatchItems)
+	for _, i := range []int{1, 2, 4} {
+		require.Eventually(t, func() bool { return members[i].stock.Missing(2) == 0 }, time.Minute, time.Millisecond)
+	}
 
 	net.setCut(3, false)
 	for _, m := range members[1:] {
@@ -248,9 +245,31 @@ func TestAStockSurvivesARestartAndNoOneElseReadsIt(t *testing.T) {
 	require.Equal(t, before.Bits(3), after[0].Bits(3))
 
 	foreign := members[3].config
-	foreign.Store = members[2].store
-	_, err = New(foreign)
-	require.ErrorIs(t, err, preproc.ErrEncoding)
+	foreign.Store = &memoryStore{objects: maps.Clone(members[2].store.objects)}
+	stranger, err := New(foreign)
+	require.NoError(t, err)
+	require.Empty(t, stranger.batches)
+	names, err := foreign.Store.List()
+	require.NoError(t, err)
+	require.Empty(t, names, "what cannot be used is not kept")
+}
+
+func TestADamagedBatchIsMadeAgainAndTheOthersStay(t *testing.T) {
+	_, members := committee(t, 1, BatchItems+1)
+	m := members[1]
+	start(t, members, 1, sharing.AllParties(1))
+	take(t, m, BatchItems, 1)
+	take(t, m, 0, 1)
+	m.config.Store = &memoryStore{objects: maps.Clone(m.store.objects)}
+	require.NoError(t, m.config.Store.Put(name(0), []byte("damaged")))
+	again, err := New(m.config)
+	require.NoError(t, err)
+	require.Nil(t, again.batches[0])
+	require.NotNil(t, again.batches[1])
+	again.SetMembers(1, sharing.AllParties(1))
+	run(t, again)
+	_, _, err = again.Take(t.Context(), 0, 1)
+	require.NoError(t, err)
 }
 
 func TestABatchIsErasedWhenItsLastRequestIsClosed(t *testing.T) {

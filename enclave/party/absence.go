@@ -1,0 +1,68 @@
+package party
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/committee"
+	"github.com/tkms-network/tkms/enclave/party/stock"
+	"github.com/tkms-network/tkms/enclave/sharing"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// comeBack does what an excluded member must before the chain waits for it again:
+// it gets the epoch's keys if it missed the set-up, and says READY. Without keys
+// it stays out: counted again it would stop everybody's offline phase.
+func (s *seat) comeBack(ctx context.Context, c *committee.Committee) error {
+	keys, err := s.loadKeys(c)
+	if err != nil {
+		return err
+	}
+	if keys == nil {
+		s.startSetup(c)
+		return nil
+	}
+	transcript, err := s.transcript(c)
+	if err != nil {
+		return err
+	}
+	if transcript != mpc.Digest(c.Epoch.Transcript) {
+		return fmt.Errorf("%w: the keys held are of another set-up than the epoch's", ErrNoKeys)
+	}
+	if c.Ready() {
+		return nil
+	}
+	return s.party.once(fmt.Sprintf("ready %d/%d", c.Epoch.Id, c.Epoch.Generation), func() error {
+		digest := partiestypes.ReadyDigest(c.Epoch.Transcript, c.Epoch.Generation)
+		s.party.cfg.Log.Info("excluded as absent: asking to be counted again", "epoch", c.Epoch.Id, "generation", c.Epoch.Generation)
+		return s.party.poster.Message(ctx, &partiestypes.MsgReady{Account: s.party.account(), EpochId: c.Epoch.Id, Digest: digest[:]})
+	})
+}
+
+// reportAbsent makes the chain's record of what this party reports what this party
+// finds: a message has the full list, so it reports, repeats a report that lapsed
+// or was voided, and withdraws the reports about members that are back.
+func (s *seat) reportAbsent(ctx context.Context, c *committee.Committee, stocks []*stock.Stock) error {
+	var missing sharing.Parties
+	for _, st := range stocks {
+		missing |= st.Missing(c.Epoch.Generation)
+	}
+	// With more than t silent it is this party that is cut off, or nothing helps.
+	if missing = missing & c.Active; missing.Count() > c.T {
+		missing = 0
+	}
+	if missing == c.Reported {
+		return nil
+	}
+	return s.party.once(fmt.Sprintf("absent %d/%d/%s", c.Epoch.Id, c.Epoch.Generation, missing), func() error {
+		var indices []uint32
+		for _, i := range missing.List() {
+			indices = append(indices, uint32(i)) // #nosec G115 -- at most n
+		}
+		s.party.cfg.Log.Info("members are silent in the offline phase", "epoch", c.Epoch.Id, "generation", c.Epoch.Generation, "missing", missing.String(), "before", c.Reported.String())
+		return s.party.poster.Message(ctx, &partiestypes.MsgReportAbsent{
+			Account: s.party.account(), EpochId: c.Epoch.Id, Generation: c.Epoch.Generation, Indices: indices,
+		})
+	})
+}

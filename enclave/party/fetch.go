@@ -1,0 +1,127 @@
+package party
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tkms-network/tkms/enclave/party/blob"
+	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/tfhe"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	"github.com/tkms-network/tkms/x/kms/handles"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+)
+
+// prepareRequest returns the key and the host chain of a request. What is missing
+// now may come: a node that answers, a share that is rebuilt.
+func (p *Party) prepareRequest(ctx context.Context, s *seat, request *kmstypes.Request) (*heldKey, *acltypes.HostChain, error) {
+	for {
+		held, err := p.holdKey(ctx, s, request.KeyId)
+		if err == nil {
+			_, err = s.stock(held.shape)
+		}
+		if err == nil {
+			var host *acltypes.HostChain
+			if host, err = hostChain(ctx, p.cfg.Chain, request.HostChainId, p.heightNow()); err == nil {
+				return held, host, nil
+			}
+			p.waitFor(request, status.ReasonUnavailable, err)
+		} else if ctx.Err() == nil {
+			p.waitFor(request, status.ReasonUnknownKey, err)
+		}
+		if !pause(ctx, retryPause) {
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+}
+
+// pause waits and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// fetch gets and reads the ciphertexts, all of them or none: a party without
+// one sends nothing for the request, so that no mask meets two inputs.
+func (p *Party) fetch(ctx context.Context, request *kmstypes.Request, endpoints []string, parameters tfhe.Parameters) ([]*tfhe.Ciphertext, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := make([]*tfhe.Ciphertext, len(request.Ciphertexts))
+	failures := make([]error, len(out))
+	var fetching sync.WaitGroup
+	for i, c := range request.Ciphertexts {
+		fetching.Go(func() {
+			// One that is refused for good settles the request: the others need not
+			// be waited for.
+			if out[i], failures[i] = p.fetchOne(ctx, request, endpoints, c, parameters); failures[i] != nil {
+				cancel()
+			}
+		})
+	}
+	fetching.Wait()
+	return out, errors.Join(failures...)
+}
+
+// fetchOne asks the stores until one of them has the bytes.
+func (p *Party) fetchOne(ctx context.Context, request *kmstypes.Request, endpoints []string, c kmstypes.Ciphertext, parameters tfhe.Parameters) (*tfhe.Ciphertext, error) {
+	handle, err := handles.Parse(c.Handle)
+	if err != nil {
+		return nil, &refusal{status.ReasonMalformed, err}
+	}
+	for {
+		ciphertext, err := p.download(ctx, endpoints, c, tfhe.Type(handle.Type()), parameters)
+		var refused *refusal
+		if err == nil || ctx.Err() != nil || errors.As(err, &refused) {
+			return ciphertext, err
+		}
+		reason := status.ReasonUnavailable
+		switch {
+		case errors.Is(err, blob.ErrDigest):
+			reason = status.ReasonDigest
+		case errors.Is(err, blob.ErrTooLarge):
+			reason = status.ReasonTooLarge
+		}
+		p.waitFor(request, reason, err)
+		if !pause(ctx, retryPause) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// download asks the stores once. A slot bounds the bytes under way; it is held
+// neither while a store is waited for to come to its senses nor while peers are:
+// parties whose slots are taken by different requests would wait for each other.
+func (p *Party) download(ctx context.Context, endpoints []string, c kmstypes.Ciphertext, typ tfhe.Type, parameters tfhe.Parameters) (*tfhe.Ciphertext, error) {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	data, err := p.blobs.Fetch(ctx, endpoints, [32]byte(c.Digest), maxBytes(typ, parameters))
+	if err != nil {
+		return nil, err
+	}
+	ciphertext, err := tfhe.Decode(data, typ, parameters)
+	if err == nil && ciphertext.Len() > int(c.Blocks) {
+		err = fmt.Errorf("%d LWE ciphertexts, the chain assigned %d items", ciphertext.Len(), c.Blocks)
+	}
+	if err != nil {
+		return nil, &refusal{status.ReasonMalformed, err}
+	}
+	return ciphertext, nil
+}
+
+// maxBytes bounds the encoding of a ciphertext: one LWE ciphertext a block in
+// 64-bit words with its metadata, the larger of both kinds of key.
+func maxBytes(t tfhe.Type, p tfhe.Parameters) int64 {
+	dimension := max(p.ComputeDimension(), p.PKEDimension)
+	return int64(t.Blocks(p)+1)*int64(8*(dimension+1)+256) + 4096
+}

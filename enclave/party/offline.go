@@ -1,0 +1,130 @@
+package party
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tkms-network/tkms/enclave/party/stock"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/seal"
+)
+
+// stock returns the offline stock of a shape, loaded when it is first asked for.
+func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
+	c := s.current()
+	keys, err := s.loadKeys(c)
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, fmt.Errorf("%w: this party did not take part in the set-up of epoch %d", ErrNoKeys, c.Epoch.Id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.stocks[shape]; st != nil {
+		return st, nil
+	}
+	source, err := prss.NewSource(keys, s.code, keys.Epoch())
+	if err != nil {
+		return nil, err
+	}
+	st, err := stock.New(stock.Config{
+		ChainID: s.party.cfg.ChainID, Epoch: c.Epoch.Id, Shape: shape, Source: source, Identity: s.identity, Sessions: s.router,
+		Store:  batchStore{s.party.cfg.Store, c.Epoch.Id, fmt.Sprintf("k%d-w%d-", shape.K, shape.W)},
+		Target: s.party.cfg.StockTarget, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
+		Changed: s.party.stockChanged,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What is open is held before anything is known to be assigned: see Sweep.
+	for task, items := range s.open {
+		st.Hold(task, items.first, items.end)
+	}
+	st.Assigned(s.next)
+	st.Sweep()
+	st.SetMembers(c.Epoch.Generation, c.Active)
+	s.stocks[shape] = st
+	if c.N > 1 {
+		s.running.Go(func() { st.Run(s.ctx) })
+	}
+	return st, nil
+}
+
+// hold keeps the items of an open request, in whatever shape they are needed.
+func (s *seat) hold(task string, first, end uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[task] = itemRange{first, end}
+	s.next = max(s.next, end)
+	for _, st := range s.stocks {
+		st.Hold(task, first, end)
+	}
+}
+
+// assigned tells what the chain has assigned; batches of which nothing is open any
+// more are erased.
+func (s *seat) assigned(next uint64) {
+	s.mu.Lock()
+	s.next = max(s.next, next)
+	s.mu.Unlock()
+	for _, st := range s.allStocks() {
+		st.Assigned(next)
+		st.Sweep()
+	}
+}
+
+// release tells the stocks that a request is closed: they erase the batches that
+// no open request can need.
+func (s *seat) release(task string) {
+	s.mu.Lock()
+	delete(s.open, task)
+	s.mu.Unlock()
+	for _, st := range s.allStocks() {
+		st.Release(task)
+	}
+}
+
+func (s *seat) allStocks() []*stock.Stock {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.stocks))
+}
+
+// batchStore keeps one epoch's batches of one shape in the sealed store.
+type batchStore struct {
+	store  *seal.Store
+	epoch  uint64
+	prefix string
+}
+
+func (b batchStore) object(name string) seal.Object {
+	return seal.Object{Kind: kindBatch, Key: b.prefix + name, Epoch: b.epoch}
+}
+
+// Put implements stock.Store.
+func (b batchStore) Put(name string, data []byte) error { return b.store.Put(b.object(name), data) }
+
+// Get implements stock.Store.
+func (b batchStore) Get(name string) ([]byte, error) { return b.store.Get(b.object(name)) }
+
+// Delete implements stock.Store.
+func (b batchStore) Delete(name string) error { return b.store.Delete(b.object(name)) }
+
+// List implements stock.Store.
+func (b batchStore) List() ([]string, error) {
+	objects, err := b.store.List()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, o := range objects {
+		if name, ours := strings.CutPrefix(o.Key, b.prefix); ours && o.Kind == kindBatch && o.Epoch == b.epoch {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,227 @@
+package recall
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/session"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+// Method names the peer call.
+const Method = "session/sent"
+
+// Pauses between two calls for the same session: the first is longer than a
+// session takes when nobody is away.
+const (
+	firstPause = time.Second
+	lastPause  = 16 * time.Second
+	callTime   = 5 * time.Second
+)
+
+// Errors of this package.
+var (
+	// ErrRequest reports a malformed call.
+	ErrRequest = errors.New("recall: malformed call")
+	// ErrUnknown reports a session that this party remembers nothing of, or that
+	// the caller is not in.
+	ErrUnknown = errors.New("recall: no messages of this session for the caller")
+	// ErrEncoding reports bytes that are no list of messages.
+	ErrEncoding = errors.New("recall: malformed list of messages")
+)
+
+// Log remembers what this party sent. It is safe for concurrent use.
+type Log struct {
+	mu       sync.Mutex
+	sessions map[session.ID]*record
+}
+
+type record struct {
+	owner    string
+	members  sharing.Parties
+	messages []mpc.Message
+}
+
+// New returns an empty Log.
+func New() *Log { return &Log{sessions: map[session.ID]*record{}} }
+
+// Record returns machine with everything that it sends remembered as the
+// session's, until Drop is called with the same owner.
+func (l *Log) Record(id session.ID, owner string, members sharing.Parties, machine mpc.Machine) mpc.Machine {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kept := &record{owner: owner, members: members}
+	l.sessions[id] = kept
+	return &recorded{Machine: machine, log: l, kept: kept}
+}
+
+// Drop forgets the sessions of an owner.
+func (l *Log) Drop(owner string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, kept := range l.sessions {
+		if kept.owner == owner {
+			delete(l.sessions, id)
+		}
+	}
+}
+
+// recorded is a machine whose messages are remembered.
+type recorded struct {
+	mpc.Machine
+	log  *Log
+	kept *record
+}
+
+// Start implements mpc.Machine.
+func (r *recorded) Start() ([]mpc.Message, error) {
+	out, err := r.Machine.Start()
+	return r.log.note(r.kept, out), err
+}
+
+// Receive implements mpc.Machine.
+func (r *recorded) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
+	out, err := r.Machine.Receive(from, round, payload)
+	return r.log.note(r.kept, out), err
+}
+
+func (l *Log) note(kept *record, out []mpc.Message) []mpc.Message {
+	if len(out) > 0 {
+		l.mu.Lock()
+		kept.messages = append(kept.messages, out...)
+		l.mu.Unlock()
+	}
+	return out
+}
+
+// Serve answers the call of a peer: body is a session id, the answer the messages
+// that were sent to that peer.
+func (l *Log) Serve(peer int, body []byte) ([]byte, error) {
+	var id session.ID
+	if len(body) != len(id) {
+		return nil, ErrRequest
+	}
+	copy(id[:], body)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kept := l.sessions[id]
+	if kept == nil || !kept.members.Has(peer) {
+		return nil, ErrUnknown
+	}
+	return Encode(kept.messages, peer), nil
+}
+
+// Restore remembers messages from an earlier life of this process, as Export gave
+// them.
+func (l *Log) Restore(id session.ID, owner string, members sharing.Parties, messages []mpc.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sessions[id] == nil {
+		l.sessions[id] = &record{owner: owner, members: members, messages: messages}
+	}
+}
+
+// Export returns all messages of a session.
+func (l *Log) Export(id session.ID) []mpc.Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if kept := l.sessions[id]; kept != nil {
+		return append([]mpc.Message(nil), kept.messages...)
+	}
+	return nil
+}
+
+// all stands for every receiver in Encode.
+const all = -1
+
+// header of a message: receiver (1) ‖ round (2) ‖ length (4), big-endian.
+const header = 7
+
+// Encode lists the messages for one receiver, those to everyone among them.
+func Encode(messages []mpc.Message, to int) []byte {
+	var out []byte
+	for _, m := range messages {
+		if to != all && m.To != mpc.Everyone && m.To != to {
+			continue
+		}
+		out = append(out, byte(m.To))
+		out = binary.BigEndian.AppendUint16(out, m.Round)
+		out = binary.BigEndian.AppendUint32(out, uint32(len(m.Payload))) // #nosec G115 -- far below a frame's bound
+		out = append(out, m.Payload...)
+	}
+	return out
+}
+
+// EncodeAll lists the messages for all receivers.
+func EncodeAll(messages []mpc.Message) []byte { return Encode(messages, all) }
+
+// Decode reads what Encode wrote, ErrEncoding else. The payloads share its memory.
+func Decode(raw []byte) ([]mpc.Message, error) {
+	var out []mpc.Message
+	for len(raw) > 0 {
+		if len(raw) < header {
+			return nil, fmt.Errorf("%w: %d bytes left", ErrEncoding, len(raw))
+		}
+		m := mpc.Message{To: int(raw[0]), Round: binary.BigEndian.Uint16(raw[1:])}
+		size := binary.BigEndian.Uint32(raw[3:])
+		raw = raw[header:]
+		if uint64(size) > uint64(len(raw)) || m.To > sharing.MaxParties {
+			return nil, fmt.Errorf("%w: a message of %d bytes to %d", ErrEncoding, size, m.To)
+		}
+		m.Payload, raw = raw[:size:size], raw[size:]
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// Sessions calls peers and hands messages to running machines; session.Router is
+// one.
+type Sessions interface {
+	Call(ctx context.Context, peer int, method string, body []byte) ([]byte, error)
+	Deliver(from int, id session.ID, round uint16, payload []byte)
+}
+
+// Ask asks the other members for their messages of a session, again and again
+// with growing pauses, until ctx ends: the session is to end it.
+func Ask(ctx context.Context, sessions Sessions, self int, members sharing.Parties, id session.ID) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		askOnce(ctx, sessions, self, members, id)
+	}
+}
+
+func askOnce(ctx context.Context, sessions Sessions, self int, members sharing.Parties, id session.ID) {
+	calling, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	for _, peer := range members.List() {
+		if peer == self {
+			continue
+		}
+		asked.Go(func() {
+			raw, err := sessions.Call(calling, peer, Method, id[:])
+			if err != nil {
+				return
+			}
+			messages, err := Decode(raw)
+			if err != nil {
+				return
+			}
+			for _, m := range messages {
+				if m.To == mpc.Everyone || m.To == self {
+					sessions.Deliver(peer, id, m.Round, m.Payload)
+				}
+			}
+		})
+	}
+}
