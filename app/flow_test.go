@@ -18,18 +18,18 @@ import (
 func TestPartiesRegisterOnlyWithAnImageThatGovernanceAccepted(t *testing.T) {
 	w := emptyWorld(t)
 	p := w.parties[0]
-	requireRefusal(t, partiestypes.ErrAttestation, w.Deliver(p.Operator, w.Registration(w.enclaves, p)))
+	requireRefused(t, partiestypes.ErrAttestation, w.Deliver(p.Operator, w.Registration(w.enclaves, p)))
 	require.False(t, w.App.Parties.IsPartyAccount(w.Ctx(), p.Address()))
 	w.acceptImage()
 	foreign := apptest.NewEnclaves("another vendor")
-	requireRefusal(t, partiestypes.ErrAttestation, w.Deliver(p.Operator, w.Registration(foreign, p)))
+	requireRefused(t, partiestypes.ErrAttestation, w.Deliver(p.Operator, w.Registration(foreign, p)))
 	// Somebody else's document, and a document over other keys than the message's.
 	stolen := w.Registration(w.enclaves, p)
 	stolen.Operator = alice.Address().String()
-	requireRefusal(t, partiestypes.ErrAttestation, w.Deliver(alice, stolen))
+	requireRefused(t, partiestypes.ErrAttestation, w.Deliver(alice, stolen))
 	swapped := w.Registration(w.enclaves, p)
 	swapped.EncryptionKey = w.Registration(w.enclaves, w.parties[1]).EncryptionKey
-	requireRefusal(t, partiestypes.ErrAttestation, w.Deliver(p.Operator, swapped))
+	requireRefused(t, partiestypes.ErrAttestation, w.Deliver(p.Operator, swapped))
 
 	w.Register(w.enclaves, p)
 	party, err := w.App.Parties.PartyByID(w.Ctx(), p.ID)
@@ -61,25 +61,25 @@ func TestAKeyIsActiveWhenAQuorumOfPartiesSignedItsMaterial(t *testing.T) {
 
 	w.Register(w.enclaves, w.parties...)
 	w.epoch = w.Form(w.parties...)
-	requireRefusal(t, kmstypes.ErrClosed, w.DeliverParty(w.parties[0].Account, w.echo(id, w.parties[0])))
+	requireRefused(t, kmstypes.ErrClosed, w.DeliverParty(w.parties[0].Account, w.echo(id, w.parties[0])))
 	w.SetUp(w.epoch, w.parties...)
 	w.Blocks(5)
 	key := w.keyRecord(id)
 	require.Equal(t, kmstypes.KEY_STATUS_GENERATING, key.Status, "the committee took it up")
 	require.EqualValues(t, 1, key.Attempt)
 	require.Equal(t, []string{kmstypes.StandInEnclave}, key.Simulated)
-	requireRefusal(t, kmstypes.ErrNoEchoQuorum, w.DeliverParty(w.parties[0].Account, w.keyPost(id, w.parties[0])))
+	requireRefused(t, kmstypes.ErrNoEchoQuorum, w.DeliverParty(w.parties[0].Account, w.keyPost(id, w.parties[0])))
 
 	three := w.parties[:3]
 	w.EachParty(three, func(p *apptest.Party) sdk.Msg { return w.echo(id, p) })
-	requireRefusal(t, kmstypes.ErrDuplicate, w.DeliverParty(three[0].Account, w.echo(id, three[0])))
+	requireRefused(t, kmstypes.ErrDuplicate, w.DeliverParty(three[0].Account, w.echo(id, three[0])))
 	// A word that another party signed, and one on another key's material.
 	forged := w.keyPost(id, three[1])
 	forged.Account = three[0].Address().String()
-	requireRefusal(t, kmstypes.ErrInvalidSignature, w.DeliverParty(three[0].Account, forged))
+	requireRefused(t, kmstypes.ErrInvalidSignature, w.DeliverParty(three[0].Account, forged))
 	altered := w.keyPost(id, three[0])
 	altered.Material.PublicKeySize++
-	requireRefusal(t, kmstypes.ErrInvalidSignature, w.DeliverParty(three[0].Account, altered))
+	requireRefused(t, kmstypes.ErrInvalidSignature, w.DeliverParty(three[0].Account, altered))
 	before := make([]int64, len(w.parties))
 	for i, p := range w.parties {
 		before[i] = w.balance(p.Operator.Address())
@@ -126,12 +126,12 @@ func TestADecryptionFromProofToCertificateAndPay(t *testing.T) {
 	liar := w.parties[2]
 	bad := w.result(id, liar, plaintext)
 	bad.Plaintext = w.plaintext(id, 5, 1)
-	requireRefusal(t, kmstypes.ErrInvalidSignature, w.DeliverParty(liar.Account, results(liar, bad)))
-	requireRefusal(t, kmstypes.ErrInvalidSignature, w.DeliverParty(liar.Account, results(liar, w.result(id, w.parties[3], plaintext))))
+	requireRefused(t, kmstypes.ErrInvalidSignature, w.DeliverParty(liar.Account, results(liar, bad)))
+	requireRefused(t, kmstypes.ErrInvalidSignature, w.DeliverParty(liar.Account, results(liar, w.result(id, w.parties[3], plaintext))))
 	bad = w.result(id, liar, plaintext)
 	bad.Attempt++
-	requireRefusal(t, kmstypes.ErrWrongAttempt, w.DeliverParty(liar.Account, results(liar, bad)))
-	requireRefusal(t, kmstypes.ErrDuplicate, w.DeliverParty(w.parties[0].Account, results(w.parties[0], w.result(id, w.parties[0], plaintext))))
+	requireRefused(t, kmstypes.ErrWrongAttempt, w.DeliverParty(liar.Account, results(liar, bad)))
+	requireRefused(t, kmstypes.ErrDuplicate, w.DeliverParty(w.parties[0].Account, results(w.parties[0], w.result(id, w.parties[0], plaintext))))
 
 	w.answer(id, w.plaintext(id, 5, 1), liar) // a lie that is well signed counts for nothing
 	require.Equal(t, kmstypes.REQUEST_STATUS_ACCEPTED, w.record(id).Status)
@@ -153,7 +153,7 @@ func TestADecryptionFromProofToCertificateAndPay(t *testing.T) {
 	require.Equal(t, operatorHad+price/3, w.balance(w.parties[3].Operator.Address()))
 	require.Equal(t, kmstypes.Totals{Requests: 1}, w.totals())
 	require.Zero(t, w.balance(authtypes.NewModuleAddress(kmstypes.ModuleName)))
-	requireRefusal(t, kmstypes.ErrClosed, w.DeliverParty(liar.Account, results(liar, w.result(id, liar, plaintext))))
+	requireRefused(t, kmstypes.ErrClosed, w.DeliverParty(liar.Account, results(liar, w.result(id, liar, plaintext))))
 	w.repeated(id, batch[0], batch[1])
 }
 

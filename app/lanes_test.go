@@ -63,7 +63,7 @@ func send(from apptest.Account) sdk.Msg {
 	return banktypes.NewMsgSend(from.Address(), stranger.Address(), sdk.NewCoins(sdk.NewInt64Coin(params.Denom, 1)))
 }
 
-func requireRefused(t *testing.T, want *errorsmod.Error, result *abci.ExecTxResult) {
+func requireRefused(t testing.TB, want *errorsmod.Error, result *abci.ExecTxResult) {
 	t.Helper()
 	require.Equal(t, want.Codespace(), result.Codespace, result.Log)
 	require.Equal(t, want.ABCICode(), result.Code, result.Log)

@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"testing"
 
-	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
@@ -266,14 +265,8 @@ func (w *world) state() string {
 func (w *world) refusedFor(want *errorsmod.Error, from apptest.Account, msg sdk.Msg) {
 	w.t.Helper()
 	totals, state, balance := w.totals(), w.state(), w.balance(from.Address())
-	requireRefusal(w.t, want, w.Deliver(from, msg))
+	requireRefused(w.t, want, w.Deliver(from, msg))
 	require.Equal(w.t, totals, w.totals(), "requests and escrow")
 	require.Equal(w.t, state, w.state())
 	require.Equal(w.t, balance-apptest.DefaultGas/1000, w.balance(from.Address()), "only gas is paid")
-}
-
-func requireRefusal(t testing.TB, want *errorsmod.Error, result *abci.ExecTxResult) {
-	t.Helper()
-	require.Equal(t, want.Codespace(), result.Codespace, result.Log)
-	require.Equal(t, want.ABCICode(), result.Code, result.Log)
 }
