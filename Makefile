@@ -3,15 +3,12 @@ SHELL := /bin/bash
 export GOFLAGS ?= -buildvcs=false
 BUILD := $(CURDIR)/build
 GO_BUILD := go build -ldflags='-s -w'
-BUF := v1.75.0
-GOCOSMOS := v1.7.2
-GATEWAY := v1.16.0
 GOLANGCI := v2.6.2
 
-.PHONY: help build release hostchain-artifacts demo devnet bench test test-race fuzz interop proto proto-tools lint lint-tools fmt clean
+.PHONY: help build release hostchain-artifacts demo devnet bench test test-network test-race fuzz interop proto lint lint-tools fmt clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 build: ## Build tkmsd, tkms-party, tkms-relayer and the test host chain into build/
 	@mkdir -p $(BUILD)
@@ -36,23 +33,20 @@ bench: build hostchain-artifacts ## Print the benchmark table
 test: hostchain-artifacts ## Run the tests
 	go test -timeout 20m ./...
 
+test-network: hostchain-artifacts ## Run the tests that start validators as processes
+	TKMS_NETWORK_TESTS=1 go test -count=1 -p 1 -timeout 20m ./testutil/network/...
+
 test-race: ## Run the concurrent packages under the race detector
-	go test -race -timeout 20m ./enclave/session/... ./enclave/transport/... ./enclave/mpc/...
+	go test -race -timeout 20m ./enclave/session/... ./enclave/transport/... ./enclave/mpc/... ./enclave/seal/... \
+		./cmd/tkms-relayer/internal/store/...
 
 fuzz: ## Run every fuzz target for a short while (FUZZTIME=10s)
 	scripts/fuzz.sh $${FUZZTIME:-10s}
 
-interop: build ## Check against the published npm clients
+interop: ## Check against the real TFHE-rs (npm)
 	scripts/interop.sh
 
-proto-tools:
-	@mkdir -p bin
-	@[ -x bin/buf ] || GOBIN=$(CURDIR)/bin go install github.com/bufbuild/buf/cmd/buf@$(BUF)
-	@[ -x bin/protoc-gen-gocosmos ] || GOBIN=$(CURDIR)/bin go install github.com/cosmos/gogoproto/protoc-gen-gocosmos@$(GOCOSMOS)
-	@[ -x bin/protoc-gen-grpc-gateway ] || GOBIN=$(CURDIR)/bin go install github.com/grpc-ecosystem/grpc-gateway/protoc-gen-grpc-gateway@$(GATEWAY)
-	@[ -x bin/protoc-gen-swagger ] || GOBIN=$(CURDIR)/bin go install github.com/grpc-ecosystem/grpc-gateway/protoc-gen-swagger@$(GATEWAY)
-
-proto: proto-tools ## Regenerate the protobuf code
+proto: ## Regenerate the protobuf code
 	scripts/protocgen/protocgen.sh
 
 lint-tools:
@@ -60,7 +54,7 @@ lint-tools:
 	@[ -x bin/golangci-lint ] || GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 
 lint: lint-tools ## Run the linters
-	bin/golangci-lint run ./...
+	GOGC=50 bin/golangci-lint run --concurrency 2 ./...
 
 fmt: ## Format the Go code
 	gofmt -w $$(git ls-files '*.go' | grep -v '\.pb\.')
