@@ -118,7 +118,8 @@ func newRegisterMessage() *cobra.Command {
 		Use:   "register-message",
 		Short: "Print the registration with a fresh attestation document, for the operator to sign",
 		Long: "Print the message MsgRegisterParty as JSON, with an attestation document that binds the party's keys to a recent block.\n" +
-			"The operator signs and sends it within the next blocks: 'tkmsd tx parties register-file register.json --from OPERATOR'.",
+			"The operator signs and sends it within minutes with 'tkmsd tx parties register', whose flags are the fields;\n" +
+			"docs/party-operators.md has a line that fills them in.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			home, err := cmd.Flags().GetString("home")
