@@ -20,6 +20,8 @@ type Stage struct {
 	// Group numbers what a user sees: 0 processes, 1 parties, 2 host chain, 3 key.
 	Group int
 	Name  string
+	// Generates marks the generation of the key.
+	Generates bool
 	// Run returns what is worth telling about the result.
 	Run func(context.Context) (string, error)
 }
@@ -28,20 +30,20 @@ type Stage struct {
 // the network decrypts.
 func (d *Devnet) Stages() []Stage {
 	stages := []Stage{
-		{0, fmt.Sprintf("%d validators make blocks", d.Config.Validators), d.stageValidators},
-		{0, "fhEVM host chain seals blocks", d.stageHostChain},
-		{0, "relayer serves", d.stageRelayer},
-		{1, "governance accepts the parties' enclave image", d.stageMeasurement},
+		{Group: 0, Name: fmt.Sprintf("%d validators make blocks", d.Config.Validators), Run: d.stageValidators},
+		{Group: 0, Name: "fhEVM host chain seals blocks", Run: d.stageHostChain},
+		{Group: 0, Name: "relayer serves", Run: d.stageRelayer},
+		{Group: 1, Name: "governance accepts the parties' enclave image", Run: d.stageMeasurement},
 	}
 	for i := range d.Config.Parties {
-		stages = append(stages, Stage{1, fmt.Sprintf("p%d registers, x/parties verifies its attestation", i+1), d.stageRegister(i)})
+		stages = append(stages, Stage{Group: 1, Name: fmt.Sprintf("p%d registers, x/parties verifies its attestation", i+1), Run: d.stageRegister(i)})
 	}
 	return append(stages,
-		Stage{1, "governance forms the committee, PRSS is set up, the epoch is ACTIVE", d.stageEpoch},
-		Stage{2, "governance registers the host chain in x/acl", d.stageHostRecord},
-		Stage{2, "KMSVerifier on the host chain takes the parties as signers", d.stageSigners},
-		Stage{3, "a transaction requests a key, the parties generate it, it is ACTIVE", d.stageKey},
-		Stage{3, "its CompactPublicKey is published with the digest on chain", d.stagePublicKey},
+		Stage{Group: 1, Name: "governance forms the committee, PRSS is set up, the epoch is ACTIVE", Run: d.stageEpoch},
+		Stage{Group: 2, Name: "governance registers the host chain in x/acl", Run: d.stageHostRecord},
+		Stage{Group: 2, Name: "KMSVerifier on the host chain takes the parties as signers", Run: d.stageSigners},
+		Stage{Group: 3, Name: "a transaction requests a key, the parties generate it, it is ACTIVE", Generates: true, Run: d.stageKey},
+		Stage{Group: 3, Name: "its CompactPublicKey is published with the digest on chain", Run: d.stagePublicKey},
 	)
 }
 

@@ -19,7 +19,7 @@ import (
 
 // addNetworkCommands adds what runs a whole network on this machine.
 func addNetworkCommands(root *cobra.Command) {
-	root.AddCommand(demoCommand(), devnetCommand())
+	root.AddCommand(demoCommand(), devnetCommand(), benchCommand())
 }
 
 func demoCommand() *cobra.Command {

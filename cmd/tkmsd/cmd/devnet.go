@@ -32,8 +32,8 @@ func devnetCommand() *cobra.Command {
 		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if parties != 1 && parties != 4 && parties != 7 {
-				return WithHint(fmt.Errorf("no protocol for %d parties", parties), "--parties is 1, 4 or 7")
+			if err := checkParties(parties); err != nil {
+				return err
 			}
 			if err := home.open(); err != nil {
 				return err
@@ -46,6 +46,14 @@ func devnetCommand() *cobra.Command {
 	home.addFlags(cmd)
 	cmd.Flags().IntVar(&parties, "parties", 4, "number of MPC parties: 1, 4 or 7")
 	return cmd
+}
+
+// checkParties tells whether there is a protocol for a number of parties.
+func checkParties(n int) error {
+	if n != 1 && n != 4 && n != 7 {
+		return WithHint(fmt.Errorf("no protocol for %d parties", n), "--parties is 1, 4 or 7")
+	}
+	return nil
 }
 
 // keepUp brings a network up and stops it when ctx ends.

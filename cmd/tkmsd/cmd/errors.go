@@ -63,6 +63,10 @@ func hintFor(err error) string {
 	if errors.As(err, &hinted) {
 		return hinted.Hint
 	}
+	var advising interface{ Hint() string }
+	if errors.As(err, &advising) {
+		return advising.Hint()
+	}
 	for _, h := range hints {
 		if strings.Contains(err.Error(), h.part) {
 			return h.hint

@@ -23,9 +23,10 @@ const (
 	// largeValues are enough that requests for all their subsets use up any stock of
 	// this demo: 12 values' worth for 3 of them.
 	largeValues = 3
-	// tries is how many requests a party that is back may miss, each of them answered
-	// a moment too soon for it, before the demo calls it absent.
-	tries = 5
+	// smallValues are for requests while a party is away and once it is back; those
+	// for all subsets of all but one are what it may miss before the demo calls it
+	// absent.
+	smallValues = 6
 )
 
 // absence is step 8: one party dies and comes back.
@@ -33,7 +34,7 @@ func (r *run) absence(ctx context.Context) error {
 	lost := r.net.Parties[len(r.net.Parties)-1]
 	var small, large []*item
 	err := r.step(ctx, stepAbsence, "values for it are encrypted, taken by the dApp and disclosed", func(ctx context.Context) (_ string, err error) {
-		if small, err = r.disclosed(ctx, tfhe.EUint64, 1+tries); err != nil {
+		if small, err = r.disclosed(ctx, tfhe.EUint64, smallValues); err != nil {
 			return "", err
 		}
 		large, err = r.disclosed(ctx, largeType, largeValues)
@@ -177,8 +178,8 @@ func (r *run) useUp(ctx context.Context, large []*item, lost *devnet.Party, inde
 	return err
 }
 
-// subsets returns all subsets of values but the empty one, the largest first: each
-// is a request of its own.
+// subsets returns all subsets of values but the empty one, the largest first. Each
+// makes a request of its own.
 func subsets(items []*item) [][]*item {
 	var all [][]*item
 	for mask := 1; mask < 1<<len(items); mask++ {
@@ -241,24 +242,36 @@ func (r *run) comeBack(ctx context.Context, items []*item, lost *devnet.Party, i
 		return err
 	}
 	return r.step(ctx, stepAbsence, "its signature is in a later result", func(ctx context.Context) (string, error) {
-		for i, it := range items {
-			outcome, err := r.net.Decrypt(ctx, it.handle)
-			if err != nil {
-				return "", err
-			}
-			if err := it.check(outcome.Request); err != nil {
-				return "", err
-			}
-			signed, err := r.waitSignature(ctx, outcome.Request.Id, index)
-			if err != nil {
-				return "", err
-			}
-			if signed {
-				return fmt.Sprintf("of request %d after its return", i+1), nil
-			}
-		}
-		return "", fmt.Errorf("party %d signed none of %d results; see %s", index, len(items), lost.Log)
+		return r.signsAgain(ctx, items, lost, index)
 	})
+}
+
+// signsAgain asks until a result has the party's signature. A party that is back
+// first rebuilds what was made without it, so it may miss the first requests.
+func (r *run) signsAgain(ctx context.Context, items []*item, lost *devnet.Party, index uint32) (string, error) {
+	var state string
+	batches := subsets(items)
+	slices.Reverse(batches)
+	for i, batch := range batches {
+		request, err := r.decryptBatch(ctx, batch)
+		if err != nil {
+			return "", err
+		}
+		signed, err := r.waitSignature(ctx, request.Id, index)
+		if err != nil {
+			return "", err
+		}
+		if signed {
+			return fmt.Sprintf("of request %d after its return", i+1), nil
+		}
+		if s, err := r.net.RequestAt(ctx, lost, request.Id); err == nil {
+			state = fmt.Sprintf("%s %s", s.State, s.Reason)
+		} else {
+			state = err.Error()
+		}
+		r.console.Progress("missed %d, the last one there: %s", i+1, state)
+	}
+	return "", fmt.Errorf("party %d signed none of %d results, of the last one it says %q; see %s", index, len(batches), state, lost.Log)
 }
 
 // waitSignature reports whether a party's result is in before the request is paid.

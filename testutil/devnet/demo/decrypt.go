@@ -142,5 +142,5 @@ func (r *run) table() {
 		fmt.Fprintf(w, "%s\t%.1f ms\t%.0f ms\t%.0f ms\t%s\t\n", d.Type, d.EngineMS, d.TKMSMS, d.HostMS, verdict)
 	}
 	_ = w.Flush()
-	r.console.Line("load average %s", LoadAverage())
+	r.console.Line("load average %s", devnet.LoadAverage())
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/big"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,7 +125,7 @@ func (r *run) title() {
 	c := r.console
 	c.Line("TKMS on this machine: %d validators, %d parties, an fhEVM host chain and a relayer, each a process of its own", r.net.Config.Validators, r.net.Config.Parties)
 	c.Line("SIMULATED: %s", strings.Join(r.report.Simulated, ", "))
-	c.Line("seed %d, logs in %s, load average %s", r.options.Seed, r.options.Dir, LoadAverage())
+	c.Line("seed %d, logs in %s, load average %s", r.options.Seed, r.options.Dir, devnet.LoadAverage())
 	c.Line("")
 }
 
@@ -162,13 +161,4 @@ func median(all []time.Duration) time.Duration {
 	}
 	sorted := slices.Sorted(slices.Values(all))
 	return sorted[len(sorted)/2]
-}
-
-// LoadAverage returns the machine's over 1, 5 and 15 minutes, or "unknown".
-func LoadAverage() string {
-	raw, err := os.ReadFile("/proc/loadavg")
-	if fields := strings.Fields(string(raw)); err == nil && len(fields) >= 3 {
-		return strings.Join(fields[:3], " ")
-	}
-	return "unknown"
 }
