@@ -28,8 +28,8 @@ const (
 
 // Prove returns the value of key in a store as of height, proven against the
 // header of height+1, for which it waits until ctx ends. A nil value with a nil
-// error proves absence. ErrNotSynced and ErrProof are worth a retry and say
-// nothing about the state.
+// error proves absence. ErrNotSynced, ErrProof and ErrNode are worth a retry and
+// say nothing about the state.
 func (c *Client) Prove(ctx context.Context, store string, key []byte, height int64) ([]byte, error) {
 	if store == "" || len(store) > maxStore || strings.Contains(store, "/") || len(key) < 1 || len(key) > maxKey || height < 1 {
 		return nil, fmt.Errorf("%w: store, key or height of a query is out of range", ErrConfig)

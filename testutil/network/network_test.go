@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tkms-network/tkms/app"
+	"github.com/tkms-network/tkms/app/genesis"
 	"github.com/tkms-network/tkms/app/localnet"
 	"github.com/tkms-network/tkms/testutil/network"
 )
@@ -21,6 +22,13 @@ type proposalAnswer struct {
 		Status       string `json:"status"`
 		FailedReason string `json:"failed_reason"`
 	} `json:"proposal"`
+}
+
+// unhurried leaves time for four commands, one after the other, to vote on a loaded machine.
+func unhurried() genesis.Governance {
+	governance := genesis.DevnetGovernance()
+	governance.VotingPeriod = 20 * time.Second
+	return governance
 }
 
 // govern submits a proposal with the message and lets the validators vote yes.
@@ -53,7 +61,7 @@ func govern(t *testing.T, n *network.Network, message map[string]any, voters ...
 }
 
 func TestFourValidatorsGovernThemselvesAndSurviveACrash(t *testing.T) {
-	n := network.Start(t, localnet.Config{Validators: 4, Accounts: []string{"newcomer"}})
+	n := network.Start(t, localnet.Config{Validators: 4, Accounts: []string{"newcomer"}, Governance: unhurried()})
 	newcomer, err := n.Layout.Account("newcomer")
 	require.NoError(t, err)
 

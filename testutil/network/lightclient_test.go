@@ -1,0 +1,587 @@
+package network_test
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	"github.com/cometbft/cometbft/crypto"
+	"github.com/cometbft/cometbft/crypto/tmhash"
+	"github.com/cometbft/cometbft/privval"
+	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	rpcclient "github.com/cometbft/cometbft/rpc/client"
+	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
+	coretypes "github.com/cometbft/cometbft/rpc/core/types"
+	"github.com/cometbft/cometbft/types"
+
+	"github.com/tkms-network/tkms/app"
+	"github.com/tkms-network/tkms/app/localnet"
+	"github.com/tkms-network/tkms/enclave/lightclient"
+	"github.com/tkms-network/tkms/testutil/network"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// patience bounds what has to happen at all, on a loaded machine.
+const patience = 30 * time.Second
+
+// liedAbout is the record that carriers lie about: the parameters of x/kms, which governance has changed.
+var liedAbout = kmstypes.ParamsPrefix.Bytes()
+
+// forgery is a real chain and what a liar before one of its nodes can have: its history, and the consensus
+// keys of its validators.
+type forgery struct {
+	n       *network.Network
+	honest  *rpchttp.HTTP
+	keys    map[string]crypto.PrivKey
+	members []*types.Validator
+	// height is the trusted one, and the one of which is proven. The record was another at older.
+	height, older int64
+	before, after *abci.ResponseQuery
+	// next is the header that proves the state of height, stale the one that proves that of older.
+	trusted, next, stale *types.SignedHeader
+}
+
+func newForgery(t *testing.T, n *network.Network) *forgery {
+	t.Helper()
+	f := &forgery{n: n, keys: make(map[string]crypto.PrivKey)}
+	var err error
+	f.honest, err = n.Client(3)
+	require.NoError(t, err)
+	for _, node := range n.Layout.Nodes {
+		key := privval.LoadFilePVEmptyState(filepath.Join(node.Home, "config", "priv_validator_key.json"), "").Key
+		f.keys[key.Address.String()] = key.PrivKey
+	}
+	f.older = n.Height(3)
+	n.WaitFor(3, f.older+1)
+	f.before = f.ask(t, kmstypes.StoreKey, liedAbout, f.older)
+
+	var answer struct {
+		Params map[string]any `json:"params"`
+	}
+	n.Query(0, &answer, "kms", "params")
+	answer.Params["max_key_attempts"] = 77
+	require.Equal(t, "PROPOSAL_STATUS_PASSED", govern(t, n, map[string]any{
+		"@type": "/tkms.kms.v1.MsgUpdateParams", "authority": app.Authority(), "params": answer.Params,
+	}, "alice", "bob", "carol"))
+
+	f.height = n.Height(0)
+	n.WaitFor(3, f.height+4)
+	f.after = f.ask(t, kmstypes.StoreKey, liedAbout, f.height)
+	require.NotEqual(t, f.before.Value, f.after.Value)
+	var params kmstypes.Params
+	require.NoError(t, params.Unmarshal(f.after.Value))
+	require.EqualValues(t, 77, params.MaxKeyAttempts)
+	f.trusted, f.next, f.stale = f.header(t, f.height), f.header(t, f.height+1), f.header(t, f.older+1)
+	require.NotEqual(t, f.next.AppHash, f.stale.AppHash)
+	set, err := f.honest.Validators(t.Context(), &f.height, nil, nil)
+	require.NoError(t, err)
+	f.members = set.Validators
+	require.Len(t, f.members, 4)
+	return f
+}
+
+func (f *forgery) ask(t *testing.T, store string, key []byte, height int64) *abci.ResponseQuery {
+	t.Helper()
+	result, err := f.honest.ABCIQueryWithOptions(t.Context(), "/store/"+store+"/key", key, rpcclient.ABCIQueryOptions{Height: height, Prove: true})
+	require.NoError(t, err)
+	require.Zero(t, result.Response.Code, result.Response.Log)
+	require.Len(t, result.Response.ProofOps.Ops, 2)
+	return &result.Response
+}
+
+func (f *forgery) header(t *testing.T, height int64) *types.SignedHeader {
+	t.Helper()
+	result, err := f.honest.Commit(t.Context(), &height)
+	require.NoError(t, err)
+	return &result.SignedHeader
+}
+
+// sign makes the commit that the first of the real validators give for a header of any content.
+func (f *forgery) sign(header *types.Header, signers int) *types.Commit {
+	hash := header.Hash()
+	commit := &types.Commit{Height: header.Height, BlockID: types.BlockID{Hash: hash, PartSetHeader: types.PartSetHeader{Total: 1, Hash: tmhash.Sum(hash)}}}
+	for i, member := range f.members {
+		if i >= signers {
+			commit.Signatures = append(commit.Signatures, types.NewCommitSigAbsent())
+			continue
+		}
+		vote := &types.Vote{
+			Type: cmtproto.PrecommitType, Height: header.Height, BlockID: commit.BlockID, Timestamp: header.Time,
+			ValidatorAddress: member.Address, ValidatorIndex: int32(i),
+		}
+		signature, err := f.keys[member.Address.String()].Sign(types.VoteSignBytes(header.ChainID, vote.ToProto()))
+		if err != nil {
+			panic(err)
+		}
+		vote.Signature = signature
+		commit.Signatures = append(commit.Signatures, vote.CommitSig())
+	}
+	return commit
+}
+
+// oldState makes a header claim the state in which the record was another.
+func (f *forgery) oldState(header *types.Header) { header.AppHash = bytes.Clone(f.stale.AppHash) }
+
+// oldAnswer answers as of the older height what was asked of the new one.
+func (f *forgery) oldAnswer(r *abci.ResponseQuery) bool {
+	if !bytes.Equal(r.Key, liedAbout) || r.Height != f.height {
+		return false
+	}
+	r.Value, r.ProofOps = f.before.Value, f.before.ProofOps
+	return true
+}
+
+// commitLie changes every header above the trusted one, as asked for or as the latest.
+func (f *forgery) commitLie(change func(*types.SignedHeader)) lie {
+	return lie{query: f.oldAnswer, commit: func(result *coretypes.ResultCommit) bool {
+		if result.Height <= f.height {
+			return false
+		}
+		change(&result.SignedHeader)
+		return true
+	}}
+}
+
+// headerLies are carriers whose headers are wrong. Each also answers the old state when asked about the new
+// one, which fits the header of some of them.
+func (f *forgery) headerLies() map[string]lie {
+	field := func(change func(*types.Header)) lie {
+		return f.commitLie(func(h *types.SignedHeader) { change(h.Header) })
+	}
+	forged := func(signers int, change func(*types.Header)) lie {
+		return f.commitLie(func(h *types.SignedHeader) {
+			change(h.Header)
+			h.Commit = f.sign(h.Header, signers)
+		})
+	}
+	other := tmhash.Sum([]byte("other"))
+	return map[string]lie{
+		"the state changed":                  field(f.oldState),
+		"the time changed":                   field(func(h *types.Header) { h.Time = h.Time.Add(time.Millisecond) }),
+		"the height changed":                 field(func(h *types.Header) { h.Height++ }),
+		"the validators changed":             field(func(h *types.Header) { h.ValidatorsHash = other }),
+		"the next validators changed":        field(func(h *types.Header) { h.NextValidatorsHash = other }),
+		"the data changed":                   field(func(h *types.Header) { h.DataHash = other }),
+		"the predecessor changed":            field(func(h *types.Header) { h.LastBlockID.Hash = other }),
+		"another chain id, real commit":      field(func(h *types.Header) { h.ChainID = "tkms-other" }),
+		"another chain id, signed by 4 of 4": forged(4, func(h *types.Header) { h.ChainID = "tkms-other"; f.oldState(h) }),
+		"forged, signed by 2 of 4":           forged(2, f.oldState),
+		"real, cut to 2 of 4":                f.commitLie(func(h *types.SignedHeader) { h.Commit = cut(h.Commit, 2) }),
+		"real, 2 of 4 signatures repeated": f.commitLie(func(h *types.SignedHeader) {
+			h.Commit = f.sign(h.Header, 2)
+			h.Commit.Signatures[2], h.Commit.Signatures[3] = h.Commit.Signatures[0], h.Commit.Signatures[1]
+		}),
+		"real, no commit of its own": f.commitLie(func(h *types.SignedHeader) { h.Commit = f.trusted.Commit }),
+		"forged, block of the real commit": f.commitLie(func(h *types.SignedHeader) {
+			f.oldState(h.Header)
+			h.Commit.BlockID.Hash = h.Hash()
+		}),
+		"time of the future, signed by 4 of 4": forged(4, func(h *types.Header) { h.Time = h.Time.Add(time.Hour) }),
+		"time of the past, signed by 4 of 4":   forged(4, func(h *types.Header) { h.Time = f.stale.Time }),
+		"an old header":                        f.commitLie(func(h *types.SignedHeader) { *h = *f.stale }),
+		"an old header with the height changed": f.commitLie(func(h *types.SignedHeader) {
+			height, header := h.Height, *f.stale.Header
+			header.Height = height
+			h.Header, h.Commit = &header, f.stale.Commit
+		}),
+	}
+}
+
+// cut leaves the first signatures of a commit.
+func cut(commit *types.Commit, signatures int) *types.Commit {
+	short := commit.Clone()
+	for i, signature := range short.Signatures {
+		if signature.BlockIDFlag != types.BlockIDFlagCommit {
+			continue
+		}
+		if signatures--; signatures < 0 {
+			short.Signatures[i] = types.NewCommitSigAbsent()
+		}
+	}
+	return short
+}
+
+// start runs a light client that trusts the header of f.height until the test ends.
+func (f *forgery) start(t *testing.T, walk int64, carriers ...*carrier) *lightclient.Client {
+	t.Helper()
+	cfg := lightclient.Config{
+		ChainID: f.n.Layout.ChainID, TrustedHeight: f.height, TrustedHash: f.trusted.Hash(),
+		Store: lightclient.InMemory(), Now: time.Now, MaxWalk: walk,
+		// Whoever waits for one that never answers fails the test.
+		RequestTimeout: 10 * patience,
+	}
+	for _, c := range carriers {
+		cfg.Nodes = append(cfg.Nodes, c.node(t))
+	}
+	client, err := lightclient.New(cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = client.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return client
+}
+
+// walking is a distance that is always walked height by height.
+const walking = 1 << 40
+
+func within(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// requireTruth checks the next headers and the record with a client that has an honest node.
+func (f *forgery) requireTruth(t *testing.T, client *lightclient.Client) {
+	t.Helper()
+	header, err := client.HeaderAt(within(t, patience), f.height+3)
+	require.NoError(t, err)
+	require.EqualValues(t, f.header(t, f.height+3).Hash(), header.Hash)
+	value, err := client.Prove(within(t, patience), kmstypes.StoreKey, liedAbout, f.height)
+	require.NoError(t, err)
+	require.Equal(t, f.after.Value, value)
+	require.NoError(t, client.Stopped())
+}
+
+// TestALightClientBelievesNoLieOfACarrierBeforeARealNode puts lying proxies before the node of a real
+// network. Each lie is told to a client that has nobody else, which must not believe it, and to one with an
+// honest node beside the liar, which must have the truth.
+func TestALightClientBelievesNoLieOfACarrierBeforeARealNode(t *testing.T) {
+	n := network.Start(t, localnet.Config{Validators: 4, Governance: unhurried()})
+	f := newForgery(t, n)
+	t.Run("absence", f.testAbsence)
+	t.Run("ahead", f.testAhead)
+	t.Run("header", f.testHeaders)
+	t.Run("provisioned", f.testProvisioned)
+	t.Run("record", f.testRecords)
+	t.Run("stall", f.testStalls)
+	t.Run("frozen", f.testFrozen)
+	t.Run("three of four", f.testThreeOfFour)
+}
+
+// testAbsence proves that what parties ask for is not there on a chain that has not got it yet.
+func (f *forgery) testAbsence(t *testing.T) {
+	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+	id := tmhash.Sum([]byte("a request"))
+	absent := []struct {
+		name, store string
+		key         []byte
+	}{
+		{"key", kmstypes.StoreKey, kmstypes.StoreKeyOfKey(id)},
+		{"request", kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(id)},
+		{"first request", kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(make([]byte, 32))},
+		{"last request", kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(bytes.Repeat([]byte{0xff}, 32))},
+		{"work", kmstypes.StoreKey, kmstypes.StoreKeyOfWork(uint64(f.height))},
+		{"item counter", kmstypes.StoreKey, kmstypes.StoreKeyOfItemCounter(1)},
+		{"last item counter", kmstypes.StoreKey, kmstypes.StoreKeyOfItemCounter(1<<64 - 1)},
+		{"party", partiestypes.StoreKey, partiestypes.PartyKey(1)},
+		{"epoch", partiestypes.StoreKey, partiestypes.EpochKey(1)},
+		{"last epoch", partiestypes.StoreKey, partiestypes.EpochKey(1<<64 - 1)},
+		{"active epoch", partiestypes.StoreKey, partiestypes.ActiveEpochKey()},
+		{"host chain", acltypes.StoreKey, acltypes.StoreKeyOfHostChain(1)},
+		{"last host chain", acltypes.StoreKey, acltypes.StoreKeyOfHostChain(1<<64 - 1)},
+	}
+	for _, record := range absent {
+		t.Run(record.name, func(t *testing.T) {
+			value, err := client.Prove(within(t, patience), record.store, record.key, f.height)
+			require.NoError(t, err)
+			require.Nil(t, value)
+
+			// Nobody can present it, with whatever belongs to another record.
+			presented := carry(t, f.n.Layout.Nodes[1].RPC, lie{query: func(r *abci.ResponseQuery) bool {
+				r.Value, r.ProofOps = f.after.Value, relabelled(f.after, record.key, record.store)
+				return true
+			}})
+			_, err = f.start(t, walking, presented).Prove(within(t, patience), record.store, record.key, f.height)
+			require.ErrorIs(t, err, lightclient.ErrProof)
+		})
+	}
+}
+
+// testAhead asks for records of heights that the chain does not have yet.
+func (f *forgery) testAhead(t *testing.T) {
+	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, lie{}), carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+	f.requireTruth(t, client)
+	for range 3 {
+		for ahead := range int64(3) {
+			value, err := client.Prove(within(t, patience), kmstypes.StoreKey, liedAbout, f.n.Height(2)+ahead)
+			require.NoError(t, err)
+			require.Equal(t, f.after.Value, value)
+		}
+	}
+	for _, node := range client.Nodes() {
+		require.Zero(t, node.Refused, node.Err)
+	}
+}
+
+func (f *forgery) testHeaders(t *testing.T) {
+	for name, l := range f.headerLies() {
+		t.Run(name, func(t *testing.T) {
+			for _, walk := range []int64{walking, 1} {
+				liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
+				f.requireNotMoved(t, f.start(t, walk, liar))
+				require.Positive(t, liar.told.Load())
+			}
+			liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
+			client := f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+			f.requireTruth(t, client)
+			requireRefused(t, client)
+		})
+	}
+}
+
+func requireRefused(t *testing.T, client *lightclient.Client) {
+	t.Helper()
+	require.Eventually(t, func() bool { return client.Nodes()[0].Refused > 0 }, patience, 5*time.Millisecond)
+}
+
+// requireNotMoved checks a client whose only node lies about all headers after the trusted one.
+func (f *forgery) requireNotMoved(t *testing.T, client *lightclient.Client) {
+	t.Helper()
+	requireRefused(t, client)
+	latest, err := client.Latest()
+	require.NoError(t, err)
+	require.Equal(t, f.height, latest.Height)
+	require.ErrorIs(t, client.Nodes()[0].Err, lightclient.ErrBadHeader)
+	value, err := client.Prove(within(t, 300*time.Millisecond), kmstypes.StoreKey, liedAbout, f.height)
+	require.ErrorIs(t, err, lightclient.ErrNotSynced)
+	require.Nil(t, value)
+	require.NoError(t, client.Stopped(), "a lie is no fork")
+}
+
+// testProvisioned lies about the header that was fixed at provisioning, and its validators.
+func (f *forgery) testProvisioned(t *testing.T) {
+	validators := func(change func([]*types.Validator) []*types.Validator) lie {
+		return lie{validators: func(r *coretypes.ResultValidators) bool {
+			r.Validators = change(r.Validators)
+			r.Count, r.Total = len(r.Validators), len(r.Validators)
+			return true
+		}}
+	}
+	for name, l := range map[string]lie{
+		"another state, signed by 4 of 4": {commit: func(r *coretypes.ResultCommit) bool {
+			if r.Height != f.height {
+				// Signed by all, it would be evidence of a fork.
+				return false
+			}
+			f.oldState(r.Header)
+			r.Commit = f.sign(r.Header, 4)
+			return true
+		}},
+		"the header of another height": {commit: func(r *coretypes.ResultCommit) bool {
+			r.SignedHeader = *f.stale
+			return true
+		}},
+		"validators without one": validators(func(all []*types.Validator) []*types.Validator { return all[1:] }),
+		"a validator of another power": validators(func(all []*types.Validator) []*types.Validator {
+			all[0].VotingPower *= 100
+			return all
+		}),
+		"a validator twice": validators(func(all []*types.Validator) []*types.Validator {
+			all[1] = all[0].Copy()
+			return all
+		}),
+		"no validators": validators(func([]*types.Validator) []*types.Validator { return nil }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l))
+			requireRefused(t, client)
+			_, err := client.Latest()
+			require.ErrorIs(t, err, lightclient.ErrNotSynced)
+			require.ErrorIs(t, client.Nodes()[0].Err, lightclient.ErrBadHeader)
+			f.requireTruth(t, f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, lie{})))
+		})
+	}
+}
+
+// recordLies change the answer about the record as of f.height.
+func (f *forgery) recordLies(t *testing.T) map[string]func(*abci.ResponseQuery) {
+	sibling := f.ask(t, kmstypes.StoreKey, kmstypes.FencePrefix.Bytes(), f.height)
+	require.NotEmpty(t, sibling.Value)
+	stranger := f.ask(t, partiestypes.StoreKey, partiestypes.ParamsKey(), f.height)
+	require.NotEmpty(t, stranger.Value)
+	absent := f.ask(t, kmstypes.StoreKey, kmstypes.StoreKeyOfItemCounter(1), f.height)
+	require.Empty(t, absent.Value)
+	var params kmstypes.Params
+	require.NoError(t, params.Unmarshal(f.after.Value))
+	params.PauseResults = !params.PauseResults
+	plausible, err := params.Marshal()
+	require.NoError(t, err)
+	flip := func(step, at int) func(*abci.ResponseQuery) {
+		return func(r *abci.ResponseQuery) {
+			data := r.ProofOps.Ops[step].Data
+			data[(at+len(data))%len(data)] ^= 1
+		}
+	}
+	give := func(other *abci.ResponseQuery) func(*abci.ResponseQuery) {
+		return func(r *abci.ResponseQuery) { r.Value, r.ProofOps = other.Value, other.ProofOps }
+	}
+	return map[string]func(*abci.ResponseQuery){
+		"a plausible value": func(r *abci.ResponseQuery) { r.Value = plausible },
+		"a value cut short": func(r *abci.ResponseQuery) { r.Value = r.Value[:len(r.Value)-1] },
+		"the value of the old state under the new proof": func(r *abci.ResponseQuery) { r.Value = f.before.Value },
+		"the old state":                      give(f.before),
+		"the old state that says its height": func(r *abci.ResponseQuery) { *r = *f.before },
+		"the old state in the new tree":      func(r *abci.ResponseQuery) { r.Value = f.before.Value; r.ProofOps.Ops[0] = f.before.ProofOps.Ops[0] },
+		"the old tree under the new hash":    func(r *abci.ResponseQuery) { r.Value = f.before.Value; r.ProofOps.Ops[1] = f.before.ProofOps.Ops[1] },
+		"absence without a proof":            func(r *abci.ResponseQuery) { r.Value, r.ProofOps = nil, nil },
+		"absence by the proof of presence":   func(r *abci.ResponseQuery) { r.Value = nil },
+		"absence by that of another record":  give(absent),
+		"absence by that of another record, relabelled": func(r *abci.ResponseQuery) {
+			r.Value, r.ProofOps = nil, relabelled(absent, liedAbout, kmstypes.StoreKey)
+		},
+		"another record of the store": give(sibling),
+		"another record of the store, relabelled": func(r *abci.ResponseQuery) {
+			r.Value, r.ProofOps = sibling.Value, relabelled(sibling, liedAbout, kmstypes.StoreKey)
+		},
+		"the same key of another store": give(stranger),
+		"the same key of another store, relabelled": func(r *abci.ResponseQuery) {
+			r.Value, r.ProofOps = stranger.Value, relabelled(stranger, liedAbout, kmstypes.StoreKey)
+		},
+		"a changed leaf":           flip(0, 6),
+		"a changed path":           flip(0, -1),
+		"a changed path of stores": flip(1, -1),
+		"a proof cut short":        func(r *abci.ResponseQuery) { r.ProofOps.Ops[0].Data = r.ProofOps.Ops[0].Data[:20] },
+		"no proof":                 func(r *abci.ResponseQuery) { r.ProofOps = nil },
+		"the tree's proof alone":   func(r *abci.ResponseQuery) { r.ProofOps.Ops = r.ProofOps.Ops[:1] },
+	}
+}
+
+// relabelled is the proof of an answer under the names of another record.
+func relabelled(r *abci.ResponseQuery, key []byte, store string) *cmtcrypto.ProofOps {
+	ops := slices.Clone(r.ProofOps.Ops)
+	ops[0].Key, ops[1].Key = key, []byte(store)
+	return &cmtcrypto.ProofOps{Ops: ops}
+}
+
+func (f *forgery) testRecords(t *testing.T) {
+	for name, change := range f.recordLies(t) {
+		t.Run(name, func(t *testing.T) {
+			l := lie{query: func(r *abci.ResponseQuery) bool {
+				change(r)
+				return true
+			}}
+			client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l))
+			_, err := client.HeaderAt(within(t, patience), f.height+1)
+			require.NoError(t, err)
+			value, err := client.Prove(within(t, patience), kmstypes.StoreKey, liedAbout, f.height)
+			require.ErrorIs(t, err, lightclient.ErrProof)
+			require.Nil(t, value)
+
+			// The liar is the quicker with headers, so it is asked first.
+			liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
+			client = f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, lie{pace: 100 * time.Millisecond}))
+			f.requireTruth(t, client)
+			require.Positive(t, liar.told.Load())
+			requireRefused(t, client)
+		})
+	}
+}
+
+// testStalls has carriers that never answer: nobody else is kept waiting.
+func (f *forgery) testStalls(t *testing.T) {
+	for name, stall := range map[string]func(method string, height int64) bool{
+		"everything": func(string, int64) bool { return true },
+		"headers":    func(method string, height int64) bool { return method == "commit" && height != f.height },
+		"validators": func(method string, _ int64) bool { return method == "validators" },
+		"records":    func(method string, _ int64) bool { return method == "abci_query" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, lie{stall: stall}))
+			value, err := client.Prove(within(t, 2*time.Second), kmstypes.StoreKey, liedAbout, f.height)
+			if name == "records" {
+				require.ErrorIs(t, err, lightclient.ErrNode)
+			} else {
+				require.ErrorIs(t, err, lightclient.ErrNotSynced)
+			}
+			require.NotErrorIs(t, err, lightclient.ErrProof)
+			require.Nil(t, value)
+
+			liar := carry(t, f.n.Layout.Nodes[0].RPC, lie{stall: stall})
+			client = f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, lie{pace: 100 * time.Millisecond}))
+			f.requireTruth(t, client)
+			require.Positive(t, liar.told.Load())
+		})
+	}
+}
+
+// testFrozen has a carrier that shows an old chain: true, but without the latest blocks. Alone it holds the
+// client where it is, which the caller sees by the age of the latest header.
+func (f *forgery) testFrozen(t *testing.T) {
+	l := lie{
+		commit: func(r *coretypes.ResultCommit) bool {
+			r.SignedHeader = *f.trusted
+			return true
+		},
+		fail: func(method string, height int64) string {
+			if method == "commit" && height > f.height {
+				return "height must be less than or equal to the current blockchain height"
+			}
+			return ""
+		},
+		query: f.oldAnswer,
+	}
+	liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
+	client := f.start(t, walking, liar)
+	value, err := client.Prove(within(t, time.Second), kmstypes.StoreKey, liedAbout, f.height)
+	require.ErrorIs(t, err, lightclient.ErrNotSynced)
+	require.Nil(t, value)
+	latest, err := client.Latest()
+	require.NoError(t, err)
+	require.Equal(t, f.height, latest.Height)
+	require.Positive(t, liar.told.Load())
+	f.requireTruth(t, f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, lie{})))
+}
+
+// testThreeOfFour shows where the light client's assumption ends, and that the other tests forge well: one
+// signature more, and the old state is believed by a client that has nobody else. Beside an honest node it
+// stops the client, with the evidence.
+func (f *forgery) testThreeOfFour(t *testing.T) {
+	header := *f.next.Header
+	f.oldState(&header)
+	forged := types.SignedHeader{Header: &header, Commit: f.sign(&header, 3)}
+	l := lie{
+		query: f.oldAnswer,
+		commit: func(r *coretypes.ResultCommit) bool {
+			if r.Height <= f.height {
+				return false
+			}
+			r.SignedHeader = forged
+			return true
+		},
+		fail: func(method string, height int64) string {
+			if method == "commit" && height > f.height+1 {
+				return "height must be less than or equal to the current blockchain height"
+			}
+			return ""
+		},
+	}
+	value, err := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l)).Prove(within(t, patience), kmstypes.StoreKey, liedAbout, f.height)
+	require.NoError(t, err)
+	require.Equal(t, f.before.Value, value)
+
+	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+	require.Eventually(t, func() bool { return client.Stopped() != nil }, patience, 5*time.Millisecond)
+	require.ErrorIs(t, client.Stopped(), lightclient.ErrFork)
+	_, err = client.Prove(within(t, patience), kmstypes.StoreKey, liedAbout, f.height)
+	require.ErrorIs(t, err, lightclient.ErrFork)
+	evidence := client.Evidence()
+	require.NotEqual(t, evidence.Ours.Hash(), evidence.Theirs.Hash())
+	require.Equal(t, f.height+1, evidence.Theirs.Height)
+}
