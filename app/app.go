@@ -143,6 +143,9 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 	if err := json.Unmarshal(req.AppStateBytes, &state); err != nil {
 		return nil, fmt.Errorf("app state of genesis: %w", err)
 	}
+	if err := a.importContinuity(ctx, state[continuityKey]); err != nil {
+		return nil, err
+	}
 	return a.modules.InitGenesis(ctx, a.cdc, state)
 }
 

@@ -19,7 +19,8 @@ import (
 var ErrPartialExport = errors.New("export takes the whole state at its height: --for-zero-height and --modules-to-export are not supported")
 
 // Export returns the state of the last committed block as a genesis that continues at the next height. It
-// is the upgrade path: stop at a halt height, export, start the new binary from the exported genesis.
+// is the upgrade path: stop at a halt height, export, start the new binary from the exported genesis, whose
+// time must not be before that of the last block (ContinuesAt).
 func (a *App) Export(forZeroHeight bool, modules []string) (servertypes.ExportedApp, error) {
 	if forZeroHeight || len(modules) > 0 {
 		return servertypes.ExportedApp{}, ErrPartialExport
@@ -27,6 +28,9 @@ func (a *App) Export(forZeroHeight bool, modules []string) (servertypes.Exported
 	ctx := a.NewContextLegacy(true, cmtproto.Header{Height: a.LastBlockHeight()})
 	state, err := a.modules.ExportGenesis(ctx, a.cdc)
 	if err != nil {
+		return servertypes.ExportedApp{}, fmt.Errorf("export: %w", err)
+	}
+	if state[continuityKey], err = a.exportContinuity(ctx); err != nil {
 		return servertypes.ExportedApp{}, fmt.Errorf("export: %w", err)
 	}
 	appState, err := json.MarshalIndent(state, "", "  ")
