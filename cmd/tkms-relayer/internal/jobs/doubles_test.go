@@ -316,4 +316,3 @@ func refused(err interface {
 }) error {
 	return &client.TxError{Codespace: err.Codespace(), Code: err.ABCICode(), Log: "said the chain"}
 }
-
