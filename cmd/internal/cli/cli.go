@@ -13,12 +13,12 @@ import (
 )
 
 // Prefix starts the environment variable of each flag.
-const Prefix = "TKMS_"
+const Prefix = "TKMS"
 
 // Variable returns the environment variable of a flag: --log-level is
 // TKMS_LOG_LEVEL, --rpc.laddr is TKMS_RPC_LADDR.
 func Variable(flag string) string {
-	return Prefix + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flag))
+	return Prefix + "_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flag))
 }
 
 // FlagsFromEnvironment sets each flag that the command line did not set from its
@@ -37,31 +37,42 @@ func FlagsFromEnvironment(set *pflag.FlagSet) error {
 	return failure
 }
 
-// Hinted is an error that knows what its reader can do about it.
-type Hinted struct {
-	Err  error
-	Hint string
+// hinted is an error that knows what its reader can do about it.
+type hinted struct {
+	error
+	hint string
 }
 
-// Error implements error.
-func (h *Hinted) Error() string { return h.Err.Error() }
-
 // Unwrap returns the cause.
-func (h *Hinted) Unwrap() error { return h.Err }
+func (h *hinted) Unwrap() error { return h.error }
+
+// Hint returns the advice.
+func (h *hinted) Hint() string { return h.hint }
 
 // WithHint adds advice to an error; nil stays nil.
 func WithHint(err error, hint string) error {
 	if err == nil {
 		return nil
 	}
-	return &Hinted{err, hint}
+	return &hinted{err, hint}
+}
+
+// Hint returns the advice of the outermost error that has a method Hint, or "".
+func Hint(err error) string {
+	var advising interface{ Hint() string }
+	if errors.As(err, &advising) {
+		return advising.Hint()
+	}
+	return ""
 }
 
 // PrintError writes an error and its hint, if it has one, for a person.
-func PrintError(w io.Writer, err error) {
-	fmt.Fprintf(w, "error: %s\n", strings.TrimSpace(err.Error()))
-	var hinted *Hinted
-	if errors.As(err, &hinted) && hinted.Hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", hinted.Hint)
+func PrintError(w io.Writer, err error) { Print(w, err.Error(), Hint(err)) }
+
+// Print writes the message of an error and a hint, if there is one, for a person.
+func Print(w io.Writer, message, hint string) {
+	fmt.Fprintf(w, "error: %s\n", strings.TrimSpace(message))
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -30,22 +29,6 @@ func TestNoiseOfLibrariesIsNotShown(t *testing.T) {
 	var out bytes.Buffer
 	printError(&out, errors.New("rpc error: code = Unknown desc = rpc error: code = Unknown desc = broken [/src/errors@v1/errors.go:161] with gas used: '3'"))
 	require.Equal(t, "error: broken with gas used: '3'\n", out.String())
-}
-
-func TestFlagsComeFromTheEnvironmentUnlessGiven(t *testing.T) {
-	t.Setenv("TKMS_LOG_LEVEL", "debug")
-	t.Setenv("TKMS_RPC_LADDR", "tcp://0.0.0.0:1")
-	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	level := set.String("log_level", "info", "")
-	address := set.String("rpc.laddr", "", "")
-	require.NoError(t, set.Parse([]string{"--log_level", "warn"}))
-	require.NoError(t, flagsFromEnvironment(set))
-	require.Equal(t, "warn", *level)
-	require.Equal(t, "tcp://0.0.0.0:1", *address)
-
-	t.Setenv("TKMS_COUNT", "many")
-	set.Int("count", 0, "")
-	require.ErrorContains(t, flagsFromEnvironment(set), "TKMS_COUNT")
 }
 
 func TestTheResponseIsFoundInWhatACommandPrints(t *testing.T) {

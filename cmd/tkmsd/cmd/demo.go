@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/devnet/demo"
 )
@@ -76,7 +77,7 @@ func parseTypes(names []string) ([]tfhe.Type, error) {
 	for _, name := range names {
 		t, err := tfhe.TypeByName(strings.TrimSpace(name))
 		if err != nil {
-			return nil, WithHint(err, "types are ebool, euint4, euint8, euint16, euint32, euint64, euint128, euint160, euint256 and euint2048")
+			return nil, cli.WithHint(err, "types are ebool, euint4, euint8, euint16, euint32, euint64, euint128, euint160, euint256 and euint2048")
 		}
 		out = append(out, t)
 	}
@@ -121,7 +122,7 @@ func (w *workspace) open() error {
 	if w.dir != "" {
 		w.keep = true
 		if entries, err := os.ReadDir(w.dir); err == nil && len(entries) > 0 {
-			return WithHint(fmt.Errorf("%s is not empty", w.dir), "name a folder that does not exist yet with --dir (TKMS_DIR)")
+			return cli.WithHint(fmt.Errorf("%s is not empty", w.dir), "name a folder that does not exist yet with --dir (TKMS_DIR)")
 		}
 		if w.dir, err = filepath.Abs(w.dir); err != nil {
 			return err
@@ -135,7 +136,7 @@ func (w *workspace) open() error {
 // close removes the folder unless it is to be kept or explains a failure.
 func (w *workspace) close(err error) error {
 	if err != nil {
-		return WithHint(err, "the logs are in "+w.dir)
+		return cli.WithHint(err, "the logs are in "+w.dir)
 	}
 	if w.keep {
 		return nil

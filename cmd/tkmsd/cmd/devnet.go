@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/devnet/console"
 )
@@ -51,7 +52,7 @@ func devnetCommand() *cobra.Command {
 // checkParties tells whether there is a protocol for a number of parties.
 func checkParties(n int) error {
 	if n != 1 && n != 4 && n != 7 {
-		return WithHint(fmt.Errorf("no protocol for %d parties", n), "--parties is 1, 4 or 7")
+		return cli.WithHint(fmt.Errorf("no protocol for %d parties", n), "--parties is 1, 4 or 7")
 	}
 	return nil
 }

@@ -1,32 +1,12 @@
 package cmd
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 )
-
-// Hinted is an error that knows what its reader can do about it.
-type Hinted struct {
-	Err  error
-	Hint string
-}
-
-// Error implements error.
-func (h *Hinted) Error() string { return h.Err.Error() }
-
-// Unwrap returns the cause.
-func (h *Hinted) Unwrap() error { return h.Err }
-
-// WithHint adds advice to an error; nil stays nil.
-func WithHint(err error, hint string) error {
-	if err == nil {
-		return nil
-	}
-	return &Hinted{err, hint}
-}
 
 // hints by a part of the message, for errors that come from libraries. The first match counts.
 var hints = []struct{ part, hint string }{
@@ -51,21 +31,12 @@ var hints = []struct{ part, hint string }{
 var noise = regexp.MustCompile(`rpc error: code = Unknown desc = | \[[^ \]]*\.go:\d+\]`)
 
 func printError(w io.Writer, err error) {
-	message := strings.TrimSpace(noise.ReplaceAllString(err.Error(), ""))
-	fmt.Fprintf(w, "error: %s\n", message)
-	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", hint)
-	}
+	cli.Print(w, noise.ReplaceAllString(err.Error(), ""), hintFor(err))
 }
 
 func hintFor(err error) string {
-	var hinted *Hinted
-	if errors.As(err, &hinted) {
-		return hinted.Hint
-	}
-	var advising interface{ Hint() string }
-	if errors.As(err, &advising) {
-		return advising.Hint()
+	if hint := cli.Hint(err); hint != "" {
+		return hint
 	}
 	for _, h := range hints {
 		if strings.Contains(err.Error(), h.part) {

@@ -21,6 +21,7 @@ import (
 	"github.com/tkms-network/tkms/app"
 	"github.com/tkms-network/tkms/app/genesis"
 	"github.com/tkms-network/tkms/app/params"
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 	poatypes "github.com/tkms-network/tkms/x/poa/types"
 )
 
@@ -85,7 +86,7 @@ func editGenesis(cmd *cobra.Command, edit func(genesis.State) error) error {
 
 func readGenesis(file string) (*genutiltypes.AppGenesis, genesis.State, error) {
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return nil, nil, WithHint(fmt.Errorf("%w: %s", errNoGenesis, file), "prepare the home with 'tkmsd init MONIKER'")
+		return nil, nil, cli.WithHint(fmt.Errorf("%w: %s", errNoGenesis, file), "prepare the home with 'tkmsd init MONIKER'")
 	}
 	doc, err := genutiltypes.AppGenesisFromFile(file)
 	if err != nil {

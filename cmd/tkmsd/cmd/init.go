@@ -20,6 +20,7 @@ import (
 	"github.com/tkms-network/tkms/app"
 	"github.com/tkms-network/tkms/app/genesis"
 	"github.com/tkms-network/tkms/app/params"
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 )
 
 // initCommand prepares the home of one node of a real network.
@@ -39,7 +40,7 @@ func initCommand(description *app.App) *cobra.Command {
 			comet.SetRoot(clientCtx.HomeDir)
 			comet.Moniker = args[0]
 			if _, err := os.Stat(comet.GenesisFile()); err == nil && !overwrite {
-				return WithHint(fmt.Errorf("%s exists", comet.GenesisFile()), "--overwrite replaces the genesis; keys are kept in any case")
+				return cli.WithHint(fmt.Errorf("%s exists", comet.GenesisFile()), "--overwrite replaces the genesis; keys are kept in any case")
 			}
 			chainID, _ := cmd.Flags().GetString(flags.FlagChainID)
 			doc := genutiltypes.NewAppGenesisWithVersion(chainID, nil)

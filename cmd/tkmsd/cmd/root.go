@@ -24,6 +24,7 @@ import (
 
 	"github.com/tkms-network/tkms/app"
 	appconfig "github.com/tkms-network/tkms/app/config"
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 )
 
 // DefaultHome is where a node and the keys live unless --home or TKMS_HOME says otherwise.
@@ -61,7 +62,7 @@ func NewRootCommand() *cobra.Command {
 		WithInput(os.Stdin).
 		WithAccountRetriever(authtypes.AccountRetriever{}).
 		WithHomeDir(DefaultHome()).
-		WithViper(envPrefix)
+		WithViper(cli.Prefix)
 
 	root := &cobra.Command{
 		Use:           "tkmsd",
@@ -72,7 +73,7 @@ func NewRootCommand() *cobra.Command {
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(cmd.OutOrStdout())
 			cmd.SetErr(cmd.ErrOrStderr())
-			if err := flagsFromEnvironment(cmd.Flags()); err != nil {
+			if err := cli.FlagsFromEnvironment(cmd.Flags()); err != nil {
 				return err
 			}
 			return prepare(cmd, clientCtx)
@@ -83,9 +84,9 @@ func NewRootCommand() *cobra.Command {
 	addClientCommands(root)
 	addNetworkCommands(root)
 
-	cli := description.AutoCLI()
-	cli.ClientCtx = clientCtx
-	if err := cli.EnhanceRootCommand(root); err != nil {
+	commands := description.AutoCLI()
+	commands.ClientCtx = clientCtx
+	if err := commands.EnhanceRootCommand(root); err != nil {
 		panic(err)
 	}
 	reportTransactions(root)

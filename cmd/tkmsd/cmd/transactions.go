@@ -15,6 +15,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 	poatypes "github.com/tkms-network/tkms/x/poa/types"
 )
 
@@ -167,7 +168,7 @@ func waitForTransaction(cmd *cobra.Command, hash string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return WithHint(errors.Join(fmt.Errorf("transaction %s is not in a block after %s", hash, timeout), err),
+			return cli.WithHint(errors.Join(fmt.Errorf("transaction %s is not in a block after %s", hash, timeout), err),
 				"it may still be committed: 'tkmsd query tx "+hash+"'")
 		}
 		select {

@@ -20,26 +20,3 @@ func NewDebugCmd() *cobra.Command {
 	cmd.AddCommand(newThresholdDecryptCmd())
 	return cmd
 }
-
-// hintedError is an error that tells the operator what to do next. The root
-// command prints the hint under the error.
-type hintedError struct {
-	err  error
-	hint string
-}
-
-func withHint(err error, hint string) error {
-	if err == nil {
-		return nil
-	}
-	return &hintedError{err: err, hint: hint}
-}
-
-// Error returns the error's own text.
-func (e *hintedError) Error() string { return e.err.Error() }
-
-// Unwrap returns the error.
-func (e *hintedError) Unwrap() error { return e.err }
-
-// Hint returns what to do next.
-func (e *hintedError) Hint() string { return e.hint }

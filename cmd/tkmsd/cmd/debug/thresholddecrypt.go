@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/cluster"
@@ -78,18 +79,18 @@ type input struct {
 
 func (o *thresholdDecrypt) run(ctx context.Context, files []string) (*report, error) {
 	if !slices.Contains([]string{"text", "json"}, o.output) {
-		return nil, withHint(fmt.Errorf("%w %q", errOutput, o.output), "use --output text or --output json")
+		return nil, cli.WithHint(fmt.Errorf("%w %q", errOutput, o.output), "use --output text or --output json")
 	}
 	if !slices.Contains(mpc.SupportedParties, o.parties) {
-		return nil, withHint(fmt.Errorf("%w, not %d", mpc.ErrParties, o.parties), "use --parties 4 or --parties 7")
+		return nil, cli.WithHint(fmt.Errorf("%w, not %d", mpc.ErrParties, o.parties), "use --parties 4 or --parties 7")
 	}
 	faults, err := cluster.ParseFaults(o.faults, o.parties)
 	if err != nil {
-		return nil, withHint(err, "for example --faults p2=bad-share,p3=silent")
+		return nil, cli.WithHint(err, "for example --faults p2=bad-share,p3=silent")
 	}
 	p, err := tfhe.ByName(o.parameters)
 	if err != nil {
-		return nil, withHint(err, "the sets are "+tfhe.V1_7_2M128+" and "+tfhe.InsecureTest)
+		return nil, cli.WithHint(err, "the sets are "+tfhe.V1_7_2M128+" and "+tfhe.InsecureTest)
 	}
 	key, err := readClientKey(o.clientKey, p)
 	if err != nil {
@@ -114,7 +115,7 @@ func (o *thresholdDecrypt) decrypt(ctx context.Context, key *tfhe.ClientKey, inp
 	for _, in := range inputs {
 		result, err := c.Decrypt(ctx, in.ciphertext)
 		if err != nil {
-			return nil, withHint(fmt.Errorf("decrypt %s: %w", in.file, err),
+			return nil, cli.WithHint(fmt.Errorf("decrypt %s: %w", in.file, err),
 				fmt.Sprintf("%d parties tolerate %d faulty ones; if there are no more, try a longer --timeout", o.parties, (o.parties-1)/3))
 		}
 		r.add(in, result)
@@ -125,15 +126,15 @@ func (o *thresholdDecrypt) decrypt(ctx context.Context, key *tfhe.ClientKey, inp
 func readClientKey(file string, p tfhe.Parameters) (*tfhe.ClientKey, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, withHint(fmt.Errorf("read the client key: %w", err), "give the file that TfheClientKey.safe_serialize wrote")
+		return nil, cli.WithHint(fmt.Errorf("read the client key: %w", err), "give the file that TfheClientKey.safe_serialize wrote")
 	}
 	defer clear(data)
 	key, err := tfhe.UnmarshalClientKey(data, p)
 	switch {
 	case errors.Is(err, tfhe.ErrKind):
-		return nil, withHint(fmt.Errorf("%s: %w", file, err), "--client-key wants the client key; public keys and ciphertexts are other files")
+		return nil, cli.WithHint(fmt.Errorf("%s: %w", file, err), "--client-key wants the client key; public keys and ciphertexts are other files")
 	case err != nil:
-		return nil, withHint(fmt.Errorf("%s: %w", file, err), "the key must be of TFHE-rs 1.6 or 1.7 and of the parameter set "+p.Name)
+		return nil, cli.WithHint(fmt.Errorf("%s: %w", file, err), "the key must be of TFHE-rs 1.6 or 1.7 and of the parameter set "+p.Name)
 	}
 	return key, nil
 }
@@ -148,9 +149,9 @@ func (o *thresholdDecrypt) readCiphertexts(files []string, p tfhe.Parameters) ([
 		values, err := o.decode(data, p)
 		switch {
 		case errors.Is(err, tfhe.ErrType) && o.typeName != "":
-			return nil, withHint(fmt.Errorf("%s: %w", file, err), "leave --type away to decrypt whatever the file holds")
+			return nil, cli.WithHint(fmt.Errorf("%s: %w", file, err), "leave --type away to decrypt whatever the file holds")
 		case err != nil:
-			return nil, withHint(fmt.Errorf("%s: %w", file, err), "FheBool, FheUintN and CompactCiphertextList of TFHE-rs 1.6 or 1.7 can be decrypted")
+			return nil, cli.WithHint(fmt.Errorf("%s: %w", file, err), "FheBool, FheUintN and CompactCiphertextList of TFHE-rs 1.6 or 1.7 can be decrypted")
 		}
 		for i, c := range values {
 			inputs = append(inputs, input{file: file, index: i, ciphertext: c})
