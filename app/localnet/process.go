@@ -68,8 +68,9 @@ func (n *Network) StartNode(i int) error {
 	defer func() { _ = output.Close() }() // the process has its own descriptor
 	command := exec.Command(n.binary, "start", "--home", node.Home, "--log_no_color")
 	command.Stdout, command.Stderr = output, output
-	// An interrupt on the terminal reaches us, and we stop the nodes in order.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// An interrupt on the terminal reaches us, and we stop the nodes in order; if we
+	// are killed, they end with us.
+	command.SysProcAttr = childAttributes()
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("localnet: start %s: %w", node.Moniker, err)
 	}

@@ -17,6 +17,9 @@ import (
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
+// artifactsVariable names the folder of the host chain's compiled contracts.
+const artifactsVariable = "TKMS_HOSTCHAIN_ARTIFACTS"
+
 // StartHostChain starts the fhEVM chain and connects to it.
 func (d *Devnet) StartHostChain(ctx context.Context) error {
 	ports, err := freePorts(1)
@@ -26,6 +29,12 @@ func (d *Devnet) StartHostChain(ctx context.Context) error {
 	d.HostURL = "http://" + ports[0]
 	d.Host = newProcess(d.Config.Dir, "hostchain", filepath.Join(d.Config.Bin, "tkms-hostchain"),
 		"--listen", ports[0], "--block-time", d.Config.HostBlockTime.String(), "--home", filepath.Join(d.Config.Dir, "hostchain"))
+	// Beside the binaries are the contracts: the working directory may be anywhere.
+	if contracts := filepath.Join(d.Config.Bin, "hostchain", "artifacts"); os.Getenv(artifactsVariable) == "" {
+		if _, err := os.Stat(contracts); err == nil {
+			d.Host.env = []string{artifactsVariable + "=" + contracts}
+		}
+	}
 	if err := d.Host.Start(); err != nil {
 		return err
 	}

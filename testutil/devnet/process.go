@@ -28,6 +28,8 @@ type Process struct {
 
 	binary string
 	args   []string
+	// env is added to the environment.
+	env []string
 
 	mu      sync.Mutex
 	command *exec.Cmd
@@ -52,6 +54,7 @@ func (p *Process) Start() error {
 	defer output.Close()
 	p.command = exec.Command(p.binary, p.args...)
 	p.command.Stdout, p.command.Stderr = output, output
+	p.command.Env = append(os.Environ(), p.env...)
 	// An interrupt on the terminal reaches the parent, which stops the children in
 	// order; if the parent dies without doing so, they die with it.
 	p.command.SysProcAttr = childAttributes()

@@ -13,11 +13,14 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 )
 
 // tick is how often a running step's line is drawn again.
 const tick = 100 * time.Millisecond
+
+// defaultWidth is assumed of a terminal that does not tell its own.
+const defaultWidth = 80
 
 // nameWidth is the width of the column of names, in characters.
 const nameWidth = 72
@@ -25,8 +28,9 @@ const nameWidth = 72
 // Console prints to one writer. It is not safe for concurrent use, but for
 // Progress within a step.
 type Console struct {
-	out  io.Writer
-	live bool
+	out io.Writer
+	// width of the terminal in characters, 0 off a terminal.
+	width int
 
 	mu   sync.Mutex
 	note string
@@ -34,8 +38,14 @@ type Console struct {
 
 // New returns a console. It draws running steps if out is a terminal.
 func New(out io.Writer) *Console {
-	file, ok := out.(*os.File)
-	return &Console{out: out, live: ok && isatty.IsTerminal(file.Fd())}
+	c := &Console{out: out}
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		c.width = defaultWidth
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			c.width = width
+		}
+	}
+	return c
 }
 
 // Line prints a line as it is.
@@ -72,7 +82,7 @@ func line(label, name string, took time.Duration, mark, detail string) string {
 // draw keeps the line of a running step up to date until the returned function is
 // called, which erases it.
 func (c *Console) draw(label, name string, start time.Time) func() {
-	if !c.live {
+	if c.width == 0 {
 		return func() {}
 	}
 	end, done := make(chan struct{}), make(chan struct{})
@@ -84,7 +94,8 @@ func (c *Console) draw(label, name string, start time.Time) func() {
 			c.mu.Lock()
 			note := c.note
 			c.mu.Unlock()
-			fmt.Fprintf(c.out, "\r\x1b[K%s", line(label, name, time.Since(start), "…", note))
+			// A line that wraps could not be erased.
+			fmt.Fprintf(c.out, "\r\x1b[K%s", cut(line(label, name, time.Since(start), "…", note), c.width-1))
 			select {
 			case <-end:
 				fmt.Fprint(c.out, "\r\x1b[K")
@@ -98,11 +109,16 @@ func (c *Console) draw(label, name string, start time.Time) func() {
 
 // pad fills text with spaces to a width in characters; longer text is cut.
 func pad(text string, width int) string {
-	length := utf8.RuneCountInString(text)
-	if length > width {
-		return string([]rune(text)[:width-1]) + "…"
+	text = cut(text, width)
+	return text + strings.Repeat(" ", width-utf8.RuneCountInString(text))
+}
+
+// cut shortens text to a width in characters.
+func cut(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width {
+		return text
 	}
-	return text + strings.Repeat(" ", width-length)
+	return string([]rune(text)[:max(width-1, 0)]) + "…"
 }
 
 // Duration writes a duration with three or four digits and its unit.

@@ -236,7 +236,7 @@ func (r *run) comeBack(ctx context.Context, items []*item, lost *devnet.Party, i
 			return "", err
 		}
 		absence, err := r.waitAbsence(ctx, index, false)
-		return fmt.Sprintf("excluded %d time(s) in this epoch", absence.Exclusions), err
+		return fmt.Sprintf("exclusions in this epoch: %d", absence.Exclusions), err
 	})
 	if err != nil {
 		return err

@@ -120,7 +120,7 @@ func lyingStore(lie []byte) (url string, stop func(), err error) {
 // that all of them refuse, that it expires, and that the fee comes back. It returns
 // the attempt that expired.
 func (r *run) expireByDigest(ctx context.Context, it *item) (attempt uint32, err error) {
-	const title = "bytes whose digest differs: every party refuses, it expires, the fee comes back"
+	const title = "bytes whose digest differs: every party refuses, the fee comes back"
 	err = r.step(ctx, stepRefuse, title, func(ctx context.Context) (string, error) {
 		sender, err := r.net.Sender(ctx, devnet.DAppAccount)
 		if err != nil {

@@ -22,7 +22,7 @@ type item struct {
 
 // encryptAll is step 4.
 func (r *run) encryptAll(ctx context.Context) error {
-	err := r.step(ctx, stepEncrypt, fmt.Sprintf("a client encrypts %d values of %d types under the key", len(r.options.Types), len(r.options.Types)), func(ctx context.Context) (string, error) {
+	err := r.step(ctx, stepEncrypt, "a client encrypts a value of each type under the key", func(ctx context.Context) (string, error) {
 		total := 0
 		for _, t := range r.options.Types {
 			r.console.Progress("%s", t)
@@ -33,7 +33,7 @@ func (r *run) encryptAll(ctx context.Context) error {
 			r.items = append(r.items, &item{Encrypted: e})
 			total += len(e.Bytes)
 		}
-		return fmt.Sprintf("%.1f kB of CompactCiphertextLists", float64(total)/1000), nil
+		return fmt.Sprintf("%d CompactCiphertextLists, %.1f kB", len(r.items), float64(total)/1000), nil
 	})
 	if err != nil {
 		return err

@@ -224,11 +224,27 @@ func (r *run) refuseRebinding(ctx context.Context, v victims) error {
 	if err != nil {
 		return err
 	}
-	return r.refuse(ctx, "ciphertext bound to another handle, claimed for one's own", aclCode(acltypes.ErrDigestMismatch),
-		r.altered(v.other.handle, func(_ context.Context, msg *kmstypes.MsgRequestPublicDecryption) error {
-			msg.Digests = [][]byte{v.public.Digest[:]}
-			return nil
-		}))
+	return r.refuseClaims(ctx, v)
+}
+
+// refuseClaims asks TKMS for a bound ciphertext under a second handle that may be
+// decrypted: one with a digest of its own, and one that has none.
+func (r *run) refuseClaims(ctx context.Context, v victims) error {
+	claim := func(_ context.Context, msg *kmstypes.MsgRequestPublicDecryption) error {
+		msg.Digests = [][]byte{v.public.Digest[:]}
+		return nil
+	}
+	err := r.refuse(ctx, "ciphertext bound already, claimed for a second handle with its own", aclCode(acltypes.ErrDigestMismatch), r.altered(v.other.handle, claim))
+	if err != nil {
+		return err
+	}
+	return r.refuse(ctx, "ciphertext bound already, claimed for a second handle with none", aclCode(acltypes.ErrNoDigest), func(ctx context.Context) (string, error) {
+		second, err := r.unboundHandle(ctx)
+		if err != nil {
+			return "", err
+		}
+		return r.altered(second, claim)(ctx)
+	})
 }
 
 // strangersRegistry proves a digest in the registry's own slot, but of a contract
