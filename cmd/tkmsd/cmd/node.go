@@ -23,8 +23,11 @@ func addNodeCommands(root *cobra.Command, description *app.App) {
 	n := new(node)
 	server.AddCommandsWithStartCmdOptions(root, DefaultHome(), n.newApp, exportApp, server.StartCmdOptions{})
 	for _, child := range root.Commands() {
-		if child.Name() == "start" {
+		switch child.Name() {
+		case "start":
 			n.paceStart(child)
+		case "export":
+			continueInTime(child)
 		}
 	}
 	root.AddCommand(

@@ -14,7 +14,9 @@ const (
 )
 
 // Prefixes of the module's store. Params, parties, epochs and the active epoch
-// are read by proof: their keys and values are part of the API.
+// are read by proof: their keys and values are part of the API. The recent blocks,
+// of which there is always one, keep them apart from the live epochs: ICS-23 cannot
+// prove absence beside a key with an empty value, as that index has.
 var (
 	ParamsPrefix       = collections.NewPrefix(0)
 	PartiesPrefix      = collections.NewPrefix(1)
