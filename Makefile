@@ -33,8 +33,9 @@ bench: build hostchain-artifacts ## Print the benchmark table
 test: hostchain-artifacts ## Run the tests
 	go test -timeout 20m ./...
 
-test-network: hostchain-artifacts ## Run the tests that start validators as processes
-	TKMS_NETWORK_TESTS=1 go test -count=1 -p 1 -timeout 20m ./testutil/network/...
+test-network: build hostchain-artifacts ## Run the tests that start processes of a network
+	TKMS_NETWORK_TESTS=1 TKMS_BIN=$(BUILD) TKMS_TKMSD=$(BUILD)/tkmsd \
+		go test -count=1 -p 1 -timeout 20m ./testutil/network/... ./cmd/tkms-relayer
 
 test-race: ## Run the concurrent packages under the race detector
 	go test -race -timeout 20m ./enclave/session/... ./enclave/transport/... ./enclave/mpc/... ./enclave/seal/... \
