@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/enclave/attest"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
@@ -45,6 +47,16 @@ type settings struct {
 }
 
 func settingsPath(home string) string { return filepath.Join(home, "party.json") }
+
+// settingsOf returns the home folder that a command was given and its settings.
+func settingsOf(cmd *cobra.Command) (string, *settings, error) {
+	home, err := cmd.Flags().GetString("home")
+	if err != nil {
+		return "", nil, err
+	}
+	s, err := loadSettings(home)
+	return home, s, err
+}
 
 func loadSettings(home string) (*settings, error) {
 	raw, err := os.ReadFile(settingsPath(home))

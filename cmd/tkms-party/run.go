@@ -33,11 +33,7 @@ func newRun() *cobra.Command {
 		Short: "Follow the chain and work",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			home, err := cmd.Flags().GetString("home")
-			if err != nil {
-				return err
-			}
-			s, err := loadSettings(home)
+			home, s, err := settingsOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -187,11 +183,7 @@ func newStatus() *cobra.Command {
 		Short: "Show where a running party stands",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			home, err := cmd.Flags().GetString("home")
-			if err != nil {
-				return err
-			}
-			s, err := loadSettings(home)
+			_, s, err := settingsOf(cmd)
 			if err != nil {
 				return err
 			}
