@@ -1,8 +1,15 @@
 package parties
 
 import (
+	"github.com/spf13/cobra"
+
 	autocliv1 "cosmossdk.io/api/cosmos/autocli/v1"
+
+	"github.com/tkms-network/tkms/x/parties/cli"
 )
+
+// GetTxCmd holds the commands that autocli cannot make; autocli adds the others to it.
+func (AppModule) GetTxCmd() *cobra.Command { return cli.NewTxCommand() }
 
 // AutoCLIOptions implements autocli.HasAutoCLIConfig.
 func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
@@ -40,7 +47,8 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 			},
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
-			Service: "tkms.parties.v1.Msg",
+			Service:              "tkms.parties.v1.Msg",
+			EnhanceCustomCommand: true,
 			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
 				{
 					// The document and what it binds come from the enclave.
@@ -48,7 +56,8 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Short: "Register a party, or renew it with a new attestation document",
 					Long: "Register a party, or renew it with a new attestation document.\n\n" +
 						"All fields come from the party's enclave; the document must vouch for the others.\n" +
-						"Bytes are given as hex, base64 or the name of a file.",
+						"Bytes are given as hex, base64 or the name of a file.\n" +
+						"'register-file' takes all of them from what 'tkms-party register-message' prints.",
 					Example: "tkmsd tx parties register --from operator1 --gas auto --gas-adjustment 1.3 \\\n" +
 						"  --moniker party1 --tee-type nitro --evidence document.cbor \\\n" +
 						"  --signing-key … --session-key … --tls-key-hash … --encryption-key … \\\n" +
@@ -64,8 +73,12 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 				},
 				{
 					RpcMethod: "SetMeasurement", Use: "set-measurement",
-					Short:       "Propose to accept an enclave image, or with --remove to accept it no longer",
-					Example:     "tkmsd tx parties set-measurement --measurement '{\"tee_type\":\"nitro\",\"pcr0\":\"…\",\"pcr1\":\"…\",\"pcr2\":\"…\",\"note\":\"v1.0.0\"}' --from dao1",
+					Short: "Propose to accept an enclave image, or with --remove to accept it no longer",
+					Long: "Propose to accept an enclave image, or with --remove to accept it no longer.\n\n" +
+						"The registers pcr0, pcr1 and pcr2 are base64 of their 48 bytes, 64 characters each.\n" +
+						"A build prints them in hex: printf %s HEX | xxd -r -p | base64 -w0",
+					Example: "tkmsd tx parties set-measurement --from dao1 \\\n" +
+						"  --measurement '{\"tee_type\":\"nitro\",\"pcr0\":\"BASE64\",\"pcr1\":\"BASE64\",\"pcr2\":\"BASE64\",\"note\":\"v1.0.0\"}'",
 					GovProposal: true,
 				},
 				{

@@ -35,7 +35,7 @@ func TestEveryCommandIsThereWithAnExample(t *testing.T) {
 	require.NoError(t, options.EnhanceRootCommand(root))
 	for _, path := range []string{
 		"query parties params", "query parties parties", "query parties party", "query parties epochs", "query parties epoch",
-		"tx parties register", "tx parties form-committee", "tx parties set-measurement",
+		"tx parties register", "tx parties register-file", "tx parties form-committee", "tx parties set-measurement",
 		"tx parties remove-party", "tx parties update-params",
 	} {
 		command, rest, err := root.Find(strings.Fields(path))
