@@ -164,6 +164,14 @@ func (m Measurement) Validate() error {
 	return nil
 }
 
+// ValidateBasic refuses a proposal when it is submitted that could only fail once
+// it is voted; what depends on state is checked then.
+func (m *MsgSetMeasurement) ValidateBasic() error { return m.Measurement.Validate() }
+
+// ValidateBasic refuses a proposal when it is submitted that could only fail once
+// it is voted; what depends on state is checked then.
+func (m *MsgUpdateParams) ValidateBasic() error { return m.Params.Validate() }
+
 // indexIn returns where the list has the same image, or -1.
 func (m Measurement) indexIn(list []Measurement) int {
 	return slices.IndexFunc(list, func(o Measurement) bool {

@@ -6,11 +6,24 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
 )
 
 func measurement(b byte) Measurement {
 	register := bytes.Repeat([]byte{b}, pcrSize)
 	return Measurement{TeeType: TEETypeNitro, Pcr0: register, Pcr1: register, Pcr2: register}
+}
+
+func TestAProposalWithValuesThatCanNeverBeIsRefusedAtSubmission(t *testing.T) {
+	short := measurement(1)
+	short.Pcr1 = make([]byte, 72)                                            // hex that was read as base64
+	var _, _ sdk.HasValidateBasic = &MsgSetMeasurement{}, &MsgUpdateParams{} // what x/gov looks for
+	require.NoError(t, (&MsgSetMeasurement{Measurement: measurement(1)}).ValidateBasic())
+	require.ErrorIs(t, (&MsgSetMeasurement{Measurement: short}).ValidateBasic(), ErrInvalidParams)
+	require.ErrorIs(t, (&MsgSetMeasurement{Measurement: short, Remove: true}).ValidateBasic(), ErrInvalidParams)
+	require.NoError(t, (&MsgUpdateParams{Params: DefaultParams()}).ValidateBasic())
+	require.ErrorIs(t, (&MsgUpdateParams{}).ValidateBasic(), ErrInvalidParams)
 }
 
 func TestDefaultParamsAreValidAndAcceptNothing(t *testing.T) {
