@@ -44,7 +44,7 @@ type Key struct {
 	Seed [16]byte
 	// PublicKeyDigest is SHAKE-256("PDAT_KEY" || CompactPublicKey), 32 bytes.
 	PublicKeyDigest [32]byte
-	// PublicKeyKeccak is keccak256(CompactPublicKey): its name in blob stores.
+	// PublicKeyKeccak is keccak256(CompactPublicKey), which a contract can compute too.
 	PublicKeyKeccak [32]byte
 	// PublicKeySize is the length of the serialized CompactPublicKey in bytes.
 	PublicKeySize uint64

@@ -187,9 +187,10 @@ func (m *EchoCommitment) GetDigest() []byte {
 type KeyMaterial struct {
 	// Public seed of the masks, 16 bytes.
 	Seed []byte `protobuf:"bytes,1,opt,name=seed,proto3" json:"seed,omitempty"`
-	// SHAKE-256("PDAT_KEY" || CompactPublicKey), 32 bytes, as the ecosystem computes it.
+	// SHAKE-256("PDAT_KEY" || CompactPublicKey), 32 bytes, as the ecosystem computes it:
+	// the key's name in vaults.
 	PublicKeyDigest []byte `protobuf:"bytes,2,opt,name=public_key_digest,json=publicKeyDigest,proto3" json:"public_key_digest,omitempty"`
-	// keccak256(CompactPublicKey), 32 bytes: its name in vaults and blob stores.
+	// keccak256(CompactPublicKey), 32 bytes, which a contract can compute too.
 	PublicKeyKeccak []byte `protobuf:"bytes,3,opt,name=public_key_keccak,json=publicKeyKeccak,proto3" json:"public_key_keccak,omitempty"`
 	// Bytes of the serialized CompactPublicKey.
 	PublicKeySize uint64 `protobuf:"varint,4,opt,name=public_key_size,json=publicKeySize,proto3" json:"public_key_size,omitempty"`
