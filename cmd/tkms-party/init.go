@@ -118,15 +118,11 @@ func newRegisterMessage() *cobra.Command {
 		Use:   "register-message",
 		Short: "Print the registration with a fresh attestation document, for the operator to sign",
 		Long: "Print the message MsgRegisterParty as JSON, with an attestation document that binds the party's keys to a recent block.\n" +
-			"The operator signs and sends it within minutes with 'tkmsd tx parties register', whose flags are the fields;\n" +
-			"docs/party-operators.md has a line that fills them in.",
-		Args: cobra.NoArgs,
+			"The operator signs and sends it within minutes with 'tkmsd tx parties register-file'.",
+		Example: "tkms-party register-message --home p1 > register.json\ntkmsd tx parties register-file register.json --from operator --wait",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			home, err := cmd.Flags().GetString("home")
-			if err != nil {
-				return err
-			}
-			s, err := loadSettings(home)
+			home, s, err := settingsOf(cmd)
 			if err != nil {
 				return err
 			}
