@@ -59,6 +59,9 @@ type Config struct {
 	HostBlockTime time.Duration
 	// RequestDeadline is how many TKMS blocks a request may take.
 	RequestDeadline uint32
+	// VotingPeriod is how long proposals are voted on, 4 s by default. The network's
+	// own proposals wait for it too.
+	VotingPeriod time.Duration
 }
 
 // Devnet is a network with its processes.
@@ -113,6 +116,9 @@ func New(cfg Config) (*Devnet, error) {
 	if cfg.RequestDeadline == 0 {
 		cfg.RequestDeadline = 150
 	}
+	if cfg.VotingPeriod == 0 {
+		cfg.VotingPeriod = genesis.DevnetGovernance().VotingPeriod
+	}
 	for _, name := range []string{"tkmsd", "tkms-party", "tkms-relayer", "tkms-hostchain"} {
 		if _, err := os.Stat(filepath.Join(cfg.Bin, name)); err != nil {
 			return nil, fmt.Errorf("%s is not built: run 'make build'", filepath.Join(cfg.Bin, name))
@@ -135,8 +141,11 @@ func (d *Devnet) StartValidators(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	governance := genesis.DevnetGovernance()
+	governance.VotingPeriod = d.Config.VotingPeriod
+	governance.ExpeditedVotingPeriod = d.Config.VotingPeriod * 3 / 4 // it must be shorter
 	cfg := localnet.Config{
-		Dir: filepath.Join(d.Config.Dir, "chain"), Validators: d.Config.Validators,
+		Dir: filepath.Join(d.Config.Dir, "chain"), Validators: d.Config.Validators, Governance: governance,
 		Accounts: []string{OperatorAccount, RelayerAccount, DAppAccount},
 		Modules: func(cdc codec.JSONCodec, state genesis.State) error {
 			return genesis.Edit(cdc, state, partiestypes.ModuleName, func(g *partiestypes.GenesisState) error {

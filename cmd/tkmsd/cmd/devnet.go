@@ -10,18 +10,24 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tkms-network/tkms/app/genesis"
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/devnet/console"
 )
 
+// minVotingPeriod leaves the validators time for their votes.
+const minVotingPeriod = 2 * time.Second
+
 func devnetCommand() *cobra.Command {
 	var (
 		home    workspace
 		parties int
+		voting  time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "devnet",
@@ -36,16 +42,20 @@ func devnetCommand() *cobra.Command {
 			if err := checkParties(parties); err != nil {
 				return err
 			}
+			if voting < minVotingPeriod {
+				return cli.WithHint(fmt.Errorf("no proposal passes in %s", voting), "--voting-period is at least "+minVotingPeriod.String())
+			}
 			if err := home.open(); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties}))
+			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties, VotingPeriod: voting}))
 		},
 	}
 	home.addFlags(cmd)
 	cmd.Flags().IntVar(&parties, "parties", 4, "number of MPC parties: 1, 4 or 7")
+	cmd.Flags().DurationVar(&voting, "voting-period", genesis.DevnetGovernance().VotingPeriod, "voting period of proposals, also of the three with which the network starts")
 	return cmd
 }
 
