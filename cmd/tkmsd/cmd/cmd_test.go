@@ -31,6 +31,18 @@ func TestNoiseOfLibrariesIsNotShown(t *testing.T) {
 	require.Equal(t, "error: broken with gas used: '3'\n", out.String())
 }
 
+func TestAnUnknownRecordIsNotTakenForAMissingKey(t *testing.T) {
+	var out bytes.Buffer
+	printError(&out, errors.New("rpc error: code = NotFound desc = rpc error: code = NotFound desc = no such request: key not found"))
+	require.Equal(t, "error: no such request\n", out.String())
+	out.Reset()
+	printError(&out, errors.New("alice.info: key not found"))
+	require.Equal(t, "error: alice.info: key not found\nhint: list your keys with 'tkmsd keys list', with the --keyring-backend and --home that hold them\n", out.String())
+	out.Reset()
+	printError(&out, errors.New("rpc error: code = InvalidArgument desc = id: no hex: invalid request"))
+	require.Equal(t, "error: id: no hex: invalid request\n", out.String())
+}
+
 func TestTheResponseIsFoundInWhatACommandPrints(t *testing.T) {
 	want := txResponse{Hash: "AB", Codespace: "lane", Code: 10, Log: "too low"}
 	for name, printed := range map[string]string{
@@ -76,6 +88,12 @@ func TestAFoundersHomeBecomesAValidGenesis(t *testing.T) {
 	code, _, stderr = run("init", "alice", "--home", home)
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "hint: --overwrite")
+}
+
+func TestADevnetNeedsTimeForItsVotes(t *testing.T) {
+	code, _, stderr := run("devnet", "--voting-period", "1s", "--dir", filepath.Join(t.TempDir(), "net"))
+	require.NotZero(t, code)
+	require.Contains(t, stderr, "hint: --voting-period is at least 2s")
 }
 
 func TestALocalNetworkIsPreparedOnlyOnce(t *testing.T) {

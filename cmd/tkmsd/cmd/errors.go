@@ -28,18 +28,26 @@ var hints = []struct{ part, hint string }{
 }
 
 // noise is what layers of gRPC and the SDK put around a message, and the source positions in it.
-var noise = regexp.MustCompile(`rpc error: code = Unknown desc = | \[[^ \]]*\.go:\d+\]`)
+var noise = regexp.MustCompile(`rpc error: code = \S+ desc = | \[[^ \]]*\.go:\d+\]`)
+
+// missing is how the SDK ends a query's answer that something is not there, whatever it is: with the
+// words of a keyring that lacks a key.
+var missing = regexp.MustCompile(`^((?s:.*)rpc error: code = NotFound desc = (?s:.*)): key not found$`)
 
 func printError(w io.Writer, err error) {
-	cli.Print(w, noise.ReplaceAllString(err.Error(), ""), hintFor(err))
+	cli.Print(w, noise.ReplaceAllString(plain(err), ""), hintFor(err))
 }
+
+// plain is the text of an error without the SDK's wrong word on a query.
+func plain(err error) string { return missing.ReplaceAllString(err.Error(), "$1") }
 
 func hintFor(err error) string {
 	if hint := cli.Hint(err); hint != "" {
 		return hint
 	}
+	text := plain(err)
 	for _, h := range hints {
-		if strings.Contains(err.Error(), h.part) {
+		if strings.Contains(text, h.part) {
 			return h.hint
 		}
 	}
