@@ -3,10 +3,12 @@ package party
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
 	"github.com/tkms-network/tkms/enclave/party/stock"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -48,6 +50,11 @@ func (s *seat) reportAbsent(ctx context.Context, c *committee.Committee, stocks 
 	for _, st := range stocks {
 		missing |= st.Missing(c.Epoch.Generation)
 	}
+	s.mu.Lock()
+	for _, silent := range s.silent {
+		missing |= silent
+	}
+	s.mu.Unlock()
 	// With more than t silent it is this party that is cut off, or nothing helps.
 	if missing = missing & c.Active; missing.Count() > c.T {
 		missing = 0
@@ -65,4 +72,48 @@ func (s *seat) reportAbsent(ctx context.Context, c *committee.Committee, stocks 
 			Account: s.party.account(), EpochId: c.Epoch.Id, Generation: c.Epoch.Generation, Indices: indices,
 		})
 	})
+}
+
+// watchedMachine lets another goroutine ask a running machine whom it waits for.
+type watchedMachine struct {
+	*preproc.Machine
+	mu sync.Mutex
+}
+
+// Start implements mpc.Machine.
+func (w *watchedMachine) Start() ([]mpc.Message, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Machine.Start()
+}
+
+// Receive implements mpc.Machine.
+func (w *watchedMachine) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Machine.Receive(from, round, payload)
+}
+
+func (w *watchedMachine) missing() sharing.Parties {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Missing()
+}
+
+// watch notes, beyond patience, whom a machine waits for until ctx ends.
+func (s *seat) watch(ctx context.Context, what string, machine *watchedMachine) {
+	defer s.note(what, 0)
+	for pause(ctx, s.party.cfg.Patience) {
+		s.note(what, machine.missing())
+	}
+}
+
+func (s *seat) note(what string, missing sharing.Parties) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if missing == 0 {
+		delete(s.silent, what)
+	} else {
+		s.silent[what] = missing
+	}
 }

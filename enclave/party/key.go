@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
@@ -297,6 +298,19 @@ func (p *Party) generate(ctx context.Context, s *seat, t *task) error {
 // run runs one protocol of the attempt among those that take part.
 func (g *generation) run(ctx context.Context, protocol string, machine mpc.Machine) error {
 	return g.seat.run(ctx, session.ID(g.session(protocol).ID()), g.task.id, g.members, machine)
+}
+
+// runOffline runs a protocol that waits for all who take part, and notes who keeps
+// it waiting.
+func (g *generation) runOffline(ctx context.Context, protocol string, machine *preproc.Machine) error {
+	watched := &watchedMachine{Machine: machine}
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { g.seat.watch(watching, g.task.id, watched) })
+	err := g.run(ctx, protocol, watched)
+	stop()
+	watch.Wait()
+	return err
 }
 
 func (g *generation) session(protocol string) mpc.Session {

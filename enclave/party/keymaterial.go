@@ -37,7 +37,7 @@ func (g *generation) makeBits(ctx context.Context) (*preproc.Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return machine, g.run(ctx, protocolBits, machine)
+	return machine, g.runOffline(ctx, protocolBits, machine)
 }
 
 // agree posts the digest of the offline stage and waits until the chain records

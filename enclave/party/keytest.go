@@ -106,7 +106,7 @@ func (g *generation) testMaterial(ctx context.Context, shape preproc.Shape, coun
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := g.run(ctx, "key test items", items); err != nil {
+	if err := g.runOffline(ctx, "key test items", items); err != nil {
 		return nil, nil, err
 	}
 	batch, err := preproc.FromMachine(items, shape)
@@ -120,7 +120,7 @@ func (g *generation) testMaterial(ctx context.Context, shape preproc.Shape, coun
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := g.run(ctx, "key test noise", samples); err != nil {
+	if err := g.runOffline(ctx, "key test noise", samples); err != nil {
 		return nil, nil, err
 	}
 	noise, err := keygen.Noise(g.seat.code, bound, samples.Material())

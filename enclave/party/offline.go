@@ -1,15 +1,19 @@
 package party
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/stock"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/seal"
+	"github.com/tkms-network/tkms/enclave/session"
+	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
 // stock returns the offline stock of a shape, loaded when it is first asked for.
@@ -32,7 +36,7 @@ func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
 		return nil, err
 	}
 	st, err := stock.New(stock.Config{
-		ChainID: s.party.cfg.ChainID, Epoch: c.Epoch.Id, Shape: shape, Source: source, Identity: s.identity, Sessions: s.router,
+		ChainID: s.party.cfg.ChainID, Epoch: c.Epoch.Id, Shape: shape, Source: source, Identity: s.identity, Sessions: batchSessions{s},
 		Store:  batchStore{s.party.cfg.Store, c.Epoch.Id, fmt.Sprintf("k%d-w%d-", shape.K, shape.W)},
 		Target: s.party.cfg.StockTarget, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
 		Changed: s.party.stockChanged,
@@ -92,6 +96,27 @@ func (s *seat) allStocks() []*stock.Stock {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.stocks))
+}
+
+// batchSessions runs the making of batches.
+type batchSessions struct{ *seat }
+
+// Run implements stock.Sessions. What was sent is forgotten when the batch is
+// made: from then on its opened values are what members ask for.
+func (b batchSessions) Run(ctx context.Context, id session.ID, among sharing.Parties, machine mpc.Machine, options ...session.Option) error {
+	owner := "batch " + id.String()
+	defer b.sent.Drop(owner)
+	return b.run(ctx, id, owner, among, machine, options...)
+}
+
+// Call implements stock.Sessions.
+func (b batchSessions) Call(ctx context.Context, peer int, method string, body []byte) ([]byte, error) {
+	return b.router.Call(ctx, peer, method, body)
+}
+
+// Handle implements stock.Sessions.
+func (b batchSessions) Handle(method string, handler session.Handler) {
+	b.router.Handle(method, handler)
 }
 
 // batchStore keeps one epoch's batches of one shape in the sealed store.

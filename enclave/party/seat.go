@@ -51,6 +51,8 @@ type seat struct {
 	open      map[string]itemRange // items of open requests, by task
 	next      uint64               // first item that no request has
 	held      map[string]*heldKey  // by key id in hex
+
+	silent map[string]sharing.Parties // whom key generations wait for, by task
 }
 
 type itemRange struct{ first, end uint64 }
@@ -69,7 +71,7 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 	}
 	s := &seat{
 		party: p, identity: identity, code: code, sent: recall.New(), committee: c,
-		stocks: map[preproc.Shape]*stock.Stock{}, open: map[string]itemRange{}, held: map[string]*heldKey{},
+		stocks: map[preproc.Shape]*stock.Stock{}, open: map[string]itemRange{}, held: map[string]*heldKey{}, silent: map[string]sharing.Parties{},
 	}
 	listener, err := net.Listen("tcp", p.cfg.Listen)
 	if err != nil {

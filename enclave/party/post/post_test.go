@@ -21,9 +21,12 @@ import (
 type chain struct {
 	bodies  []txtypes.TxBody
 	missing bool
+	refused error
+	asked   int
 }
 
 func (c *chain) AccountNumber(context.Context, sdk.AccAddress) (uint64, error) {
+	c.asked++
 	if c.missing {
 		return 0, post.ErrNoAccount
 	}
@@ -31,6 +34,9 @@ func (c *chain) AccountNumber(context.Context, sdk.AccAddress) (uint64, error) {
 }
 
 func (c *chain) BroadcastTx(_ context.Context, tx []byte) error {
+	if c.refused != nil {
+		return c.refused
+	}
 	var raw txtypes.TxRaw
 	var body txtypes.TxBody
 	if err := errors.Join(proto.Unmarshal(tx, &raw), proto.Unmarshal(raw.BodyBytes, &body)); err != nil {
@@ -94,4 +100,15 @@ func TestAnAccountThatIsNotRegisteredYetIsLookedUpAgain(t *testing.T) {
 	require.ErrorIs(t, poster.Message(t.Context(), &kmstypes.MsgCommitKeyEcho{}), post.ErrNoAccount)
 	node.missing = false
 	require.NoError(t, poster.Message(t.Context(), &kmstypes.MsgCommitKeyEcho{}))
+}
+
+func TestAnAccountNumberThatANodeGotWrongDoesNotStick(t *testing.T) {
+	node := &chain{refused: errors.New("signature verification failed")}
+	poster := post.New(node, client.Signer{ChainID: "c", Key: secp256k1.GenPrivKey()}, nil)
+	require.ErrorIs(t, poster.Message(t.Context(), &kmstypes.MsgCommitKeyEcho{}), node.refused)
+	node.refused = nil
+	for range 2 {
+		require.NoError(t, poster.Message(t.Context(), &kmstypes.MsgCommitKeyEcho{}))
+	}
+	require.Equal(t, 2, node.asked, "asked again after the refusal, not after a success")
 }

@@ -238,7 +238,7 @@ func (s *Stock) session(ctx context.Context, number uint64, m members, beside fu
 	var watching sync.WaitGroup
 	watching.Go(func() { rescued = beside(along, machine) })
 	var failure error
-	err = s.cfg.Sessions.Run(ctx, id, machine, session.WithParties(m.active.List()...), session.WithLinger(linger, func() {
+	err = s.cfg.Sessions.Run(ctx, id, m.active, machine, session.WithLinger(linger, func() {
 		machine.mu.Lock()
 		defer machine.mu.Unlock()
 		made, failure = preproc.FromMachine(inner, s.cfg.Shape)

@@ -46,7 +46,9 @@ type Store interface {
 
 // Sessions runs protocols with the other members.
 type Sessions interface {
-	Run(ctx context.Context, id session.ID, machine mpc.Machine, options ...session.Option) error
+	// Run runs a machine with some of them, and sees to it that one that was away
+	// gets the messages that it missed.
+	Run(ctx context.Context, id session.ID, among sharing.Parties, machine mpc.Machine, options ...session.Option) error
 	Call(ctx context.Context, peer int, method string, body []byte) ([]byte, error)
 	Handle(method string, handler session.Handler)
 }

@@ -46,6 +46,13 @@ func (m memoryMesh) Send(to int, parts ...[]byte) error {
 	return nil
 }
 
+// sessions runs without recalling what was missed.
+type sessions struct{ *session.Router }
+
+func (s sessions) Run(ctx context.Context, id session.ID, among sharing.Parties, machine mpc.Machine, options ...session.Option) error {
+	return s.Router.Run(ctx, id, machine, append(options, session.WithParties(among.List()...))...)
+}
+
 func (n *network) setCut(member int, cut bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -108,7 +115,7 @@ func committee(t *testing.T, n int, target uint64) (*network, []*member) {
 		require.NoError(t, err)
 		m := &member{store: &memoryStore{objects: map[string][]byte{}}}
 		m.config = Config{
-			ChainID: "test", Epoch: 1, Shape: shape, Source: source, Identity: identities[i], Sessions: router, Store: m.store,
+			ChainID: "test", Epoch: 1, Shape: shape, Source: source, Identity: identities[i], Sessions: sessions{router}, Store: m.store,
 			Target: target, Patience: 200 * time.Millisecond,
 		}
 		m.stock, err = New(m.config)
@@ -260,9 +267,11 @@ func TestADamagedBatchIsMadeAgainAndTheOthersStay(t *testing.T) {
 	start(t, members, 1, sharing.AllParties(1))
 	take(t, m, BatchItems, 1)
 	take(t, m, 0, 1)
-	m.config.Store = &memoryStore{objects: maps.Clone(m.store.objects)}
-	require.NoError(t, m.config.Store.Put(name(0), []byte("damaged")))
-	again, err := New(m.config)
+	_, restarted := committee(t, 1, BatchItems+1)
+	config := restarted[1].config
+	config.Store = &memoryStore{objects: maps.Clone(m.store.objects)}
+	require.NoError(t, config.Store.Put(name(0), []byte("damaged")))
+	again, err := New(config)
 	require.NoError(t, err)
 	require.Nil(t, again.batches[0])
 	require.NotNil(t, again.batches[1])
