@@ -41,8 +41,6 @@ type Committee struct {
 	// Reported are the members that the chain records as reported absent by this
 	// party.
 	Reported sharing.Parties
-	// Own is the own party's record.
-	Own partiestypes.Party
 	// Simulated says that a member's enclave device is a simulation.
 	Simulated bool
 }
@@ -66,7 +64,7 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 		}
 		switch {
 		case party.Id == own:
-			c.Self, c.Own, c.Removed = i+1, party, member.Removed || party.Removed
+			c.Self, c.Removed = i+1, member.Removed || party.Removed
 		case !member.Removed:
 			c.Peers = append(c.Peers, transport.Peer{Index: i + 1, Address: party.PeerAddress, Pin: transport.Pin(party.TlsKeyHash)})
 		}

@@ -51,13 +51,35 @@ func TestExcludedAndRemovedMembersAreNotWaitedFor(t *testing.T) {
 	require.False(t, c.Excluded)
 }
 
+func TestAMemberKnowsWhatItReportedAndThatItWasRemoved(t *testing.T) {
+	e, records := epoch()
+	e.Absences = []partiestypes.Absence{
+		{Index: 1, Reports: []partiestypes.Report{{Index: 4}}},
+		{Index: 2, Reports: []partiestypes.Report{{Index: 3}, {Index: 4}}},
+	}
+	for own, want := range map[uint64]sharing.Parties{13: sharing.PartiesOf(1, 2), 12: sharing.PartiesOf(2), 10: 0} {
+		c, err := committee.New(e, records, own)
+		require.NoError(t, err)
+		require.Equal(t, want, c.Reported)
+		require.False(t, c.Removed)
+	}
+	records[2].Removed = true
+	c, err := committee.New(e, records, 12)
+	require.NoError(t, err)
+	require.True(t, c.Removed)
+}
+
 func TestContradictoryRecordsAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*partiestypes.Epoch, []partiestypes.Party){
 		"records of other parties":          func(_ *partiestypes.Epoch, r []partiestypes.Party) { r[0].Id++ },
 		"indices out of order":              func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.Members[1].Index = 3 },
 		"a threshold that is not ⌊(n−1)/3⌋": func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.T = 2 },
 		"a short session key":               func(_ *partiestypes.Epoch, r []partiestypes.Party) { r[2].SessionKey = nil },
-		"no members":                        func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.Members = nil },
+		"an absence of nobody":              func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.Absences = []partiestypes.Absence{{Index: 0}} },
+		"an absence beyond the members": func(e *partiestypes.Epoch, _ []partiestypes.Party) {
+			e.Absences = []partiestypes.Absence{{Index: 5, Excluded: true}}
+		},
+		"no members": func(e *partiestypes.Epoch, _ []partiestypes.Party) { e.Members = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, records := epoch()
