@@ -180,7 +180,7 @@ func registerMessage(ctx context.Context, home string, s *settings) (*partiestyp
 	if err != nil {
 		return nil, err
 	}
-	defer device.Close()
+	defer func() { _ = device.Close() }()
 	digest := message.Binding(s.ChainID).Digest()
 	message.Evidence, err = nsm.Attest(device, digest[:])
 	return message, err

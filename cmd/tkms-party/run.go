@@ -84,7 +84,7 @@ func run(ctx context.Context, home string, s *settings, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	defer public.Close()
+	defer func() { _ = public.Close() }()
 	registry := prometheus.NewRegistry()
 	board := status.NewBoard(time.Now)
 	measured := metrics.New(registry)

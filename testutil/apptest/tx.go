@@ -5,11 +5,11 @@ import (
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/tx"
-	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/tx/signing"
 	authsigning "github.com/cosmos/cosmos-sdk/x/auth/signing"
@@ -142,7 +142,7 @@ func (c *Chain) MustGovern(msgs ...sdk.Msg) {
 }
 
 // Response decodes the response of a transaction's first message.
-func (c *Chain) Response(result *abci.ExecTxResult, into codec.ProtoMarshaler) {
+func (c *Chain) Response(result *abci.ExecTxResult, into proto.Message) {
 	c.t.Helper()
 	var data sdk.TxMsgData
 	require.NoError(c.t, c.App.Codec().Unmarshal(result.Data, &data))

@@ -10,8 +10,6 @@ import (
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/tkms-network/tkms/app/params"
 )
 
 const govGas = 2_000_000
@@ -88,9 +86,4 @@ func (d *Devnet) awaitProposal(ctx context.Context, id uint64, title string) err
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-// tkms returns an amount in whole tkms.
-func tkms(amount int64) sdk.Coins {
-	return sdk.NewCoins(sdk.NewInt64Coin(params.Denom, amount*1_000_000))
 }

@@ -51,7 +51,7 @@ func (p *Process) Start() error {
 	if err != nil {
 		return err
 	}
-	defer output.Close()
+	defer func() { _ = output.Close() }() // the process has its own descriptor
 	p.command = exec.Command(p.binary, p.args...)
 	p.command.Stdout, p.command.Stderr = output, output
 	p.command.Env = append(os.Environ(), p.env...)

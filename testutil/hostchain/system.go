@@ -55,7 +55,7 @@ func (c *Chain) wait(ctx context.Context, hash common.Hash) (*types.Receipt, err
 		select {
 		case <-heads:
 		case err := <-subscription.Err():
-			return nil, fmt.Errorf("%w: %v", ErrClosed, err)
+			return nil, errors.Join(ErrClosed, err)
 		case <-c.stop:
 			return nil, ErrClosed
 		case <-ctx.Done():

@@ -15,7 +15,6 @@ import (
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/tx"
-	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
@@ -65,7 +64,7 @@ func quantile(durations []time.Duration, percent int) time.Duration {
 func unorderedSender(t *testing.T, n *network.Network) func() int64 {
 	t.Helper()
 	encoding := apptest.New(t, apptest.Options{}).App
-	keys, err := keyring.New(params.Name, keyring.BackendTest, n.Layout.KeyringDir, nil, encoding.Codec().(codec.Codec))
+	keys, err := keyring.New(params.Name, keyring.BackendTest, n.Layout.KeyringDir, nil, encoding.Codec())
 	require.NoError(t, err)
 	user, err := n.Layout.Account("user")
 	require.NoError(t, err)
