@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/committee"
 	"github.com/tkms-network/tkms/enclave/party/stock"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
@@ -26,14 +27,28 @@ func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
 	if keys == nil {
 		return nil, fmt.Errorf("%w: this party did not take part in the set-up of epoch %d", ErrNoKeys, c.Epoch.Id)
 	}
+	st, fresh, err := s.openStock(shape, c, keys)
+	if err != nil || !fresh {
+		return st, err
+	}
+	// Outside the lock: the stock tells the party what it erases.
+	st.Sweep()
+	if c.N > 1 {
+		s.running.Go(func() { st.Run(s.ctx) })
+	}
+	return st, nil
+}
+
+// openStock returns the stock of a shape and whether it was loaded just now.
+func (s *seat) openStock(shape preproc.Shape, c *committee.Committee, keys *prss.Keys) (*stock.Stock, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st := s.stocks[shape]; st != nil {
-		return st, nil
+		return st, false, nil
 	}
 	source, err := prss.NewSource(keys, s.code, keys.Epoch())
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	st, err := stock.New(stock.Config{
 		ChainID: s.party.cfg.ChainID, Epoch: c.Epoch.Id, Shape: shape, Source: source, Identity: s.identity, Sessions: batchSessions{s},
@@ -42,20 +57,16 @@ func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
 		Changed: s.party.stockChanged,
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	// What is open is held before anything is known to be assigned: see Sweep.
 	for task, items := range s.open {
 		st.Hold(task, items.first, items.end)
 	}
 	st.Assigned(s.next)
-	st.Sweep()
 	st.SetMembers(c.Epoch.Generation, c.Active)
 	s.stocks[shape] = st
-	if c.N > 1 {
-		s.running.Go(func() { st.Run(s.ctx) })
-	}
-	return st, nil
+	return st, true, nil
 }
 
 // hold keeps the items of an open request, in whatever shape they are needed.
