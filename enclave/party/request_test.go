@@ -3,11 +3,13 @@ package party
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -138,17 +140,33 @@ func TestAPartyRestartedInTheMiddleOfADecryptionAnswers(t *testing.T) {
 	w.requireValues(id, number(1), number(2), number(3), number(4))
 	w.requireOneAnswer()
 	for _, i := range []int{1, 2, 3} {
-		w.eventually("the spent batch is erased", func() bool {
-			objects, err := w.nodes[i].store.List()
-			require.NoError(t, err)
-			for _, o := range objects {
-				if o.Kind == kindBatch && o.Key == "k14-w5-batch-0000000000000000" {
-					return false
-				}
-			}
-			return true
-		})
+		w.eventually("the spent batch is erased", func() bool { return !w.hasBatch(i) })
 	}
+}
+
+// hasBatch reports whether a party has the first batch under seal.
+func (w *world) hasBatch(i int) bool {
+	objects, err := w.nodes[i].store.List()
+	require.NoError(w.t, err)
+	return slices.ContainsFunc(objects, func(o seal.Object) bool { return o.Kind == kindBatch && o.Key == "k14-w5-batch-0000000000000000" })
+}
+
+func TestAPartyThatComesBackWithSpentBatchesErasesThemAndGoesOn(t *testing.T) {
+	w := newWorld(t, 4, nil)
+	w.activeEpoch()
+	key := w.activeKey()
+	public := w.publicKey(key)
+	for _, n := range w.nodes[1:] {
+		w.eventually("stock", func() bool { return w.hasBatch(n.index) })
+	}
+	w.stop(4)
+	w.requireValues(w.decrypt(key, w.encrypt(public, tfhe.EUint256, number(1)), w.encrypt(public, tfhe.EUint256, number(2)),
+		w.encrypt(public, tfhe.EUint256, number(3)), w.encrypt(public, tfhe.EUint256, number(4))), number(1), number(2), number(3), number(4))
+	require.True(t, w.hasBatch(4))
+	w.start(4)
+	w.eventually("the spent batch is erased", func() bool { return !w.hasBatch(4) })
+	w.stop(1)
+	w.requireValues(w.decrypt(key, w.encrypt(public, tfhe.EUint8, number(5))), number(5))
 }
 
 func TestResultsThatAreLostArePostedAgainAndTheSame(t *testing.T) {
