@@ -27,9 +27,6 @@ const (
 // typeBits is indexed by Type. It is the one table of supported types.
 var typeBits = [...]int{1, 4, 8, 16, 32, 64, 128, 160, 256, 512, 1024, 2048}
 
-// wordBits is the size of an ABI word.
-const wordBits = 256
-
 // Types returns all supported types in ascending order.
 func Types() []Type {
 	all := make([]Type, len(typeBits))
@@ -83,26 +80,6 @@ func (t Type) String() string {
 // Fits reports whether v is a value of the type.
 func (t Type) Fits(v *big.Int) bool {
 	return t.Valid() && v.Sign() >= 0 && v.BitLen() <= t.Bits()
-}
-
-// ABI returns v as the host chain's contracts take it: one big-endian 32-byte
-// word, or for types of over 256 bits as many consecutive words as the type has,
-// the most significant first. A value that does not fit the type is [ErrRange].
-func (t Type) ABI(v *big.Int) ([]byte, error) {
-	if !t.Valid() {
-		return nil, fmt.Errorf("%v: %w", t, ErrUnknownType)
-	}
-	if !t.Fits(v) {
-		return nil, fmt.Errorf("%d bits as %v: %w", v.BitLen(), t, ErrRange)
-	}
-	words := (t.Bits() + wordBits - 1) / wordBits
-	return v.FillBytes(make([]byte, words*wordBits/8)), nil
-}
-
-// ABILength returns the number of bytes that ABI gives for the type, or 0 for an
-// unknown type.
-func (t Type) ABILength() int {
-	return (t.Bits() + wordBits - 1) / wordBits * wordBits / 8
 }
 
 func messageBits(p Parameters) int {

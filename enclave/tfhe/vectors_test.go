@@ -175,27 +175,17 @@ func TestAClientKeyHidesItselfAndCanBeErased(t *testing.T) {
 	}
 }
 
-func TestValuesBecomeABIWords(t *testing.T) {
+func TestTypesKnowTheirRangesAndNames(t *testing.T) {
 	for _, typ := range tfhe.Types() {
 		most := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), uint(typ.Bits())), big.NewInt(1))
-		words, err := typ.ABI(most)
-		require.NoError(t, err)
-		require.Len(t, words, typ.ABILength())
-		require.Zero(t, len(words)%32)
-		require.Equal(t, most, new(big.Int).SetBytes(words))
-		_, err = typ.ABI(new(big.Int).Add(most, big.NewInt(1)))
-		require.ErrorIs(t, err, tfhe.ErrRange)
-		_, err = typ.ABI(big.NewInt(-1))
-		require.ErrorIs(t, err, tfhe.ErrRange)
+		require.True(t, typ.Fits(most))
+		require.False(t, typ.Fits(new(big.Int).Add(most, big.NewInt(1))))
+		require.False(t, typ.Fits(big.NewInt(-1)))
 		again, err := tfhe.TypeByName(typ.String())
 		require.NoError(t, err)
 		require.Equal(t, typ, again)
 	}
-	require.Equal(t, 32, tfhe.EUint256.ABILength())
-	require.Equal(t, 64, tfhe.EUint512.ABILength())
-	require.Equal(t, 256, tfhe.EUint2048.ABILength())
-	_, err := tfhe.Type(12).ABI(big.NewInt(0))
-	require.ErrorIs(t, err, tfhe.ErrUnknownType)
-	_, err = tfhe.TypeByName("euint7")
+	require.False(t, tfhe.Type(12).Fits(big.NewInt(1)))
+	_, err := tfhe.TypeByName("euint7")
 	require.ErrorIs(t, err, tfhe.ErrUnknownType)
 }

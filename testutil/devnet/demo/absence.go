@@ -200,7 +200,7 @@ func (r *run) decryptBatch(ctx context.Context, items []*item) (kmstypes.Request
 	var list []fhevm.Handle
 	var want []byte
 	for _, it := range items {
-		words, err := it.Type.ABI(it.Value)
+		words, err := fhevm.EncodeCleartext(it.handle.Type(), it.Value)
 		if err != nil {
 			return kmstypes.Request{}, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/party/status"
 	"github.com/tkms-network/tkms/testutil/devnet"
+	"github.com/tkms-network/tkms/testutil/hostchain/fhevm"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
@@ -70,7 +71,7 @@ func (r *run) refuseBytes(ctx context.Context, v victims) error {
 
 // check compares a fulfilled request for this value alone with what was encrypted.
 func (it *item) check(request kmstypes.Request) error {
-	want, err := it.Type.ABI(it.Value)
+	want, err := fhevm.EncodeCleartext(it.handle.Type(), it.Value)
 	if err != nil {
 		return err
 	}
