@@ -68,11 +68,18 @@ func Path(leaves [][]byte, index int) []Hash {
 
 // Verify reports whether data is leaf index of the count leaves under root.
 func Verify(root Hash, data []byte, index, count int, path []Hash) bool {
+	h, ok := Climb(data, index, count, path)
+	return ok && h == root
+}
+
+// Climb returns the root under which data is leaf index of count leaves, false if
+// the path has not as many hashes as it needs.
+func Climb(data []byte, index, count int, path []Hash) (Hash, bool) {
 	if index < 0 || index >= count {
-		return false
+		return Hash{}, false
 	}
 	h, rest, ok := climb(leafHash(data), index, count, path)
-	return ok && len(rest) == 0 && h == root
+	return h, ok && len(rest) == 0
 }
 
 func climb(h Hash, index, count int, path []Hash) (Hash, []Hash, bool) {

@@ -5,6 +5,7 @@ package types
 
 import (
 	fmt "fmt"
+	_ "github.com/cosmos/gogoproto/gogoproto"
 	proto "github.com/cosmos/gogoproto/proto"
 	io "io"
 	math "math"
@@ -442,6 +443,181 @@ func (m *EventMemberReadmitted) GetGeneration() uint32 {
 	return 0
 }
 
+// EventSetupComplaint is emitted when a member complains in a set-up.
+type EventSetupComplaint struct {
+	EpochId uint64   `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32   `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Accuser uint32   `protobuf:"varint,3,opt,name=accuser,proto3" json:"accuser,omitempty"`
+	Accused []uint32 `protobuf:"varint,4,rep,packed,name=accused,proto3" json:"accused,omitempty"`
+}
+
+func (m *EventSetupComplaint) Reset()         { *m = EventSetupComplaint{} }
+func (m *EventSetupComplaint) String() string { return proto.CompactTextString(m) }
+func (*EventSetupComplaint) ProtoMessage()    {}
+func (*EventSetupComplaint) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f588f27340c841b4, []int{7}
+}
+func (m *EventSetupComplaint) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventSetupComplaint) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventSetupComplaint.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventSetupComplaint) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventSetupComplaint.Merge(m, src)
+}
+func (m *EventSetupComplaint) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventSetupComplaint) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventSetupComplaint.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventSetupComplaint proto.InternalMessageInfo
+
+func (m *EventSetupComplaint) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *EventSetupComplaint) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *EventSetupComplaint) GetAccuser() uint32 {
+	if m != nil {
+		return m.Accuser
+	}
+	return 0
+}
+
+func (m *EventSetupComplaint) GetAccused() []uint32 {
+	if m != nil {
+		return m.Accused
+	}
+	return nil
+}
+
+// EventContributionsDropped is emitted when a set-up goes on without contributions.
+type EventContributionsDropped struct {
+	EpochId uint64    `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32    `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Dropped []Dropped `protobuf:"bytes,3,rep,name=dropped,proto3" json:"dropped"`
+}
+
+func (m *EventContributionsDropped) Reset()         { *m = EventContributionsDropped{} }
+func (m *EventContributionsDropped) String() string { return proto.CompactTextString(m) }
+func (*EventContributionsDropped) ProtoMessage()    {}
+func (*EventContributionsDropped) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f588f27340c841b4, []int{8}
+}
+func (m *EventContributionsDropped) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventContributionsDropped) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventContributionsDropped.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventContributionsDropped) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventContributionsDropped.Merge(m, src)
+}
+func (m *EventContributionsDropped) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventContributionsDropped) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventContributionsDropped.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventContributionsDropped proto.InternalMessageInfo
+
+func (m *EventContributionsDropped) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *EventContributionsDropped) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *EventContributionsDropped) GetDropped() []Dropped {
+	if m != nil {
+		return m.Dropped
+	}
+	return nil
+}
+
+// EventPartyConvicted is emitted when evidence convicts a member.
+type EventPartyConvicted struct {
+	Evidence Evidence `protobuf:"bytes,1,opt,name=evidence,proto3" json:"evidence"`
+}
+
+func (m *EventPartyConvicted) Reset()         { *m = EventPartyConvicted{} }
+func (m *EventPartyConvicted) String() string { return proto.CompactTextString(m) }
+func (*EventPartyConvicted) ProtoMessage()    {}
+func (*EventPartyConvicted) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f588f27340c841b4, []int{9}
+}
+func (m *EventPartyConvicted) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventPartyConvicted) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventPartyConvicted.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventPartyConvicted) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventPartyConvicted.Merge(m, src)
+}
+func (m *EventPartyConvicted) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventPartyConvicted) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventPartyConvicted.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventPartyConvicted proto.InternalMessageInfo
+
+func (m *EventPartyConvicted) GetEvidence() Evidence {
+	if m != nil {
+		return m.Evidence
+	}
+	return Evidence{}
+}
+
 func init() {
 	proto.RegisterType((*EventPartyRegistered)(nil), "tkms.parties.v1.EventPartyRegistered")
 	proto.RegisterType((*EventPartyRemoved)(nil), "tkms.parties.v1.EventPartyRemoved")
@@ -450,40 +626,51 @@ func init() {
 	proto.RegisterType((*EventMemberReady)(nil), "tkms.parties.v1.EventMemberReady")
 	proto.RegisterType((*EventMemberExcluded)(nil), "tkms.parties.v1.EventMemberExcluded")
 	proto.RegisterType((*EventMemberReadmitted)(nil), "tkms.parties.v1.EventMemberReadmitted")
+	proto.RegisterType((*EventSetupComplaint)(nil), "tkms.parties.v1.EventSetupComplaint")
+	proto.RegisterType((*EventContributionsDropped)(nil), "tkms.parties.v1.EventContributionsDropped")
+	proto.RegisterType((*EventPartyConvicted)(nil), "tkms.parties.v1.EventPartyConvicted")
 }
 
 func init() { proto.RegisterFile("tkms/parties/v1/events.proto", fileDescriptor_f588f27340c841b4) }
 
 var fileDescriptor_f588f27340c841b4 = []byte{
-	// 439 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x93, 0xcf, 0x8e, 0xd3, 0x30,
-	0x10, 0xc6, 0x6b, 0xba, 0x7f, 0xba, 0x96, 0x96, 0x3f, 0x61, 0x91, 0xc2, 0xaa, 0x44, 0x55, 0x4e,
-	0x3d, 0x40, 0xa2, 0x05, 0x5e, 0x00, 0x50, 0x91, 0xf6, 0x80, 0x84, 0x0c, 0x27, 0x2e, 0xab, 0x34,
-	0x1e, 0x5a, 0xab, 0x6b, 0x3b, 0xb2, 0xa7, 0xd9, 0xe6, 0xc0, 0x3b, 0xf0, 0x04, 0x3c, 0x0f, 0xc7,
-	0x3d, 0x72, 0x44, 0xed, 0x8b, 0x20, 0x3b, 0x49, 0x89, 0x2a, 0xe8, 0x6d, 0x8f, 0x3f, 0xcf, 0x97,
-	0xf9, 0xbe, 0x99, 0xd8, 0x74, 0x88, 0x0b, 0x69, 0xd3, 0x22, 0x33, 0x28, 0xc0, 0xa6, 0xe5, 0x45,
-	0x0a, 0x25, 0x28, 0xb4, 0x49, 0x61, 0x34, 0xea, 0xe0, 0x81, 0xab, 0x26, 0x4d, 0x35, 0x29, 0x2f,
-	0xce, 0x9f, 0xed, 0xca, 0xdb, 0x9a, 0xd7, 0xc7, 0x3f, 0x08, 0x3d, 0x9b, 0xb8, 0x06, 0x1f, 0x33,
-	0x83, 0x15, 0x83, 0x99, 0xb0, 0x08, 0x06, 0x78, 0xf0, 0x94, 0x0e, 0x9c, 0xb2, 0xba, 0x12, 0x3c,
-	0x24, 0x23, 0x32, 0x3e, 0x60, 0xc7, 0x9e, 0x2f, 0x79, 0x10, 0xd2, 0x63, 0xa9, 0x95, 0x58, 0x80,
-	0x09, 0xef, 0x8d, 0xc8, 0xf8, 0x84, 0xb5, 0xe8, 0x3e, 0x42, 0x80, 0x2b, 0xac, 0x0a, 0x08, 0xfb,
-	0x75, 0x09, 0x01, 0x3e, 0x57, 0x05, 0x04, 0x43, 0x7a, 0x62, 0x85, 0x5c, 0x5e, 0x67, 0x08, 0x3c,
-	0x3c, 0x18, 0x91, 0xf1, 0x80, 0xfd, 0x3d, 0x70, 0x2d, 0x0d, 0x28, 0xb8, 0x01, 0x1e, 0x1e, 0xfa,
-	0x5a, 0x8b, 0x71, 0x42, 0x1f, 0x75, 0xf3, 0x49, 0x5d, 0xee, 0x0d, 0x17, 0x7f, 0xa3, 0x0f, 0xbd,
-	0x7e, 0x52, 0xe8, 0x7c, 0xfe, 0x09, 0x33, 0x5c, 0x5a, 0x27, 0x07, 0x87, 0x1d, 0xb9, 0xe7, 0x4b,
-	0x1e, 0xbc, 0xa6, 0x47, 0xd6, 0x8b, 0xfc, 0x28, 0xf7, 0x5f, 0x0e, 0x93, 0x9d, 0x05, 0x26, 0x9d,
-	0x46, 0xac, 0xd1, 0xba, 0xb8, 0x19, 0x22, 0xc8, 0x02, 0xfd, 0x98, 0xa7, 0xac, 0xc5, 0x78, 0xd6,
-	0xac, 0xf3, 0xcd, 0xd4, 0x82, 0xca, 0x81, 0x41, 0xa1, 0x0d, 0xd6, 0x89, 0xff, 0x17, 0xe1, 0x9c,
-	0x0e, 0x4c, 0x2d, 0xab, 0xf7, 0x79, 0xca, 0xb6, 0xec, 0x8c, 0x84, 0xe2, 0x22, 0x07, 0x1b, 0xf6,
-	0x47, 0x7d, 0x67, 0xd4, 0x60, 0xfc, 0xae, 0x99, 0xf3, 0x03, 0xc8, 0x29, 0x18, 0x06, 0x19, 0xaf,
-	0xf6, 0x99, 0x9c, 0xd1, 0x43, 0xa1, 0x38, 0xac, 0x1a, 0x87, 0x1a, 0xe2, 0xaf, 0xf4, 0x71, 0xa7,
-	0xc9, 0x64, 0x95, 0x5f, 0x2f, 0xf9, 0xfe, 0xb0, 0xff, 0xec, 0x13, 0x44, 0x94, 0xce, 0x40, 0x81,
-	0xc9, 0x50, 0x68, 0xd5, 0xac, 0xa4, 0x73, 0x12, 0xcf, 0xe9, 0x93, 0x9d, 0xb0, 0x52, 0x20, 0xde,
-	0x81, 0xd3, 0xdb, 0xf7, 0x3f, 0xd7, 0x11, 0xb9, 0x5d, 0x47, 0xe4, 0xf7, 0x3a, 0x22, 0xdf, 0x37,
-	0x51, 0xef, 0x76, 0x13, 0xf5, 0x7e, 0x6d, 0xa2, 0xde, 0x97, 0xe7, 0x33, 0x81, 0xf3, 0xe5, 0x34,
-	0xc9, 0xb5, 0x4c, 0xdd, 0x3f, 0x7e, 0xa1, 0x00, 0x6f, 0xb4, 0x59, 0x78, 0x48, 0x57, 0xdb, 0x27,
-	0xe2, 0x2e, 0xaf, 0x9d, 0x1e, 0xf9, 0xe7, 0xf1, 0xea, 0x4f, 0x00, 0x00, 0x00, 0xff, 0xff, 0xc0,
-	0xdd, 0xa0, 0x76, 0x6e, 0x03, 0x00, 0x00,
+	// 571 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x54, 0x4d, 0x6f, 0xd3, 0x40,
+	0x10, 0x8d, 0x9b, 0x7e, 0xa4, 0x5b, 0x95, 0x0f, 0x53, 0x24, 0xb7, 0x2a, 0x26, 0xf2, 0xa9, 0x07,
+	0xb0, 0xd5, 0xc2, 0x01, 0x89, 0x13, 0x0d, 0x45, 0xea, 0x01, 0x09, 0xb9, 0x9c, 0xb8, 0x54, 0x8e,
+	0x77, 0x70, 0x57, 0x8d, 0x77, 0xad, 0xdd, 0xb1, 0x9b, 0x1c, 0xe0, 0x07, 0x70, 0xe2, 0x17, 0xf0,
+	0x7b, 0x7a, 0xec, 0x91, 0x13, 0x42, 0xc9, 0x1f, 0x41, 0xbb, 0xde, 0x24, 0x26, 0xa5, 0xb9, 0x71,
+	0xcb, 0xf3, 0x7b, 0xfb, 0xe6, 0xcd, 0xec, 0x64, 0xc9, 0x3e, 0x5e, 0xe6, 0x2a, 0x2a, 0x12, 0x89,
+	0x0c, 0x54, 0x54, 0x1d, 0x46, 0x50, 0x01, 0x47, 0x15, 0x16, 0x52, 0xa0, 0x70, 0xef, 0x6b, 0x36,
+	0xb4, 0x6c, 0x58, 0x1d, 0xee, 0xed, 0x64, 0x22, 0x13, 0x86, 0x8b, 0xf4, 0xaf, 0x5a, 0xb6, 0xf7,
+	0x64, 0xd1, 0x64, 0x7a, 0xc2, 0xd0, 0xc1, 0x0f, 0x87, 0xec, 0x9c, 0x68, 0xdb, 0x0f, 0x89, 0xc4,
+	0x51, 0x0c, 0x19, 0x53, 0x08, 0x12, 0xa8, 0xbb, 0x4b, 0x3a, 0x5a, 0x39, 0x3a, 0x67, 0xd4, 0x73,
+	0xba, 0xce, 0xc1, 0x6a, 0xbc, 0x61, 0xf0, 0x29, 0x75, 0x3d, 0xb2, 0x91, 0x0b, 0xce, 0x2e, 0x41,
+	0x7a, 0x2b, 0x5d, 0xe7, 0x60, 0x33, 0x9e, 0x42, 0x7d, 0x08, 0x01, 0xce, 0x71, 0x54, 0x80, 0xd7,
+	0xae, 0x29, 0x04, 0xf8, 0x38, 0x2a, 0xc0, 0xdd, 0x27, 0x9b, 0x8a, 0xe5, 0xe5, 0x20, 0x41, 0xa0,
+	0xde, 0x6a, 0xd7, 0x39, 0xe8, 0xc4, 0xf3, 0x0f, 0xda, 0x52, 0x02, 0x87, 0x2b, 0xa0, 0xde, 0x9a,
+	0xe1, 0xa6, 0x30, 0x08, 0xc9, 0xc3, 0x66, 0xbe, 0x5c, 0x54, 0x4b, 0xc3, 0x05, 0x5f, 0xc8, 0x03,
+	0xa3, 0x3f, 0x29, 0x44, 0x7a, 0x71, 0x86, 0x09, 0x96, 0x4a, 0xcb, 0x41, 0xc3, 0x86, 0xdc, 0xe0,
+	0x53, 0xea, 0xbe, 0x24, 0xeb, 0xca, 0x88, 0x4c, 0x2b, 0xf7, 0x8e, 0xf6, 0xc3, 0x85, 0xb1, 0x86,
+	0x0d, 0xa3, 0xd8, 0x6a, 0x75, 0xdc, 0x04, 0x11, 0xf2, 0x02, 0x4d, 0x9b, 0xdb, 0xf1, 0x14, 0x06,
+	0x99, 0x1d, 0xe7, 0x9b, 0xbe, 0x02, 0x9e, 0x42, 0x0c, 0x85, 0x90, 0x58, 0x27, 0xbe, 0x2b, 0xc2,
+	0x1e, 0xe9, 0xc8, 0x5a, 0x56, 0xcf, 0x73, 0x3b, 0x9e, 0x61, 0x5d, 0x88, 0x71, 0xca, 0x52, 0x50,
+	0x5e, 0xbb, 0xdb, 0xd6, 0x85, 0x2c, 0x0c, 0x7a, 0xb6, 0xcf, 0xf7, 0x90, 0xf7, 0x41, 0xc6, 0x90,
+	0xd0, 0xd1, 0xb2, 0x22, 0x3b, 0x64, 0x8d, 0x71, 0x0a, 0x43, 0x5b, 0xa1, 0x06, 0xc1, 0x67, 0xf2,
+	0xa8, 0x61, 0x72, 0x32, 0x4c, 0x07, 0x25, 0x5d, 0x1e, 0xf6, 0x9f, 0x3e, 0xae, 0x4f, 0x48, 0x06,
+	0x1c, 0x64, 0x82, 0x4c, 0x70, 0x3b, 0x92, 0xc6, 0x97, 0xe0, 0x82, 0x3c, 0x5e, 0x08, 0x9b, 0x33,
+	0xc4, 0xff, 0x51, 0xe9, 0xab, 0xed, 0xe8, 0x0c, 0xb0, 0x2c, 0x7a, 0x22, 0x2f, 0x06, 0x09, 0xe3,
+	0xb8, 0xac, 0x4e, 0xe3, 0x2e, 0x57, 0xfe, 0xba, 0x4b, 0xc3, 0xa4, 0x69, 0xa9, 0x40, 0xce, 0x6e,
+	0xb9, 0x86, 0x73, 0x46, 0xaf, 0x72, 0x7b, 0xce, 0xd0, 0xe0, 0x9b, 0x43, 0x76, 0x4d, 0x80, 0x9e,
+	0xe0, 0x28, 0x59, 0xbf, 0xd4, 0xa9, 0xd4, 0x5b, 0x29, 0x8a, 0x62, 0x79, 0xbb, 0x77, 0xc7, 0x78,
+	0x45, 0x36, 0x68, 0x7d, 0xde, 0xec, 0xc0, 0xd6, 0x91, 0x77, 0x6b, 0x47, 0xad, 0xff, 0xf1, 0xea,
+	0xf5, 0xaf, 0xa7, 0xad, 0x78, 0x2a, 0x0f, 0x62, 0x3b, 0x0c, 0xf3, 0xdf, 0xe9, 0x09, 0x5e, 0xb1,
+	0x54, 0x0f, 0xfd, 0x35, 0xe9, 0x40, 0xc5, 0xa8, 0xde, 0x4f, 0x93, 0x62, 0xeb, 0x68, 0xf7, 0xf6,
+	0xd6, 0x5b, 0x81, 0xb5, 0x9c, 0x1d, 0x38, 0x7e, 0x77, 0x3d, 0xf6, 0x9d, 0x9b, 0xb1, 0xef, 0xfc,
+	0x1e, 0xfb, 0xce, 0xf7, 0x89, 0xdf, 0xba, 0x99, 0xf8, 0xad, 0x9f, 0x13, 0xbf, 0xf5, 0xe9, 0x59,
+	0xc6, 0xf0, 0xa2, 0xec, 0x87, 0xa9, 0xc8, 0x23, 0x6d, 0xf7, 0x9c, 0x03, 0x5e, 0x09, 0x79, 0x69,
+	0x40, 0x34, 0x9c, 0xbd, 0x41, 0xfa, 0x75, 0x50, 0xfd, 0x75, 0xf3, 0xfe, 0xbc, 0xf8, 0x13, 0x00,
+	0x00, 0xff, 0xff, 0x7f, 0x2f, 0xf0, 0xc5, 0xe5, 0x04, 0x00, 0x00,
 }
 
 func (m *EventPartyRegistered) Marshal() (dAtA []byte, err error) {
@@ -774,6 +961,142 @@ func (m *EventMemberReadmitted) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *EventSetupComplaint) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventSetupComplaint) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventSetupComplaint) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Accused) > 0 {
+		dAtA4 := make([]byte, len(m.Accused)*10)
+		var j3 int
+		for _, num := range m.Accused {
+			for num >= 1<<7 {
+				dAtA4[j3] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j3++
+			}
+			dAtA4[j3] = uint8(num)
+			j3++
+		}
+		i -= j3
+		copy(dAtA[i:], dAtA4[:j3])
+		i = encodeVarintEvents(dAtA, i, uint64(j3))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Accuser != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Accuser))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventContributionsDropped) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventContributionsDropped) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventContributionsDropped) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Dropped) > 0 {
+		for iNdEx := len(m.Dropped) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Dropped[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEvents(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventPartyConvicted) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventPartyConvicted) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventPartyConvicted) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Evidence.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintEvents(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0xa
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintEvents(dAtA []byte, offset int, v uint64) int {
 	offset -= sovEvents(v)
 	base := offset
@@ -911,6 +1234,63 @@ func (m *EventMemberReadmitted) Size() (n int) {
 	if m.Generation != 0 {
 		n += 1 + sovEvents(uint64(m.Generation))
 	}
+	return n
+}
+
+func (m *EventSetupComplaint) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		n += 1 + sovEvents(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovEvents(uint64(m.Attempt))
+	}
+	if m.Accuser != 0 {
+		n += 1 + sovEvents(uint64(m.Accuser))
+	}
+	if len(m.Accused) > 0 {
+		l = 0
+		for _, e := range m.Accused {
+			l += sovEvents(uint64(e))
+		}
+		n += 1 + sovEvents(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *EventContributionsDropped) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		n += 1 + sovEvents(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovEvents(uint64(m.Attempt))
+	}
+	if len(m.Dropped) > 0 {
+		for _, e := range m.Dropped {
+			l = e.Size()
+			n += 1 + l + sovEvents(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *EventPartyConvicted) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = m.Evidence.Size()
+	n += 1 + l + sovEvents(uint64(l))
 	return n
 }
 
@@ -1714,6 +2094,394 @@ func (m *EventMemberReadmitted) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventSetupComplaint) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventSetupComplaint: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventSetupComplaint: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accuser", wireType)
+			}
+			m.Accuser = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accuser |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Accused = append(m.Accused, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowEvents
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthEvents
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthEvents
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Accused) == 0 {
+					m.Accused = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowEvents
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Accused = append(m.Accused, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accused", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventContributionsDropped) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventContributionsDropped: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventContributionsDropped: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Dropped", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Dropped = append(m.Dropped, Dropped{})
+			if err := m.Dropped[len(m.Dropped)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventPartyConvicted) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventPartyConvicted: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventPartyConvicted: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Evidence", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Evidence.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvents(dAtA[iNdEx:])

@@ -32,6 +32,10 @@ type GenesisState struct {
 	Epochs  []Epoch `protobuf:"bytes,3,rep,name=epochs,proto3" json:"epochs"`
 	// Ascending by party.
 	Activities []Activity `protobuf:"bytes,4,rep,name=activities,proto3" json:"activities"`
+	// Ids count from 1 without gaps.
+	Evidence []Evidence `protobuf:"bytes,5,rep,name=evidence,proto3" json:"evidence"`
+	// Answers of set-ups under way.
+	Answers []SetupAnswer `protobuf:"bytes,6,rep,name=answers,proto3" json:"answers"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -95,31 +99,123 @@ func (m *GenesisState) GetActivities() []Activity {
 	return nil
 }
 
+func (m *GenesisState) GetEvidence() []Evidence {
+	if m != nil {
+		return m.Evidence
+	}
+	return nil
+}
+
+func (m *GenesisState) GetAnswers() []SetupAnswer {
+	if m != nil {
+		return m.Answers
+	}
+	return nil
+}
+
+// SetupAnswer is one answer with its place in the store.
+type SetupAnswer struct {
+	EpochId uint64          `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Accuser uint32          `protobuf:"varint,2,opt,name=accuser,proto3" json:"accuser,omitempty"`
+	Accused uint32          `protobuf:"varint,3,opt,name=accused,proto3" json:"accused,omitempty"`
+	Answer  ComplaintAnswer `protobuf:"bytes,4,opt,name=answer,proto3" json:"answer"`
+}
+
+func (m *SetupAnswer) Reset()         { *m = SetupAnswer{} }
+func (m *SetupAnswer) String() string { return proto.CompactTextString(m) }
+func (*SetupAnswer) ProtoMessage()    {}
+func (*SetupAnswer) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0710fca5ea1ed3b8, []int{1}
+}
+func (m *SetupAnswer) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SetupAnswer) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SetupAnswer.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SetupAnswer) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SetupAnswer.Merge(m, src)
+}
+func (m *SetupAnswer) XXX_Size() int {
+	return m.Size()
+}
+func (m *SetupAnswer) XXX_DiscardUnknown() {
+	xxx_messageInfo_SetupAnswer.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SetupAnswer proto.InternalMessageInfo
+
+func (m *SetupAnswer) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *SetupAnswer) GetAccuser() uint32 {
+	if m != nil {
+		return m.Accuser
+	}
+	return 0
+}
+
+func (m *SetupAnswer) GetAccused() uint32 {
+	if m != nil {
+		return m.Accused
+	}
+	return 0
+}
+
+func (m *SetupAnswer) GetAnswer() ComplaintAnswer {
+	if m != nil {
+		return m.Answer
+	}
+	return ComplaintAnswer{}
+}
+
 func init() {
 	proto.RegisterType((*GenesisState)(nil), "tkms.parties.v1.GenesisState")
+	proto.RegisterType((*SetupAnswer)(nil), "tkms.parties.v1.SetupAnswer")
 }
 
 func init() { proto.RegisterFile("tkms/parties/v1/genesis.proto", fileDescriptor_0710fca5ea1ed3b8) }
 
 var fileDescriptor_0710fca5ea1ed3b8 = []byte{
-	// 268 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xe2, 0x92, 0x2d, 0xc9, 0xce, 0x2d,
-	0xd6, 0x2f, 0x48, 0x2c, 0x2a, 0xc9, 0x4c, 0x2d, 0xd6, 0x2f, 0x33, 0xd4, 0x4f, 0x4f, 0xcd, 0x4b,
-	0x2d, 0xce, 0x2c, 0xd6, 0x2b, 0x28, 0xca, 0x2f, 0xc9, 0x17, 0xe2, 0x07, 0x49, 0xeb, 0x41, 0xa5,
-	0xf5, 0xca, 0x0c, 0xa5, 0x44, 0xd2, 0xf3, 0xd3, 0xf3, 0xc1, 0x72, 0xfa, 0x20, 0x16, 0x44, 0x99,
-	0x14, 0x86, 0x29, 0x30, 0x1d, 0x60, 0x69, 0xa5, 0x2f, 0x8c, 0x5c, 0x3c, 0xee, 0x10, 0x73, 0x83,
-	0x4b, 0x12, 0x4b, 0x52, 0x85, 0x4c, 0xb9, 0xd8, 0x0a, 0x12, 0x8b, 0x12, 0x73, 0x8b, 0x25, 0x18,
-	0x15, 0x18, 0x35, 0xb8, 0x8d, 0xc4, 0xf5, 0xd0, 0xec, 0xd1, 0x0b, 0x00, 0x4b, 0x3b, 0xb1, 0x9c,
-	0xb8, 0x27, 0xcf, 0x10, 0x04, 0x55, 0x2c, 0x64, 0xc6, 0xc5, 0x0e, 0x55, 0x22, 0xc1, 0xa4, 0xc0,
-	0xac, 0xc1, 0x6d, 0x24, 0x86, 0x4d, 0x5f, 0x49, 0x25, 0x54, 0x1b, 0x4c, 0xb1, 0x90, 0x09, 0x17,
-	0x5b, 0x6a, 0x41, 0x7e, 0x72, 0x46, 0xb1, 0x04, 0x33, 0x0e, 0x6d, 0xae, 0x20, 0x69, 0x98, 0x6d,
-	0x10, 0xb5, 0x42, 0xf6, 0x5c, 0x5c, 0x89, 0xc9, 0x25, 0x99, 0x65, 0x99, 0x60, 0x0b, 0x59, 0xc0,
-	0x3a, 0x25, 0x31, 0x74, 0x3a, 0x42, 0x94, 0xc0, 0xec, 0x44, 0xd2, 0xe2, 0xe4, 0x76, 0xe2, 0x91,
-	0x1c, 0xe3, 0x85, 0x47, 0x72, 0x8c, 0x0f, 0x1e, 0xc9, 0x31, 0x4e, 0x78, 0x2c, 0xc7, 0x70, 0xe1,
-	0xb1, 0x1c, 0xc3, 0x8d, 0xc7, 0x72, 0x0c, 0x51, 0x3a, 0xe9, 0x99, 0x25, 0x19, 0xa5, 0x49, 0x7a,
-	0xc9, 0xf9, 0xb9, 0xfa, 0x20, 0x03, 0x75, 0xf3, 0x52, 0x4b, 0xca, 0xf3, 0x8b, 0xb2, 0xc1, 0x1c,
-	0xfd, 0x0a, 0x78, 0x48, 0x96, 0x54, 0x16, 0xa4, 0x16, 0x27, 0xb1, 0x81, 0x43, 0xd1, 0x18, 0x10,
-	0x00, 0x00, 0xff, 0xff, 0x62, 0x78, 0xcf, 0x86, 0xac, 0x01, 0x00, 0x00,
+	// 395 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x74, 0x92, 0xcf, 0x6e, 0xda, 0x30,
+	0x1c, 0xc7, 0x13, 0xc8, 0x12, 0x64, 0x36, 0x4d, 0xb2, 0xa6, 0xcd, 0xa0, 0x2d, 0x8b, 0x38, 0x71,
+	0xd8, 0x12, 0xc1, 0xfe, 0x5c, 0x36, 0x6d, 0x82, 0x89, 0x4d, 0xbb, 0x55, 0x70, 0xeb, 0xa5, 0x32,
+	0x89, 0x15, 0x2c, 0x9a, 0x38, 0x8a, 0x4d, 0x28, 0x6f, 0xd1, 0x07, 0xe8, 0x03, 0x71, 0xe4, 0xd8,
+	0x53, 0x55, 0xc1, 0x03, 0xf4, 0x15, 0xaa, 0x38, 0x0e, 0xa5, 0x4d, 0xb9, 0xf1, 0xd3, 0xe7, 0xfb,
+	0xf9, 0x7d, 0x6d, 0x62, 0xf0, 0x41, 0xcc, 0x23, 0xee, 0x25, 0x38, 0x15, 0x94, 0x70, 0x2f, 0xeb,
+	0x79, 0x21, 0x89, 0x09, 0xa7, 0xdc, 0x4d, 0x52, 0x26, 0x18, 0x7c, 0x9d, 0x63, 0x57, 0x61, 0x37,
+	0xeb, 0xb5, 0xdf, 0x84, 0x2c, 0x64, 0x92, 0x79, 0xf9, 0xaf, 0x22, 0xd6, 0xae, 0x6c, 0x29, 0x0d,
+	0x89, 0x3b, 0x77, 0x35, 0xf0, 0xf2, 0x5f, 0xb1, 0x77, 0x22, 0xb0, 0x20, 0xf0, 0x1b, 0x30, 0x13,
+	0x9c, 0xe2, 0x88, 0x23, 0xdd, 0xd1, 0xbb, 0xcd, 0xfe, 0x3b, 0xf7, 0x49, 0x8f, 0x7b, 0x22, 0xf1,
+	0xd0, 0x58, 0xdf, 0x7c, 0xd4, 0xc6, 0x2a, 0x0c, 0xbf, 0x03, 0x4b, 0x45, 0x50, 0xcd, 0xa9, 0x77,
+	0x9b, 0xfd, 0xb7, 0xcf, 0x79, 0x62, 0xa5, 0xb4, 0x32, 0x0c, 0xbf, 0x02, 0x93, 0x24, 0xcc, 0x9f,
+	0x71, 0x54, 0x3f, 0xa2, 0x8d, 0x72, 0x5c, 0xb6, 0x15, 0x59, 0xf8, 0x1b, 0x00, 0xec, 0x0b, 0x9a,
+	0x51, 0x59, 0x68, 0x48, 0xb3, 0x55, 0x31, 0x07, 0x45, 0xa4, 0xec, 0x3c, 0x50, 0xe0, 0x0f, 0xd0,
+	0x20, 0x19, 0x0d, 0x48, 0xec, 0x13, 0xf4, 0xe2, 0x88, 0x3e, 0x52, 0x01, 0xa5, 0xef, 0x05, 0xf8,
+	0x13, 0x58, 0x38, 0xe6, 0x4b, 0x92, 0x72, 0x64, 0x4a, 0xf7, 0x7d, 0xc5, 0x9d, 0x10, 0xb1, 0x48,
+	0x06, 0x32, 0x54, 0xde, 0x58, 0x29, 0x9d, 0x2b, 0x1d, 0x34, 0x0f, 0x30, 0x6c, 0x81, 0x86, 0xbc,
+	0xd5, 0x19, 0x0d, 0xe4, 0x5f, 0x6e, 0x8c, 0x2d, 0x39, 0xff, 0x0f, 0x20, 0x02, 0x16, 0xf6, 0xfd,
+	0x05, 0x27, 0x29, 0xaa, 0x39, 0x7a, 0xf7, 0xd5, 0xb8, 0x1c, 0x1f, 0x48, 0x80, 0xea, 0x87, 0x24,
+	0x80, 0xbf, 0x80, 0x59, 0x34, 0x21, 0x43, 0x7e, 0x3f, 0xa7, 0x72, 0xb6, 0x3f, 0x2c, 0x4a, 0xce,
+	0x31, 0x8d, 0xc5, 0xa3, 0xf3, 0x29, 0x6b, 0xf8, 0x77, 0xbd, 0xb5, 0xf5, 0xcd, 0xd6, 0xd6, 0x6f,
+	0xb7, 0xb6, 0x7e, 0xb9, 0xb3, 0xb5, 0xcd, 0xce, 0xd6, 0xae, 0x77, 0xb6, 0x76, 0xfa, 0x29, 0xa4,
+	0x62, 0xb6, 0x98, 0xba, 0x3e, 0x8b, 0xbc, 0x7c, 0xe7, 0xe7, 0x98, 0x88, 0x25, 0x4b, 0xe7, 0x72,
+	0xf0, 0x2e, 0xf6, 0x6f, 0x4c, 0xac, 0x12, 0xc2, 0xa7, 0xa6, 0x7c, 0x5f, 0x5f, 0xee, 0x03, 0x00,
+	0x00, 0xff, 0xff, 0xb0, 0x1a, 0x82, 0xab, 0xc6, 0x02, 0x00, 0x00,
 }
 
 func (m *GenesisState) Marshal() (dAtA []byte, err error) {
@@ -142,6 +238,34 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Answers) > 0 {
+		for iNdEx := len(m.Answers) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Answers[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x32
+		}
+	}
+	if len(m.Evidence) > 0 {
+		for iNdEx := len(m.Evidence) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Evidence[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
 	if len(m.Activities) > 0 {
 		for iNdEx := len(m.Activities) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -197,6 +321,54 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *SetupAnswer) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SetupAnswer) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SetupAnswer) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	{
+		size, err := m.Answer.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintGenesis(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x22
+	if m.Accused != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.Accused))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Accuser != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.Accuser))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintGenesis(dAtA []byte, offset int, v uint64) int {
 	offset -= sovGenesis(v)
 	base := offset
@@ -234,6 +406,38 @@ func (m *GenesisState) Size() (n int) {
 			n += 1 + l + sovGenesis(uint64(l))
 		}
 	}
+	if len(m.Evidence) > 0 {
+		for _, e := range m.Evidence {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.Answers) > 0 {
+		for _, e := range m.Answers {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *SetupAnswer) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		n += 1 + sovGenesis(uint64(m.EpochId))
+	}
+	if m.Accuser != 0 {
+		n += 1 + sovGenesis(uint64(m.Accuser))
+	}
+	if m.Accused != 0 {
+		n += 1 + sovGenesis(uint64(m.Accused))
+	}
+	l = m.Answer.Size()
+	n += 1 + l + sovGenesis(uint64(l))
 	return n
 }
 
@@ -404,6 +608,214 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			}
 			m.Activities = append(m.Activities, Activity{})
 			if err := m.Activities[len(m.Activities)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Evidence", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Evidence = append(m.Evidence, Evidence{})
+			if err := m.Evidence[len(m.Evidence)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Answers", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Answers = append(m.Answers, SetupAnswer{})
+			if err := m.Answers[len(m.Answers)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SetupAnswer) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SetupAnswer: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SetupAnswer: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accuser", wireType)
+			}
+			m.Accuser = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accuser |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accused", wireType)
+			}
+			m.Accused = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accused |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Answer", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Answer.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

@@ -47,6 +47,12 @@ const (
 	EPOCH_STATUS_RETIRED EpochStatus = 5
 	// The set-up did not succeed, or another committee took its place.
 	EPOCH_STATUS_FAILED EpochStatus = 6
+	// After CONFIRMING, if there are complaints: accused members answer them.
+	EPOCH_STATUS_ANSWERING EpochStatus = 7
+	// Members show which answers are wrong.
+	EPOCH_STATUS_REVEALING EpochStatus = 8
+	// Members confirm the transcript that leaves out what was dropped.
+	EPOCH_STATUS_CONCLUDING EpochStatus = 9
 )
 
 var EpochStatus_name = map[int32]string{
@@ -57,6 +63,9 @@ var EpochStatus_name = map[int32]string{
 	4: "EPOCH_STATUS_DRAINING",
 	5: "EPOCH_STATUS_RETIRED",
 	6: "EPOCH_STATUS_FAILED",
+	7: "EPOCH_STATUS_ANSWERING",
+	8: "EPOCH_STATUS_REVEALING",
+	9: "EPOCH_STATUS_CONCLUDING",
 }
 
 var EpochStatus_value = map[string]int32{
@@ -67,6 +76,9 @@ var EpochStatus_value = map[string]int32{
 	"EPOCH_STATUS_DRAINING":    4,
 	"EPOCH_STATUS_RETIRED":     5,
 	"EPOCH_STATUS_FAILED":      6,
+	"EPOCH_STATUS_ANSWERING":   7,
+	"EPOCH_STATUS_REVEALING":   8,
+	"EPOCH_STATUS_CONCLUDING":  9,
 }
 
 func (x EpochStatus) String() string {
@@ -75,6 +87,50 @@ func (x EpochStatus) String() string {
 
 func (EpochStatus) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_eb940f4eee7a546b, []int{0}
+}
+
+// EvidenceKind is what a piece of evidence proves.
+type EvidenceKind int32
+
+const (
+	// Never stored.
+	EVIDENCE_KIND_UNSPECIFIED EvidenceKind = 0
+	// Two roots signed for one session, phase and batch.
+	EVIDENCE_KIND_EQUIVOCATION EvidenceKind = 1
+	// A share that misses the polynomial of degree t on which n-t others lie.
+	EVIDENCE_KIND_WRONG_OPENING EvidenceKind = 2
+	// A share of an offline batch that is not the one its keys give, after blame.
+	EVIDENCE_KIND_WRONG_VECTOR EvidenceKind = 3
+	// A set-up answer that does not open its commitment.
+	EVIDENCE_KIND_WRONG_ANSWER EvidenceKind = 4
+	// A set-up complaint about an answer that does open its commitment.
+	EVIDENCE_KIND_FALSE_COMPLAINT EvidenceKind = 5
+)
+
+var EvidenceKind_name = map[int32]string{
+	0: "EVIDENCE_KIND_UNSPECIFIED",
+	1: "EVIDENCE_KIND_EQUIVOCATION",
+	2: "EVIDENCE_KIND_WRONG_OPENING",
+	3: "EVIDENCE_KIND_WRONG_VECTOR",
+	4: "EVIDENCE_KIND_WRONG_ANSWER",
+	5: "EVIDENCE_KIND_FALSE_COMPLAINT",
+}
+
+var EvidenceKind_value = map[string]int32{
+	"EVIDENCE_KIND_UNSPECIFIED":     0,
+	"EVIDENCE_KIND_EQUIVOCATION":    1,
+	"EVIDENCE_KIND_WRONG_OPENING":   2,
+	"EVIDENCE_KIND_WRONG_VECTOR":    3,
+	"EVIDENCE_KIND_WRONG_ANSWER":    4,
+	"EVIDENCE_KIND_FALSE_COMPLAINT": 5,
+}
+
+func (x EvidenceKind) String() string {
+	return proto.EnumName(EvidenceKind_name, int32(x))
+}
+
+func (EvidenceKind) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{1}
 }
 
 // Measurement is one accepted enclave image.
@@ -187,6 +243,13 @@ type Params struct {
 	PartyWindowBlocks uint32 `protobuf:"varint,15,opt,name=party_window_blocks,json=partyWindowBlocks,proto3" json:"party_window_blocks,omitempty"`
 	// Set-up attempts before an epoch fails.
 	MaxSetupAttempts uint32 `protobuf:"varint,16,opt,name=max_setup_attempts,json=maxSetupAttempts,proto3" json:"max_setup_attempts,omitempty"`
+	// Blocks for the answers to complaints in a set-up, and then for showing that an
+	// answer is wrong.
+	SetupAnswerBlocks uint32 `protobuf:"varint,17,opt,name=setup_answer_blocks,json=setupAnswerBlocks,proto3" json:"setup_answer_blocks,omitempty"`
+	SetupRevealBlocks uint32 `protobuf:"varint,18,opt,name=setup_reveal_blocks,json=setupRevealBlocks,proto3" json:"setup_reveal_blocks,omitempty"`
+	// Bytes of one piece of evidence, and the flat gas for its verification.
+	MaxEvidenceBytes uint32 `protobuf:"varint,19,opt,name=max_evidence_bytes,json=maxEvidenceBytes,proto3" json:"max_evidence_bytes,omitempty"`
+	GasPerEvidence   uint64 `protobuf:"varint,20,opt,name=gas_per_evidence,json=gasPerEvidence,proto3" json:"gas_per_evidence,omitempty"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }
@@ -330,6 +393,34 @@ func (m *Params) GetPartyWindowBlocks() uint32 {
 func (m *Params) GetMaxSetupAttempts() uint32 {
 	if m != nil {
 		return m.MaxSetupAttempts
+	}
+	return 0
+}
+
+func (m *Params) GetSetupAnswerBlocks() uint32 {
+	if m != nil {
+		return m.SetupAnswerBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetSetupRevealBlocks() uint32 {
+	if m != nil {
+		return m.SetupRevealBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetMaxEvidenceBytes() uint32 {
+	if m != nil {
+		return m.MaxEvidenceBytes
+	}
+	return 0
+}
+
+func (m *Params) GetGasPerEvidence() uint64 {
+	if m != nil {
+		return m.GasPerEvidence
 	}
 	return 0
 }
@@ -701,6 +792,8 @@ type SetupEntry struct {
 	// 32 bytes.
 	Digest []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	Height int64  `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+	// Of a confirmation: the member's median round-trip time to its peers.
+	RoundTripMicros uint32 `protobuf:"varint,4,opt,name=round_trip_micros,json=roundTripMicros,proto3" json:"round_trip_micros,omitempty"`
 }
 
 func (m *SetupEntry) Reset()         { *m = SetupEntry{} }
@@ -753,6 +846,13 @@ func (m *SetupEntry) GetDigest() []byte {
 func (m *SetupEntry) GetHeight() int64 {
 	if m != nil {
 		return m.Height
+	}
+	return 0
+}
+
+func (m *SetupEntry) GetRoundTripMicros() uint32 {
+	if m != nil {
+		return m.RoundTripMicros
 	}
 	return 0
 }
@@ -824,6 +924,8 @@ type Absence struct {
 	Exclusions uint32 `protobuf:"varint,6,opt,name=exclusions,proto3" json:"exclusions,omitempty"`
 	// Height at which a message of the member last voided the reports.
 	VoidedHeight int64 `protobuf:"varint,7,opt,name=voided_height,json=voidedHeight,proto3" json:"voided_height,omitempty"`
+	// The member is excluded for evidence and does not come back in this epoch.
+	Convicted bool `protobuf:"varint,8,opt,name=convicted,proto3" json:"convicted,omitempty"`
 }
 
 func (m *Absence) Reset()         { *m = Absence{} }
@@ -908,6 +1010,400 @@ func (m *Absence) GetVoidedHeight() int64 {
 	return 0
 }
 
+func (m *Absence) GetConvicted() bool {
+	if m != nil {
+		return m.Convicted
+	}
+	return false
+}
+
+// Complaint is a member's word in a set-up that another did not show it valid
+// openings for some of the sets that both are in.
+type Complaint struct {
+	Accuser uint32 `protobuf:"varint,1,opt,name=accuser,proto3" json:"accuser,omitempty"`
+	Accused uint32 `protobuf:"varint,2,opt,name=accused,proto3" json:"accused,omitempty"`
+	// Positions in the accused's list of sets, strictly ascending.
+	Sets []uint32 `protobuf:"varint,3,rep,packed,name=sets,proto3" json:"sets,omitempty"`
+	// One-time public key that answers are encrypted to.
+	RecipientKey []byte `protobuf:"bytes,4,opt,name=recipient_key,json=recipientKey,proto3" json:"recipient_key,omitempty"`
+	// All sets were answered in form.
+	Answered bool `protobuf:"varint,5,opt,name=answered,proto3" json:"answered,omitempty"`
+	// The accuser showed its one-time private key; who is guilty then is convicted.
+	Revealed bool `protobuf:"varint,6,opt,name=revealed,proto3" json:"revealed,omitempty"`
+}
+
+func (m *Complaint) Reset()         { *m = Complaint{} }
+func (m *Complaint) String() string { return proto.CompactTextString(m) }
+func (*Complaint) ProtoMessage()    {}
+func (*Complaint) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{8}
+}
+func (m *Complaint) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Complaint) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Complaint.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Complaint) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Complaint.Merge(m, src)
+}
+func (m *Complaint) XXX_Size() int {
+	return m.Size()
+}
+func (m *Complaint) XXX_DiscardUnknown() {
+	xxx_messageInfo_Complaint.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Complaint proto.InternalMessageInfo
+
+func (m *Complaint) GetAccuser() uint32 {
+	if m != nil {
+		return m.Accuser
+	}
+	return 0
+}
+
+func (m *Complaint) GetAccused() uint32 {
+	if m != nil {
+		return m.Accused
+	}
+	return 0
+}
+
+func (m *Complaint) GetSets() []uint32 {
+	if m != nil {
+		return m.Sets
+	}
+	return nil
+}
+
+func (m *Complaint) GetRecipientKey() []byte {
+	if m != nil {
+		return m.RecipientKey
+	}
+	return nil
+}
+
+func (m *Complaint) GetAnswered() bool {
+	if m != nil {
+		return m.Answered
+	}
+	return false
+}
+
+func (m *Complaint) GetRevealed() bool {
+	if m != nil {
+		return m.Revealed
+	}
+	return false
+}
+
+// OpeningAnswer is the accused's opening for one set, encrypted to the accuser.
+type OpeningAnswer struct {
+	// Position in the accused's list of sets.
+	Set uint32 `protobuf:"varint,1,opt,name=set,proto3" json:"set,omitempty"`
+	// The commitment on the chain, as leaf under the accused's root: 32 bytes, and
+	// its path of 32 bytes each.
+	Commitment []byte   `protobuf:"bytes,2,opt,name=commitment,proto3" json:"commitment,omitempty"`
+	Path       [][]byte `protobuf:"bytes,3,rep,name=path,proto3" json:"path,omitempty"`
+	// HPKE: encapsulated key, then the sealed opening.
+	Sealed []byte `protobuf:"bytes,4,opt,name=sealed,proto3" json:"sealed,omitempty"`
+}
+
+func (m *OpeningAnswer) Reset()         { *m = OpeningAnswer{} }
+func (m *OpeningAnswer) String() string { return proto.CompactTextString(m) }
+func (*OpeningAnswer) ProtoMessage()    {}
+func (*OpeningAnswer) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{9}
+}
+func (m *OpeningAnswer) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *OpeningAnswer) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_OpeningAnswer.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *OpeningAnswer) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_OpeningAnswer.Merge(m, src)
+}
+func (m *OpeningAnswer) XXX_Size() int {
+	return m.Size()
+}
+func (m *OpeningAnswer) XXX_DiscardUnknown() {
+	xxx_messageInfo_OpeningAnswer.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_OpeningAnswer proto.InternalMessageInfo
+
+func (m *OpeningAnswer) GetSet() uint32 {
+	if m != nil {
+		return m.Set
+	}
+	return 0
+}
+
+func (m *OpeningAnswer) GetCommitment() []byte {
+	if m != nil {
+		return m.Commitment
+	}
+	return nil
+}
+
+func (m *OpeningAnswer) GetPath() [][]byte {
+	if m != nil {
+		return m.Path
+	}
+	return nil
+}
+
+func (m *OpeningAnswer) GetSealed() []byte {
+	if m != nil {
+		return m.Sealed
+	}
+	return nil
+}
+
+// ComplaintAnswer is what the accused answered to one complaint.
+type ComplaintAnswer struct {
+	Openings []OpeningAnswer `protobuf:"bytes,1,rep,name=openings,proto3" json:"openings"`
+}
+
+func (m *ComplaintAnswer) Reset()         { *m = ComplaintAnswer{} }
+func (m *ComplaintAnswer) String() string { return proto.CompactTextString(m) }
+func (*ComplaintAnswer) ProtoMessage()    {}
+func (*ComplaintAnswer) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{10}
+}
+func (m *ComplaintAnswer) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ComplaintAnswer) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ComplaintAnswer.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ComplaintAnswer) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ComplaintAnswer.Merge(m, src)
+}
+func (m *ComplaintAnswer) XXX_Size() int {
+	return m.Size()
+}
+func (m *ComplaintAnswer) XXX_DiscardUnknown() {
+	xxx_messageInfo_ComplaintAnswer.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ComplaintAnswer proto.InternalMessageInfo
+
+func (m *ComplaintAnswer) GetOpenings() []OpeningAnswer {
+	if m != nil {
+		return m.Openings
+	}
+	return nil
+}
+
+// Dropped are contributions that no member uses.
+type Dropped struct {
+	// Index of the contributor.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Positions in its list of sets, strictly ascending.
+	Sets []uint32 `protobuf:"varint,2,rep,packed,name=sets,proto3" json:"sets,omitempty"`
+}
+
+func (m *Dropped) Reset()         { *m = Dropped{} }
+func (m *Dropped) String() string { return proto.CompactTextString(m) }
+func (*Dropped) ProtoMessage()    {}
+func (*Dropped) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{11}
+}
+func (m *Dropped) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Dropped) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Dropped.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Dropped) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Dropped.Merge(m, src)
+}
+func (m *Dropped) XXX_Size() int {
+	return m.Size()
+}
+func (m *Dropped) XXX_DiscardUnknown() {
+	xxx_messageInfo_Dropped.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Dropped proto.InternalMessageInfo
+
+func (m *Dropped) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *Dropped) GetSets() []uint32 {
+	if m != nil {
+		return m.Sets
+	}
+	return nil
+}
+
+// Evidence is a conviction as the chain keeps it. What convinced the chain is in
+// the transaction at that height.
+type Evidence struct {
+	// Counts from 1.
+	Id      uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	// The convicted member.
+	Index   uint32       `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	PartyId uint64       `protobuf:"varint,4,opt,name=party_id,json=partyId,proto3" json:"party_id,omitempty"`
+	Kind    EvidenceKind `protobuf:"varint,5,opt,name=kind,proto3,enum=tkms.parties.v1.EvidenceKind" json:"kind,omitempty"`
+	// Id of the request or key that the session was for; 8 bytes big-endian of the
+	// batch's number for an offline batch; empty for a set-up.
+	Subject []byte `protobuf:"bytes,6,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Name of the protocol, and id of the session, 32 bytes; empty for a set-up.
+	Protocol  string `protobuf:"bytes,7,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	SessionId []byte `protobuf:"bytes,8,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	Height    int64  `protobuf:"varint,9,opt,name=height,proto3" json:"height,omitempty"`
+	// Party that showed it.
+	Reporter uint64 `protobuf:"varint,10,opt,name=reporter,proto3" json:"reporter,omitempty"`
+}
+
+func (m *Evidence) Reset()         { *m = Evidence{} }
+func (m *Evidence) String() string { return proto.CompactTextString(m) }
+func (*Evidence) ProtoMessage()    {}
+func (*Evidence) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{12}
+}
+func (m *Evidence) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Evidence) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Evidence.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Evidence) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Evidence.Merge(m, src)
+}
+func (m *Evidence) XXX_Size() int {
+	return m.Size()
+}
+func (m *Evidence) XXX_DiscardUnknown() {
+	xxx_messageInfo_Evidence.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Evidence proto.InternalMessageInfo
+
+func (m *Evidence) GetId() uint64 {
+	if m != nil {
+		return m.Id
+	}
+	return 0
+}
+
+func (m *Evidence) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *Evidence) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *Evidence) GetPartyId() uint64 {
+	if m != nil {
+		return m.PartyId
+	}
+	return 0
+}
+
+func (m *Evidence) GetKind() EvidenceKind {
+	if m != nil {
+		return m.Kind
+	}
+	return EVIDENCE_KIND_UNSPECIFIED
+}
+
+func (m *Evidence) GetSubject() []byte {
+	if m != nil {
+		return m.Subject
+	}
+	return nil
+}
+
+func (m *Evidence) GetProtocol() string {
+	if m != nil {
+		return m.Protocol
+	}
+	return ""
+}
+
+func (m *Evidence) GetSessionId() []byte {
+	if m != nil {
+		return m.SessionId
+	}
+	return nil
+}
+
+func (m *Evidence) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *Evidence) GetReporter() uint64 {
+	if m != nil {
+		return m.Reporter
+	}
+	return 0
+}
+
 // Epoch is one committee's hold on shares.
 type Epoch struct {
 	Id     uint64      `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -933,13 +1429,20 @@ type Epoch struct {
 	Transcript []byte `protobuf:"bytes,13,opt,name=transcript,proto3" json:"transcript,omitempty"`
 	// True if a member's enclave device is a simulation.
 	Simulated bool `protobuf:"varint,14,opt,name=simulated,proto3" json:"simulated,omitempty"`
+	// Of the current attempt, ascending by accuser and accused.
+	Complaints []Complaint `protobuf:"bytes,15,rep,name=complaints,proto3" json:"complaints"`
+	// Decided at the end of REVEALING, ascending by index.
+	Dropped []Dropped `protobuf:"bytes,16,rep,name=dropped,proto3" json:"dropped"`
+	// Median over the members that confirmed of the round-trip time to their peers,
+	// set on activation: it decides how decryption trades products for rounds.
+	RoundTripMicros uint32 `protobuf:"varint,17,opt,name=round_trip_micros,json=roundTripMicros,proto3" json:"round_trip_micros,omitempty"`
 }
 
 func (m *Epoch) Reset()         { *m = Epoch{} }
 func (m *Epoch) String() string { return proto.CompactTextString(m) }
 func (*Epoch) ProtoMessage()    {}
 func (*Epoch) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{8}
+	return fileDescriptor_eb940f4eee7a546b, []int{13}
 }
 func (m *Epoch) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1066,8 +1569,30 @@ func (m *Epoch) GetSimulated() bool {
 	return false
 }
 
+func (m *Epoch) GetComplaints() []Complaint {
+	if m != nil {
+		return m.Complaints
+	}
+	return nil
+}
+
+func (m *Epoch) GetDropped() []Dropped {
+	if m != nil {
+		return m.Dropped
+	}
+	return nil
+}
+
+func (m *Epoch) GetRoundTripMicros() uint32 {
+	if m != nil {
+		return m.RoundTripMicros
+	}
+	return 0
+}
+
 func init() {
 	proto.RegisterEnum("tkms.parties.v1.EpochStatus", EpochStatus_name, EpochStatus_value)
+	proto.RegisterEnum("tkms.parties.v1.EvidenceKind", EvidenceKind_name, EvidenceKind_value)
 	proto.RegisterType((*Measurement)(nil), "tkms.parties.v1.Measurement")
 	proto.RegisterType((*Params)(nil), "tkms.parties.v1.Params")
 	proto.RegisterType((*Party)(nil), "tkms.parties.v1.Party")
@@ -1076,112 +1601,151 @@ func init() {
 	proto.RegisterType((*SetupEntry)(nil), "tkms.parties.v1.SetupEntry")
 	proto.RegisterType((*Report)(nil), "tkms.parties.v1.Report")
 	proto.RegisterType((*Absence)(nil), "tkms.parties.v1.Absence")
+	proto.RegisterType((*Complaint)(nil), "tkms.parties.v1.Complaint")
+	proto.RegisterType((*OpeningAnswer)(nil), "tkms.parties.v1.OpeningAnswer")
+	proto.RegisterType((*ComplaintAnswer)(nil), "tkms.parties.v1.ComplaintAnswer")
+	proto.RegisterType((*Dropped)(nil), "tkms.parties.v1.Dropped")
+	proto.RegisterType((*Evidence)(nil), "tkms.parties.v1.Evidence")
 	proto.RegisterType((*Epoch)(nil), "tkms.parties.v1.Epoch")
 }
 
 func init() { proto.RegisterFile("tkms/parties/v1/parties.proto", fileDescriptor_eb940f4eee7a546b) }
 
 var fileDescriptor_eb940f4eee7a546b = []byte{
-	// 1571 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x57, 0xcd, 0x6e, 0x1b, 0xc9,
-	0x11, 0x16, 0x29, 0x8a, 0x3f, 0xc5, 0x21, 0x4d, 0xb5, 0xb8, 0xeb, 0x91, 0xec, 0xa5, 0x64, 0xee,
-	0x06, 0x11, 0x92, 0x5d, 0x72, 0xa5, 0x18, 0x31, 0x90, 0x1b, 0x25, 0x51, 0x36, 0x61, 0x4b, 0x16,
-	0x86, 0x94, 0x03, 0xe4, 0x32, 0x68, 0xcd, 0xb4, 0x87, 0x03, 0xcd, 0x1f, 0xba, 0x9b, 0x14, 0xf9,
-	0x00, 0x01, 0x72, 0xf4, 0x31, 0xf7, 0x1c, 0x93, 0x53, 0x90, 0x87, 0xf0, 0xd1, 0xf0, 0xc9, 0xa7,
-	0x24, 0xb0, 0x5f, 0x24, 0xe8, 0x9f, 0x21, 0x39, 0x96, 0x1c, 0x78, 0x6f, 0xec, 0xaf, 0xbe, 0xfa,
-	0xba, 0xa6, 0xaa, 0xba, 0xba, 0x09, 0xdf, 0xf1, 0xeb, 0x90, 0x75, 0x13, 0x4c, 0xb9, 0x4f, 0x58,
-	0x77, 0x7a, 0x90, 0xfe, 0xec, 0x24, 0x34, 0xe6, 0x31, 0xba, 0x27, 0xcc, 0x9d, 0x14, 0x9b, 0x1e,
-	0xec, 0x34, 0xbd, 0xd8, 0x8b, 0xa5, 0xad, 0x2b, 0x7e, 0x29, 0xda, 0xce, 0xb6, 0x13, 0xb3, 0x30,
-	0x66, 0xb6, 0x32, 0xa8, 0x85, 0x36, 0xed, 0x7a, 0x71, 0xec, 0x05, 0xa4, 0x2b, 0x57, 0x57, 0x93,
-	0xd7, 0x5d, 0xee, 0x87, 0x84, 0x71, 0x1c, 0x26, 0x9a, 0xd0, 0xfa, 0x9c, 0xe0, 0x4e, 0x28, 0xe6,
-	0x7e, 0x1c, 0x29, 0x7b, 0x7b, 0x06, 0xd5, 0x33, 0x82, 0xd9, 0x84, 0x92, 0x90, 0x44, 0x1c, 0x6d,
-	0x43, 0x99, 0x13, 0x62, 0xf3, 0x79, 0x42, 0xcc, 0xdc, 0x5e, 0x6e, 0xbf, 0x62, 0x95, 0x38, 0x21,
-	0xa3, 0x79, 0x42, 0x10, 0x82, 0x42, 0xe2, 0xd0, 0x9f, 0xcd, 0xfc, 0x5e, 0x6e, 0xdf, 0xb0, 0xe4,
-	0x6f, 0x8d, 0x1d, 0x98, 0xeb, 0x0b, 0xec, 0x40, 0x63, 0x87, 0x66, 0x61, 0x81, 0x1d, 0x0a, 0x2c,
-	0x8a, 0x39, 0x31, 0x37, 0xa4, 0xa4, 0xfc, 0xdd, 0xfe, 0x50, 0x84, 0xe2, 0x05, 0xa6, 0x38, 0x64,
-	0xe8, 0x14, 0x8c, 0x70, 0x19, 0x04, 0x33, 0x73, 0x7b, 0xeb, 0xfb, 0xd5, 0xc3, 0x87, 0x9d, 0xcf,
-	0xd2, 0xd3, 0x59, 0x89, 0xf4, 0xa8, 0xf0, 0xf6, 0xdf, 0xbb, 0x6b, 0x56, 0xc6, 0x0f, 0xfd, 0x00,
-	0x75, 0x97, 0x4c, 0xed, 0xc8, 0xe7, 0x34, 0xb6, 0x69, 0x1c, 0x73, 0x1d, 0xac, 0xe1, 0x92, 0xe9,
-	0xb9, 0x00, 0xad, 0x38, 0xe6, 0xe8, 0x47, 0x40, 0x21, 0x9e, 0xd9, 0x6e, 0xec, 0x4c, 0x84, 0x9b,
-	0x7d, 0x35, 0xe7, 0x84, 0xc9, 0x4f, 0xa8, 0x59, 0x8d, 0x10, 0xcf, 0x4e, 0xb4, 0xe1, 0x48, 0xe0,
-	0xe8, 0x0c, 0x1a, 0x19, 0x36, 0xf6, 0x88, 0xfc, 0xb4, 0xea, 0xe1, 0x76, 0x47, 0xe5, 0xb6, 0x93,
-	0xe6, 0xb6, 0x73, 0xa2, 0x73, 0x7b, 0x54, 0x16, 0xc1, 0xfd, 0xf5, 0x3f, 0xbb, 0x39, 0xab, 0xbe,
-	0x22, 0xd8, 0xf3, 0x08, 0x1a, 0x80, 0x40, 0x6c, 0x27, 0x88, 0x9d, 0x6b, 0x9b, 0x5d, 0x93, 0x1b,
-	0x99, 0x93, 0xaf, 0x14, 0x33, 0x42, 0x3c, 0x3b, 0x16, 0x9e, 0xc3, 0x6b, 0x72, 0x83, 0x5e, 0x41,
-	0x13, 0x73, 0x2e, 0xaa, 0x2d, 0x68, 0x76, 0xe0, 0xbf, 0x26, 0xa2, 0xfa, 0x66, 0xf1, 0xeb, 0x05,
-	0xb7, 0x56, 0x04, 0x5e, 0x68, 0x7f, 0xf4, 0x3d, 0xd4, 0x28, 0x71, 0x64, 0x66, 0xc4, 0x5e, 0xcc,
-	0x2c, 0xc9, 0xd4, 0x18, 0x0a, 0x3c, 0x92, 0x18, 0xea, 0xc0, 0x96, 0x87, 0x99, 0x9d, 0x10, 0x6a,
-	0xaf, 0x68, 0x98, 0xe5, 0xbd, 0xdc, 0x7e, 0xc1, 0xda, 0xf4, 0x30, 0xbb, 0x20, 0xb4, 0xb7, 0x34,
-	0x08, 0x3e, 0x23, 0x7c, 0x92, 0xd8, 0x4e, 0x1c, 0x86, 0xfe, 0x42, 0xba, 0x22, 0xa5, 0x37, 0xa5,
-	0xe9, 0x58, 0x5a, 0xb4, 0xfe, 0xcf, 0xd0, 0x4c, 0xf9, 0xd1, 0x6b, 0x9f, 0x86, 0xa9, 0x03, 0x48,
-	0x07, 0xa4, 0x1d, 0xa4, 0x49, 0x7b, 0xfc, 0x0a, 0xea, 0xf8, 0x8a, 0x91, 0xc8, 0x21, 0x29, 0xb7,
-	0x2a, 0xb9, 0x35, 0x8d, 0x2e, 0x85, 0x29, 0x49, 0x62, 0xca, 0xed, 0x1b, 0x3f, 0x72, 0xe3, 0x9b,
-	0x94, 0x6c, 0x28, 0x61, 0x65, 0xfb, 0xa3, 0x34, 0x69, 0x8f, 0x47, 0x60, 0x50, 0x82, 0xdd, 0x79,
-	0xca, 0xac, 0x49, 0x66, 0x55, 0x62, 0x9a, 0xd2, 0x85, 0xa6, 0x68, 0xd3, 0xb9, 0xcd, 0x67, 0x2a,
-	0x27, 0x4a, 0xdb, 0xac, 0xab, 0xcf, 0x93, 0xb6, 0xd1, 0x4c, 0xe4, 0x44, 0x29, 0x8b, 0x74, 0x28,
-	0x87, 0x6c, 0x10, 0xf7, 0x56, 0xf8, 0x99, 0x18, 0x74, 0xcf, 0xaa, 0x94, 0x88, 0x84, 0x87, 0x09,
-	0x67, 0x66, 0x63, 0xd1, 0xb3, 0x43, 0x61, 0xe8, 0x69, 0xbc, 0xfd, 0xf7, 0x22, 0x6c, 0x5c, 0x08,
-	0x0d, 0x54, 0x87, 0xbc, 0xef, 0xca, 0x93, 0x5c, 0xb0, 0xf2, 0xbe, 0x8b, 0x4c, 0x28, 0x85, 0x71,
-	0xe4, 0x5f, 0x13, 0x2a, 0x8f, 0x46, 0xc5, 0x4a, 0x97, 0xe8, 0x31, 0x94, 0xe3, 0x84, 0x50, 0xcc,
-	0x63, 0x2a, 0xcf, 0x42, 0xe5, 0xc8, 0x7c, 0xff, 0xaf, 0x9f, 0x9a, 0x7a, 0xda, 0xf4, 0x5c, 0x97,
-	0x12, 0xc6, 0x86, 0x9c, 0xfa, 0x91, 0x67, 0x2d, 0x98, 0xe8, 0x10, 0x4a, 0xd8, 0x71, 0xe2, 0x49,
-	0xc4, 0xe5, 0xa1, 0xf8, 0x7f, 0x4e, 0x29, 0x11, 0xed, 0x42, 0x95, 0xf9, 0x5e, 0xe4, 0x47, 0x9e,
-	0x7d, 0x4d, 0xe6, 0xb2, 0xff, 0x0d, 0x0b, 0x34, 0xf4, 0x9c, 0xcc, 0xd1, 0xaf, 0xe1, 0x5e, 0x4a,
-	0xc0, 0x4a, 0x42, 0xf6, 0xb4, 0x61, 0xd5, 0x35, 0xac, 0x85, 0xa5, 0x12, 0x61, 0x4c, 0x74, 0xbf,
-	0x50, 0x2a, 0x69, 0x25, 0x05, 0x09, 0xa5, 0x3d, 0x30, 0x78, 0xc0, 0x84, 0xd1, 0x1e, 0x63, 0x36,
-	0x96, 0xed, 0x69, 0x58, 0xc0, 0x03, 0xf6, 0x9c, 0xcc, 0x9f, 0x61, 0x36, 0x16, 0x5d, 0x43, 0x22,
-	0x87, 0xce, 0x13, 0x9e, 0xaa, 0x54, 0x24, 0xa7, 0xb6, 0x44, 0x85, 0xd0, 0x23, 0x30, 0x12, 0x22,
-	0x7a, 0x5d, 0xc7, 0x03, 0x32, 0x79, 0x55, 0x81, 0xa5, 0xc1, 0x3c, 0x80, 0xca, 0x14, 0x4f, 0x02,
-	0x6e, 0x4f, 0x68, 0x20, 0x5b, 0xaf, 0x62, 0x95, 0x25, 0x70, 0x49, 0x83, 0xcc, 0x5c, 0x35, 0xee,
-	0x9e, 0xab, 0xb5, 0x95, 0xb9, 0xba, 0x0f, 0x0d, 0x46, 0x70, 0x60, 0x27, 0x71, 0xe0, 0x3b, 0x3a,
-	0xf6, 0xba, 0x4e, 0x01, 0xc1, 0xc1, 0x85, 0x84, 0x65, 0xfc, 0xcf, 0xa1, 0xae, 0xce, 0x1f, 0x71,
-	0xed, 0x49, 0xc4, 0xfd, 0x40, 0xf6, 0x50, 0xf5, 0x70, 0xe7, 0xd6, 0xf1, 0x1f, 0xa5, 0x37, 0x83,
-	0x3a, 0xff, 0x6f, 0xc4, 0xf9, 0xaf, 0xa5, 0xbe, 0x97, 0xc2, 0x15, 0xfd, 0x16, 0x36, 0x29, 0xf1,
-	0x7c, 0xc6, 0x09, 0x25, 0xae, 0x3d, 0x26, 0xbe, 0x37, 0xe6, 0xb2, 0xc9, 0xd6, 0xad, 0xc6, 0xd2,
-	0xf0, 0x4c, 0xe2, 0xe8, 0x21, 0x54, 0x98, 0x1f, 0x4e, 0x02, 0xcc, 0x89, 0x6b, 0x6e, 0xee, 0xe5,
-	0xf6, 0xcb, 0xd6, 0x12, 0x10, 0x8d, 0x46, 0x49, 0x18, 0x4f, 0x89, 0x6b, 0x22, 0x69, 0x4b, 0x97,
-	0xa8, 0x0f, 0xd5, 0x45, 0xc4, 0x98, 0x9b, 0x5b, 0xbf, 0x20, 0x5c, 0x48, 0x1d, 0x7b, 0x5c, 0x14,
-	0x8e, 0xd3, 0x89, 0x54, 0xd1, 0x81, 0x36, 0x65, 0xa0, 0x35, 0x8d, 0xea, 0x28, 0x1f, 0x81, 0xb1,
-	0xa0, 0x89, 0x2c, 0x7e, 0x23, 0xb3, 0x58, 0x4d, 0x49, 0x98, 0x8d, 0xdb, 0xff, 0xc8, 0x41, 0xb9,
-	0xe7, 0x70, 0x7f, 0xea, 0xf3, 0xb9, 0x28, 0x94, 0x3a, 0x98, 0x8b, 0x63, 0x53, 0x92, 0xeb, 0x81,
-	0x2b, 0x8a, 0x12, 0x60, 0xc6, 0x6d, 0x46, 0x48, 0x94, 0xee, 0x99, 0x97, 0x7b, 0xd6, 0x05, 0x3e,
-	0x24, 0x24, 0xd2, 0x9b, 0xfe, 0x00, 0x35, 0x27, 0x8e, 0x38, 0xf5, 0xaf, 0x26, 0xa2, 0x81, 0xd4,
-	0xe5, 0x52, 0xb0, 0xb2, 0x20, 0xfa, 0x16, 0x8a, 0x7a, 0x4c, 0x14, 0xa4, 0x59, 0xaf, 0xd0, 0x77,
-	0x00, 0x7a, 0x2a, 0xf0, 0x19, 0x93, 0xc7, 0xa3, 0x66, 0x55, 0x14, 0x32, 0x9a, 0xb1, 0xf6, 0x10,
-	0x8a, 0x67, 0x24, 0xbc, 0x22, 0x14, 0x35, 0x61, 0xc3, 0x8f, 0x5c, 0x32, 0x93, 0x81, 0xd6, 0x2c,
-	0xb5, 0xc8, 0x7c, 0x41, 0x3e, 0xfb, 0x05, 0x2b, 0x45, 0x59, 0xcf, 0x14, 0xa5, 0x6d, 0x01, 0xc8,
-	0x11, 0xd2, 0x8f, 0x38, 0x9d, 0x7f, 0x41, 0xf8, 0x5b, 0x28, 0xba, 0xbe, 0x47, 0x58, 0x7a, 0xab,
-	0xea, 0x95, 0xc0, 0x75, 0x36, 0xd6, 0x65, 0x36, 0xf4, 0xaa, 0xfd, 0x7b, 0x28, 0x5a, 0x72, 0x9a,
-	0x7e, 0x59, 0x2f, 0x93, 0xc5, 0xd4, 0xef, 0xcf, 0x79, 0x28, 0xf5, 0xd4, 0xcc, 0xfe, 0x82, 0xe7,
-	0x13, 0xf1, 0x1d, 0x42, 0x99, 0x99, 0x79, 0xf9, 0x54, 0xb8, 0x7f, 0xeb, 0xa9, 0xa0, 0x76, 0xd6,
-	0xaf, 0x84, 0x94, 0x8d, 0x76, 0xa0, 0x4c, 0x66, 0x4e, 0x30, 0x71, 0x17, 0x19, 0x58, 0xac, 0xc5,
-	0xd4, 0x49, 0x7f, 0xa7, 0xd5, 0x2d, 0xa8, 0xea, 0xa6, 0xf0, 0xb2, 0xa5, 0xd4, 0x7d, 0xa0, 0x59,
-	0x1b, 0x92, 0xa5, 0xee, 0x03, 0x4d, 0x69, 0x01, 0x48, 0x27, 0x26, 0xab, 0x5f, 0x94, 0xb1, 0xaf,
-	0x20, 0xe2, 0x8a, 0x9d, 0xc6, 0xfe, 0xca, 0x4e, 0x25, 0xa9, 0x61, 0x28, 0x50, 0x89, 0xb4, 0xff,
-	0x59, 0x80, 0x8d, 0x7e, 0x12, 0x3b, 0xe3, 0x5b, 0x53, 0xfc, 0x31, 0x14, 0xc5, 0xbd, 0x3a, 0x61,
-	0x32, 0x73, 0xf5, 0x3b, 0x5e, 0x4a, 0xd2, 0x6f, 0x28, 0x39, 0x96, 0xe6, 0x8a, 0xac, 0x85, 0xb2,
-	0x71, 0x44, 0x3f, 0xde, 0x9d, 0x35, 0xd5, 0x58, 0x69, 0xd6, 0x34, 0x1b, 0x19, 0x90, 0x53, 0xb9,
-	0xa8, 0x59, 0x39, 0x2e, 0x9a, 0x48, 0x5f, 0x40, 0xba, 0x37, 0xd3, 0xa5, 0xc8, 0xae, 0x4b, 0xb0,
-	0x1b, 0xf8, 0x91, 0x7a, 0x84, 0xac, 0x5b, 0x8b, 0x35, 0x7a, 0x02, 0x1b, 0xe2, 0x41, 0x26, 0x1e,
-	0x13, 0x62, 0xeb, 0x07, 0xb7, 0xb6, 0x5e, 0xb6, 0x9f, 0xde, 0x5e, 0xf1, 0xd1, 0x53, 0x79, 0x96,
-	0xc4, 0x3d, 0x8f, 0xd5, 0x59, 0x2a, 0x7f, 0xad, 0x40, 0xd6, 0x0f, 0xfd, 0x01, 0xca, 0xfa, 0x25,
-	0x20, 0x9e, 0x1d, 0x42, 0xc3, 0xbc, 0xa5, 0xa1, 0xdb, 0x4e, 0x0b, 0x2c, 0xf8, 0xa2, 0x9e, 0x1e,
-	0x89, 0x88, 0x7a, 0x3f, 0xe9, 0x37, 0xc8, 0x0a, 0x22, 0x86, 0x91, 0x43, 0x09, 0x5e, 0x19, 0x46,
-	0x55, 0x35, 0x8c, 0x34, 0xaa, 0xdb, 0xe2, 0x7b, 0xa8, 0x61, 0x31, 0x68, 0x48, 0xca, 0x32, 0x54,
-	0xd9, 0x15, 0xb8, 0xec, 0x1d, 0x4e, 0x71, 0xc4, 0x1c, 0xea, 0x27, 0x5c, 0xdf, 0x0a, 0x2b, 0x48,
-	0x76, 0xee, 0xd6, 0x3f, 0x9b, 0xbb, 0xbf, 0x79, 0x9f, 0x83, 0xea, 0x4a, 0xf1, 0xd1, 0x43, 0x30,
-	0xfb, 0x17, 0x2f, 0x8f, 0x9f, 0xd9, 0xc3, 0x51, 0x6f, 0x74, 0x39, 0xb4, 0x2f, 0xcf, 0x87, 0x17,
-	0xfd, 0xe3, 0xc1, 0xe9, 0xa0, 0x7f, 0xd2, 0x58, 0x43, 0x0f, 0xe0, 0x7e, 0xc6, 0x7a, 0xfc, 0xf2,
-	0xec, 0x6c, 0x30, 0x1a, 0x0d, 0xce, 0x9f, 0x36, 0x72, 0x77, 0x18, 0xcf, 0x4f, 0x07, 0xd6, 0x99,
-	0x30, 0xe6, 0xd1, 0x7d, 0xd8, 0xca, 0x18, 0x7b, 0xc7, 0xa3, 0xc1, 0xab, 0x7e, 0x63, 0x1d, 0x6d,
-	0xc3, 0x37, 0x19, 0xc3, 0x89, 0xd5, 0x1b, 0x9c, 0x0b, 0x9f, 0x02, 0x32, 0xa1, 0x99, 0x31, 0x59,
-	0xfd, 0xd1, 0xc0, 0xea, 0x9f, 0x34, 0x36, 0x6e, 0xa9, 0x9d, 0xf6, 0x06, 0x2f, 0xfa, 0x27, 0x8d,
-	0xe2, 0x4e, 0xe1, 0x2f, 0x7f, 0x6b, 0xad, 0x1d, 0x9d, 0xbe, 0xfd, 0xd8, 0xca, 0xbd, 0xfb, 0xd8,
-	0xca, 0xfd, 0xf7, 0x63, 0x2b, 0xf7, 0xe6, 0x53, 0x6b, 0xed, 0xdd, 0xa7, 0xd6, 0xda, 0x87, 0x4f,
-	0xad, 0xb5, 0x3f, 0xfd, 0xe8, 0xf9, 0x7c, 0x3c, 0xb9, 0xea, 0x38, 0x71, 0xd8, 0x15, 0xc5, 0xfc,
-	0x29, 0x22, 0xfc, 0x26, 0xa6, 0xd7, 0x72, 0xd1, 0x9d, 0x2d, 0xfe, 0x7a, 0x89, 0x8b, 0x97, 0x5d,
-	0x15, 0xe5, 0xed, 0xf2, 0xbb, 0xff, 0x05, 0x00, 0x00, 0xff, 0xff, 0x0d, 0x8f, 0x48, 0x1c, 0x97,
-	0x0d, 0x00, 0x00,
+	// 2121 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x58, 0x39, 0x73, 0x1b, 0xc9,
+	0xf5, 0x27, 0x0e, 0xe2, 0x68, 0x1c, 0x02, 0x5b, 0x5c, 0x09, 0xa4, 0x24, 0x48, 0xc2, 0xee, 0xbf,
+	0xfe, 0x2c, 0x79, 0x97, 0x5c, 0x71, 0xb7, 0xbc, 0x2e, 0x47, 0x0b, 0x82, 0x43, 0x09, 0x25, 0x12,
+	0xa4, 0x07, 0x20, 0x55, 0xe5, 0x64, 0x6a, 0x38, 0xd3, 0x02, 0xc6, 0xc4, 0x1c, 0xd5, 0xdd, 0x00,
+	0x81, 0xc4, 0xb1, 0x43, 0x85, 0x8e, 0xbd, 0x81, 0x03, 0x3b, 0x70, 0xe0, 0x0f, 0xb1, 0xe1, 0x96,
+	0x13, 0xbb, 0x1c, 0xd8, 0x2e, 0xe9, 0x8b, 0xb8, 0xfa, 0x75, 0xf7, 0x60, 0x86, 0x20, 0x5d, 0xca,
+	0xf0, 0x7e, 0xef, 0xe8, 0xd7, 0xaf, 0xdf, 0x35, 0x40, 0x4f, 0xf8, 0x95, 0xcf, 0xf6, 0x22, 0x9b,
+	0x72, 0x8f, 0xb0, 0xbd, 0xd9, 0x4b, 0xfd, 0x73, 0x37, 0xa2, 0x21, 0x0f, 0xf1, 0x3d, 0xc1, 0xde,
+	0xd5, 0xd8, 0xec, 0xe5, 0xf6, 0xe6, 0x28, 0x1c, 0x85, 0xc0, 0xdb, 0x13, 0xbf, 0xa4, 0xd8, 0xf6,
+	0x96, 0x13, 0x32, 0x3f, 0x64, 0x96, 0x64, 0x48, 0x42, 0xb1, 0x9e, 0x8e, 0xc2, 0x70, 0x34, 0x21,
+	0x7b, 0x40, 0x5d, 0x4e, 0xdf, 0xed, 0x71, 0xcf, 0x27, 0x8c, 0xdb, 0x7e, 0xa4, 0x04, 0x5a, 0x37,
+	0x05, 0xdc, 0x29, 0xb5, 0xb9, 0x17, 0x06, 0x92, 0xdf, 0x9e, 0xa3, 0xca, 0x09, 0xb1, 0xd9, 0x94,
+	0x12, 0x9f, 0x04, 0x1c, 0x6f, 0xa1, 0x12, 0x27, 0xc4, 0xe2, 0x8b, 0x88, 0x34, 0x33, 0xcf, 0x32,
+	0x3b, 0x65, 0xb3, 0xc8, 0x09, 0x19, 0x2e, 0x22, 0x82, 0x31, 0xca, 0x47, 0x0e, 0xfd, 0xba, 0x99,
+	0x7d, 0x96, 0xd9, 0xa9, 0x9a, 0xf0, 0x5b, 0x61, 0x2f, 0x9b, 0xb9, 0x18, 0x7b, 0xa9, 0xb0, 0xfd,
+	0x66, 0x3e, 0xc6, 0xf6, 0x05, 0x16, 0x84, 0x9c, 0x34, 0xd7, 0xc1, 0x24, 0xfc, 0x6e, 0xbf, 0x2f,
+	0xa1, 0xc2, 0x99, 0x4d, 0x6d, 0x9f, 0xe1, 0x23, 0x54, 0xf5, 0x97, 0x4e, 0xb0, 0x66, 0xe6, 0x59,
+	0x6e, 0xa7, 0xb2, 0xff, 0x78, 0xf7, 0x46, 0x78, 0x76, 0x13, 0x9e, 0x1e, 0xe4, 0x7f, 0xfc, 0xd7,
+	0xd3, 0x35, 0x33, 0xa5, 0x87, 0xbf, 0x40, 0x75, 0x97, 0xcc, 0xac, 0xc0, 0xe3, 0x34, 0xb4, 0x68,
+	0x18, 0x72, 0xe5, 0x6c, 0xd5, 0x25, 0xb3, 0xbe, 0x00, 0xcd, 0x30, 0xe4, 0xf8, 0x4b, 0x84, 0x7d,
+	0x7b, 0x6e, 0xb9, 0xa1, 0x33, 0x15, 0x6a, 0xd6, 0xe5, 0x82, 0x13, 0x06, 0x57, 0xa8, 0x99, 0x0d,
+	0xdf, 0x9e, 0x1f, 0x2a, 0xc6, 0x81, 0xc0, 0xf1, 0x09, 0x6a, 0xa4, 0xa4, 0xed, 0x11, 0x81, 0xab,
+	0x55, 0xf6, 0xb7, 0x76, 0x65, 0x6c, 0x77, 0x75, 0x6c, 0x77, 0x0f, 0x55, 0x6c, 0x0f, 0x4a, 0xc2,
+	0xb9, 0xdf, 0xff, 0xfb, 0x69, 0xc6, 0xac, 0x27, 0x0c, 0x76, 0x46, 0x04, 0xf7, 0x90, 0x40, 0x2c,
+	0x67, 0x12, 0x3a, 0x57, 0x16, 0xbb, 0x22, 0xd7, 0x10, 0x93, 0x4f, 0x34, 0x56, 0xf5, 0xed, 0x79,
+	0x57, 0x68, 0x0e, 0xae, 0xc8, 0x35, 0xbe, 0x40, 0x9b, 0x36, 0xe7, 0xe2, 0xb5, 0x85, 0x98, 0x35,
+	0xf1, 0xde, 0x11, 0xf1, 0xfa, 0xcd, 0xc2, 0xa7, 0x1b, 0xbc, 0x9f, 0x30, 0x70, 0xac, 0xf4, 0xf1,
+	0xe7, 0xa8, 0x46, 0x89, 0x03, 0x91, 0x11, 0x67, 0xb1, 0x66, 0x11, 0x42, 0x53, 0x95, 0xe0, 0x01,
+	0x60, 0x78, 0x17, 0xdd, 0x1f, 0xd9, 0xcc, 0x8a, 0x08, 0xb5, 0x12, 0x36, 0x9a, 0xa5, 0x67, 0x99,
+	0x9d, 0xbc, 0xb9, 0x31, 0xb2, 0xd9, 0x19, 0xa1, 0x9d, 0x25, 0x43, 0xc8, 0x33, 0xc2, 0xa7, 0x91,
+	0xe5, 0x84, 0xbe, 0xef, 0xc5, 0xa6, 0xcb, 0x60, 0x7a, 0x03, 0x58, 0x5d, 0xe0, 0x28, 0xfb, 0x5f,
+	0xa3, 0x4d, 0x2d, 0x1f, 0xbc, 0xf3, 0xa8, 0xaf, 0x15, 0x10, 0x28, 0x60, 0xa5, 0x00, 0x2c, 0xa5,
+	0xf1, 0x7f, 0xa8, 0x6e, 0x5f, 0x32, 0x12, 0x38, 0x44, 0xcb, 0x56, 0x40, 0xb6, 0xa6, 0xd0, 0xa5,
+	0x61, 0x4a, 0xa2, 0x90, 0x72, 0xeb, 0xda, 0x0b, 0xdc, 0xf0, 0x5a, 0x0b, 0x57, 0xa5, 0x61, 0xc9,
+	0x7b, 0x0b, 0x2c, 0xa5, 0xf1, 0x1c, 0x55, 0x29, 0xb1, 0xdd, 0x85, 0x96, 0xac, 0x81, 0x64, 0x05,
+	0x30, 0x25, 0xb2, 0x87, 0x36, 0x45, 0x9a, 0x2e, 0x2c, 0x3e, 0x97, 0x31, 0x91, 0xb6, 0x9b, 0x75,
+	0x79, 0x3d, 0xe0, 0x0d, 0xe7, 0x22, 0x26, 0xd2, 0xb2, 0x08, 0x87, 0x54, 0x48, 0x3b, 0x71, 0x2f,
+	0x21, 0x9f, 0xf2, 0x41, 0xe5, 0xac, 0x0c, 0x89, 0x08, 0xb8, 0x1f, 0x71, 0xd6, 0x6c, 0xc4, 0x39,
+	0x3b, 0x10, 0x8c, 0x8e, 0xc2, 0x97, 0xc1, 0xb6, 0x03, 0x76, 0x4d, 0xa8, 0xb6, 0xbe, 0x91, 0x08,
+	0x76, 0x07, 0x38, 0xcb, 0xc7, 0x94, 0xf2, 0x94, 0xcc, 0x88, 0x3d, 0xd1, 0xf2, 0x38, 0x21, 0x6f,
+	0x02, 0x27, 0xed, 0x0d, 0x99, 0x79, 0xae, 0x8c, 0x37, 0x54, 0xd0, 0xfd, 0xd8, 0x1b, 0x43, 0x31,
+	0x64, 0x05, 0xed, 0xa0, 0x86, 0x4e, 0x15, 0xad, 0xd1, 0xdc, 0x84, 0x3c, 0xa9, 0xcb, 0x3c, 0xd1,
+	0xe2, 0xed, 0x3f, 0x15, 0xd0, 0xfa, 0x99, 0xb8, 0x3b, 0xae, 0xa3, 0xac, 0xe7, 0x42, 0x07, 0xca,
+	0x9b, 0x59, 0xcf, 0xc5, 0x4d, 0x54, 0xf4, 0xc3, 0xc0, 0xbb, 0x22, 0x14, 0x4a, 0xba, 0x6c, 0x6a,
+	0x12, 0x7f, 0x8b, 0x4a, 0x61, 0x44, 0xa8, 0xcd, 0x43, 0x0a, 0x35, 0x5c, 0x3e, 0x68, 0xfe, 0xed,
+	0xaf, 0x5f, 0x6d, 0xaa, 0x2e, 0xd9, 0x71, 0x5d, 0x4a, 0x18, 0x1b, 0x70, 0xea, 0x05, 0x23, 0x33,
+	0x96, 0xc4, 0xfb, 0xa8, 0x68, 0x3b, 0x4e, 0x38, 0x0d, 0x38, 0x14, 0xf3, 0xff, 0x52, 0xd2, 0x82,
+	0xf8, 0x29, 0xaa, 0x30, 0x6f, 0x14, 0x78, 0xc1, 0xc8, 0xba, 0x22, 0x0b, 0xa8, 0xdb, 0xaa, 0x89,
+	0x14, 0xf4, 0x86, 0x2c, 0xf0, 0xff, 0xa3, 0x7b, 0x5a, 0xc0, 0x96, 0x26, 0xa0, 0x16, 0xab, 0x66,
+	0x5d, 0xc1, 0xca, 0x30, 0x58, 0x22, 0x8c, 0x89, 0xaa, 0x15, 0x96, 0x8a, 0xca, 0x92, 0x84, 0x84,
+	0xa5, 0x67, 0xa8, 0xca, 0x27, 0x4c, 0x30, 0xad, 0xb1, 0xcd, 0xc6, 0x50, 0x56, 0x55, 0x13, 0xf1,
+	0x09, 0x7b, 0x43, 0x16, 0xaf, 0x6d, 0x36, 0x16, 0xd9, 0x4e, 0x02, 0x87, 0x2e, 0x22, 0xae, 0xad,
+	0x94, 0x41, 0xa6, 0xb6, 0x44, 0x85, 0xa1, 0xe7, 0xa8, 0x1a, 0x11, 0x51, 0xa3, 0xca, 0x1f, 0x04,
+	0xc1, 0xab, 0x08, 0x4c, 0x3b, 0xf3, 0x08, 0x95, 0x67, 0xf6, 0x74, 0xc2, 0xad, 0x29, 0x9d, 0x40,
+	0xc9, 0x94, 0xcd, 0x12, 0x00, 0xe7, 0x74, 0x92, 0x9a, 0x07, 0xd5, 0xdb, 0xe7, 0x41, 0x2d, 0x31,
+	0x0f, 0x76, 0x50, 0x83, 0x89, 0x04, 0x8a, 0xc2, 0x89, 0xe7, 0x28, 0xdf, 0xeb, 0x2a, 0x04, 0xc4,
+	0x9e, 0x9c, 0x01, 0x0c, 0xfe, 0xbf, 0x41, 0x75, 0xd9, 0x37, 0x88, 0x6b, 0x4d, 0x03, 0xee, 0x4d,
+	0x20, 0xf7, 0x2b, 0xfb, 0xdb, 0x2b, 0x6d, 0x6b, 0xa8, 0x27, 0x9a, 0xec, 0x5b, 0xef, 0x45, 0xdf,
+	0xaa, 0x69, 0xdd, 0x73, 0xa1, 0x8a, 0x7f, 0x86, 0x36, 0x28, 0x19, 0x79, 0x8c, 0x13, 0x4a, 0x5c,
+	0x6b, 0x4c, 0xbc, 0xd1, 0x98, 0x43, 0x71, 0xe4, 0xcc, 0xc6, 0x92, 0xf1, 0x1a, 0x70, 0xfc, 0x18,
+	0x95, 0x99, 0xe7, 0x4f, 0x27, 0x36, 0x27, 0x2e, 0x94, 0x44, 0xc9, 0x5c, 0x02, 0x22, 0xd1, 0x28,
+	0xf1, 0xc3, 0x19, 0x71, 0x21, 0xfd, 0x4b, 0xa6, 0x26, 0xb1, 0x81, 0x2a, 0xb1, 0xc7, 0x36, 0x87,
+	0x6c, 0xff, 0x54, 0x77, 0x91, 0x56, 0xec, 0x70, 0xf1, 0x70, 0x9c, 0x4e, 0xc1, 0x8a, 0x72, 0x74,
+	0x13, 0x1c, 0xad, 0x29, 0x54, 0x79, 0xf9, 0x1c, 0x55, 0x63, 0x31, 0x11, 0xc5, 0xcf, 0x20, 0x8a,
+	0x15, 0x2d, 0x64, 0xb3, 0x71, 0xfb, 0xcf, 0x19, 0x54, 0xea, 0x38, 0xdc, 0x9b, 0x79, 0x7c, 0x21,
+	0x1e, 0x4a, 0x36, 0x94, 0xb8, 0x6c, 0x8a, 0x40, 0xf7, 0x5c, 0xf1, 0x28, 0x13, 0x9b, 0x71, 0x8b,
+	0x11, 0x12, 0xe8, 0x33, 0xb3, 0x70, 0x66, 0x5d, 0xe0, 0x03, 0x42, 0x02, 0x75, 0xe8, 0x17, 0xa8,
+	0xe6, 0x84, 0x01, 0xa7, 0xde, 0xe5, 0x54, 0x24, 0x90, 0x1c, 0x8a, 0x79, 0x33, 0x0d, 0xe2, 0x07,
+	0xa8, 0xa0, 0xda, 0x5b, 0x1e, 0xd8, 0x8a, 0xc2, 0x4f, 0x10, 0x52, 0xdd, 0x8c, 0xcf, 0x19, 0x94,
+	0x47, 0xcd, 0x2c, 0x4b, 0x64, 0x38, 0x67, 0xed, 0x01, 0x2a, 0x9c, 0x10, 0xff, 0x92, 0x50, 0xbc,
+	0x89, 0xd6, 0xbd, 0xc0, 0x25, 0x73, 0x70, 0xb4, 0x66, 0x4a, 0x22, 0x75, 0x83, 0x6c, 0xfa, 0x06,
+	0x89, 0x47, 0xc9, 0xa5, 0x1e, 0xa5, 0xfd, 0x5b, 0x84, 0xa0, 0xf5, 0x19, 0x01, 0xa7, 0x8b, 0x3b,
+	0x0c, 0x3f, 0x40, 0x05, 0xd7, 0x1b, 0x11, 0xa6, 0xb7, 0x01, 0x45, 0x09, 0x5c, 0x45, 0x23, 0x07,
+	0xd1, 0x50, 0x14, 0x7e, 0x81, 0x36, 0x68, 0x38, 0x0d, 0x5c, 0x8b, 0x53, 0x2f, 0xb2, 0x7c, 0xcf,
+	0xa1, 0x21, 0x83, 0xab, 0xd6, 0xcc, 0x7b, 0xc0, 0x18, 0x52, 0x2f, 0x3a, 0x01, 0xb8, 0xfd, 0x73,
+	0x54, 0x30, 0x61, 0x62, 0xdc, 0x7d, 0x76, 0x2a, 0xe2, 0x8a, 0x6a, 0xff, 0x90, 0x45, 0xc5, 0x8e,
+	0x9c, 0x4b, 0x77, 0x68, 0x7e, 0x27, 0xee, 0x2c, 0x2c, 0xb3, 0x66, 0x16, 0xd6, 0xa1, 0x87, 0x2b,
+	0xeb, 0x90, 0x3c, 0x59, 0x6d, 0x42, 0x5a, 0x1a, 0x6f, 0xa3, 0x12, 0x99, 0x3b, 0x93, 0xa9, 0x1b,
+	0x47, 0x2b, 0xa6, 0x45, 0x87, 0xd2, 0xbf, 0x75, 0x26, 0xe4, 0x65, 0x26, 0x68, 0x78, 0x99, 0x7e,
+	0x72, 0xe6, 0x29, 0xa9, 0x75, 0x90, 0x92, 0x33, 0x4f, 0x89, 0xb4, 0x10, 0x02, 0x25, 0x06, 0x99,
+	0x52, 0x00, 0xdf, 0x13, 0x88, 0x58, 0x23, 0x66, 0xa1, 0x97, 0x38, 0xa9, 0x08, 0x36, 0xaa, 0x12,
+	0x5c, 0x16, 0xa3, 0x13, 0x06, 0x33, 0xcf, 0x11, 0xc5, 0x58, 0x92, 0xc5, 0x18, 0x03, 0xed, 0xbf,
+	0x64, 0x50, 0xb9, 0x1b, 0xfa, 0xd1, 0xc4, 0xf6, 0x02, 0x2e, 0xb2, 0xc0, 0x76, 0x9c, 0x29, 0x23,
+	0x54, 0x45, 0x4a, 0x93, 0x4b, 0x8e, 0xcc, 0x9c, 0x98, 0xe3, 0x8a, 0x26, 0xc5, 0x08, 0x17, 0x89,
+	0x9c, 0xdb, 0xa9, 0x99, 0xf0, 0x5b, 0xed, 0x37, 0x5e, 0xe4, 0x89, 0x15, 0x47, 0x74, 0x4e, 0xb9,
+	0xa9, 0x56, 0x63, 0x50, 0x34, 0xce, 0x6d, 0x54, 0x92, 0xc3, 0x93, 0xb8, 0x70, 0xf9, 0x92, 0x19,
+	0xd3, 0x82, 0x27, 0x07, 0x25, 0x71, 0xe1, 0xde, 0x25, 0x33, 0xa6, 0xdb, 0x3e, 0xaa, 0x9d, 0x46,
+	0x04, 0x9a, 0x3d, 0x88, 0xe3, 0x06, 0xca, 0x31, 0xc2, 0x95, 0xc7, 0xe2, 0xa7, 0x08, 0x9c, 0x5c,
+	0x82, 0xc4, 0x4e, 0xa8, 0x72, 0x32, 0x81, 0x40, 0x63, 0xb5, 0xf9, 0x18, 0x7c, 0x16, 0x8d, 0xd5,
+	0xe6, 0x63, 0x91, 0x47, 0x4c, 0x1e, 0x28, 0x9d, 0x55, 0x54, 0x7b, 0x80, 0xee, 0xc5, 0x01, 0x52,
+	0x07, 0x7e, 0x0f, 0x03, 0x51, 0x78, 0xa0, 0x17, 0xe9, 0xd6, 0x4a, 0xe6, 0xa4, 0x5c, 0x54, 0x09,
+	0x14, 0x6b, 0xb5, 0xbf, 0x41, 0xc5, 0x43, 0x1a, 0x46, 0x11, 0x71, 0xef, 0xc8, 0x4d, 0x1d, 0xd5,
+	0xec, 0x32, 0xaa, 0xed, 0x3f, 0x64, 0x51, 0x49, 0x0f, 0xf2, 0x95, 0xf1, 0xbd, 0x85, 0x4a, 0x24,
+	0x0a, 0x9d, 0x71, 0xa2, 0xb6, 0x81, 0xee, 0x25, 0x4e, 0xc8, 0xdd, 0xd5, 0x0c, 0xf2, 0xe9, 0x66,
+	0xf0, 0x12, 0xe5, 0xaf, 0xbc, 0x40, 0xbe, 0x4a, 0x7d, 0xff, 0xc9, 0xca, 0xdd, 0xb4, 0x13, 0x6f,
+	0xbc, 0xc0, 0x35, 0x41, 0x54, 0xe4, 0x07, 0x9b, 0x5e, 0xfe, 0x86, 0x38, 0x5c, 0x0d, 0x64, 0x4d,
+	0x8a, 0xa7, 0x84, 0xce, 0xed, 0x84, 0x13, 0xc8, 0xcf, 0xb2, 0x19, 0xd3, 0xa2, 0x9f, 0xe9, 0x29,
+	0xed, 0xb9, 0x6a, 0x04, 0x97, 0x15, 0xd2, 0x73, 0x13, 0xa5, 0x5d, 0x4e, 0xb5, 0x0f, 0xc8, 0x0e,
+	0x51, 0x8a, 0x84, 0xc2, 0xb8, 0xcd, 0x9b, 0x31, 0xdd, 0xfe, 0xe7, 0x3a, 0x5a, 0x37, 0xc4, 0xc5,
+	0x57, 0x22, 0xf4, 0x2d, 0x2a, 0x88, 0x55, 0x79, 0xca, 0x20, 0x3e, 0xf5, 0x5b, 0x3e, 0x7e, 0x40,
+	0x6f, 0x00, 0x32, 0xa6, 0x92, 0x15, 0x4d, 0xc2, 0x87, 0x9e, 0x2a, 0x33, 0xfc, 0xb6, 0x26, 0x21,
+	0x7b, 0xae, 0x6e, 0x12, 0x4a, 0x1a, 0x57, 0x51, 0x86, 0xab, 0x9e, 0x96, 0x91, 0x95, 0x25, 0x77,
+	0x47, 0xd5, 0xb6, 0x35, 0x29, 0x2e, 0xe3, 0x12, 0xdb, 0x9d, 0x78, 0x81, 0xfc, 0xae, 0xc8, 0x99,
+	0x31, 0x8d, 0xbf, 0x43, 0xeb, 0xe2, 0x1b, 0x4b, 0x7c, 0x1f, 0x88, 0xa3, 0x1f, 0xad, 0x1c, 0xbd,
+	0xec, 0xcc, 0xea, 0x78, 0x29, 0x8f, 0x5f, 0xc1, 0x98, 0x11, 0xab, 0xbb, 0x2d, 0xc7, 0x4c, 0xe9,
+	0x53, 0x0d, 0xa4, 0xf5, 0xf0, 0x2f, 0x51, 0x49, 0x2d, 0xf7, 0xe2, 0x4b, 0x42, 0xd8, 0x68, 0xae,
+	0xd8, 0x50, 0x5d, 0x56, 0x27, 0xb9, 0x96, 0x17, 0x55, 0x38, 0x22, 0x01, 0x91, 0x9f, 0x44, 0xea,
+	0xb3, 0x22, 0x81, 0x88, 0x39, 0xed, 0x50, 0x62, 0x27, 0xe6, 0x74, 0x45, 0xce, 0x69, 0x85, 0xaa,
+	0x06, 0xf6, 0x39, 0xaa, 0xd9, 0x62, 0x06, 0x13, 0x2d, 0x55, 0x95, 0x5d, 0x4e, 0x82, 0xcb, 0x56,
+	0xc9, 0xa9, 0x1d, 0x30, 0x87, 0x7a, 0x11, 0x57, 0x0b, 0x53, 0x02, 0x49, 0xaf, 0x24, 0xf5, 0x9b,
+	0x2b, 0xc9, 0xf7, 0xd0, 0x2f, 0x64, 0x8d, 0x8b, 0x4f, 0x84, 0x1c, 0xec, 0x1d, 0x37, 0xef, 0x19,
+	0xb7, 0x01, 0x75, 0xd3, 0x84, 0x0e, 0xfe, 0x05, 0x2a, 0xba, 0xb2, 0xa0, 0x9b, 0x8d, 0x3b, 0xc2,
+	0xa4, 0x0a, 0x5e, 0xe7, 0x89, 0x12, 0xbf, 0x7d, 0x16, 0x6e, 0xdc, 0x3a, 0x0b, 0x5f, 0xfc, 0x31,
+	0x8b, 0x2a, 0x89, 0x24, 0xc5, 0x8f, 0x51, 0xd3, 0x38, 0x3b, 0xed, 0xbe, 0xb6, 0x06, 0xc3, 0xce,
+	0xf0, 0x7c, 0x60, 0x9d, 0xf7, 0x07, 0x67, 0x46, 0xb7, 0x77, 0xd4, 0x33, 0x0e, 0x1b, 0x6b, 0xf8,
+	0x11, 0x7a, 0x98, 0xe2, 0x76, 0x4f, 0x4f, 0x4e, 0x7a, 0xc3, 0x61, 0xaf, 0xff, 0xaa, 0x91, 0xb9,
+	0x85, 0xd9, 0x3f, 0xea, 0x99, 0x27, 0x82, 0x99, 0xc5, 0x0f, 0xd1, 0xfd, 0x14, 0xb3, 0xd3, 0x1d,
+	0xf6, 0x2e, 0x8c, 0x46, 0x0e, 0x6f, 0xa1, 0xcf, 0x52, 0x8c, 0x43, 0xb3, 0xd3, 0xeb, 0x0b, 0x9d,
+	0x3c, 0x6e, 0xa2, 0xcd, 0x14, 0xcb, 0x34, 0x86, 0x3d, 0xd3, 0x38, 0x6c, 0xac, 0xaf, 0x58, 0x3b,
+	0xea, 0xf4, 0x8e, 0x8d, 0xc3, 0x46, 0x01, 0x6f, 0xa3, 0x07, 0xe9, 0x63, 0xfa, 0x83, 0xb7, 0x86,
+	0x29, 0xcc, 0x15, 0x57, 0x78, 0xa6, 0x71, 0x61, 0x74, 0x8e, 0x05, 0xaf, 0x74, 0x9b, 0xef, 0xdd,
+	0xe3, 0xf3, 0x43, 0xc1, 0x2c, 0x6f, 0xe7, 0x7f, 0xf7, 0x43, 0x6b, 0xed, 0xc5, 0xdf, 0x33, 0xa8,
+	0x9a, 0x6c, 0x53, 0xf8, 0x09, 0xda, 0x32, 0x2e, 0x7a, 0x87, 0x46, 0xbf, 0x6b, 0x58, 0x6f, 0x7a,
+	0xfd, 0xc3, 0x1b, 0xb1, 0x6a, 0xa1, 0xed, 0x34, 0xdb, 0xf8, 0xd5, 0x79, 0xef, 0xe2, 0xb4, 0xdb,
+	0x19, 0xf6, 0x4e, 0xfb, 0x8d, 0x0c, 0x7e, 0x8a, 0x1e, 0xa5, 0xf9, 0x6f, 0xcd, 0xd3, 0xfe, 0x2b,
+	0xeb, 0xf4, 0xcc, 0xe8, 0xcb, 0x90, 0xad, 0x18, 0x90, 0x02, 0x17, 0x46, 0x77, 0x78, 0x6a, 0x36,
+	0x72, 0x77, 0xf1, 0xe5, 0x95, 0x1b, 0x79, 0xfc, 0x1c, 0x3d, 0x49, 0xf3, 0x8f, 0x3a, 0xc7, 0x03,
+	0x43, 0xbc, 0xd9, 0xd9, 0x71, 0xa7, 0xd7, 0x1f, 0x36, 0xd6, 0xe5, 0xcd, 0x0e, 0x8e, 0x7e, 0xfc,
+	0xd0, 0xca, 0xfc, 0xf4, 0xa1, 0x95, 0xf9, 0xcf, 0x87, 0x56, 0xe6, 0xfd, 0xc7, 0xd6, 0xda, 0x4f,
+	0x1f, 0x5b, 0x6b, 0xff, 0xf8, 0xd8, 0x5a, 0xfb, 0xf5, 0x97, 0x23, 0x8f, 0x8f, 0xa7, 0x97, 0xbb,
+	0x4e, 0xe8, 0xef, 0x89, 0xe4, 0xfb, 0x2a, 0x20, 0xfc, 0x3a, 0xa4, 0x57, 0x40, 0xec, 0xcd, 0xe3,
+	0x3f, 0xc9, 0xc4, 0xa7, 0x06, 0xbb, 0x2c, 0x40, 0x17, 0xfe, 0xe6, 0xbf, 0x01, 0x00, 0x00, 0xff,
+	0xff, 0xde, 0x9d, 0xdd, 0xc4, 0x41, 0x13, 0x00, 0x00,
 }
 
 func (m *Measurement) Marshal() (dAtA []byte, err error) {
@@ -1262,6 +1826,34 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.GasPerEvidence != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.GasPerEvidence))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa0
+	}
+	if m.MaxEvidenceBytes != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.MaxEvidenceBytes))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x98
+	}
+	if m.SetupRevealBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.SetupRevealBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x90
+	}
+	if m.SetupAnswerBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.SetupAnswerBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x88
+	}
 	if m.MaxSetupAttempts != 0 {
 		i = encodeVarintParties(dAtA, i, uint64(m.MaxSetupAttempts))
 		i--
@@ -1662,6 +2254,11 @@ func (m *SetupEntry) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.RoundTripMicros != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.RoundTripMicros))
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.Height != 0 {
 		i = encodeVarintParties(dAtA, i, uint64(m.Height))
 		i--
@@ -1735,6 +2332,16 @@ func (m *Absence) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Convicted {
+		i--
+		if m.Convicted {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x40
+	}
 	if m.VoidedHeight != 0 {
 		i = encodeVarintParties(dAtA, i, uint64(m.VoidedHeight))
 		i--
@@ -1787,6 +2394,297 @@ func (m *Absence) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *Complaint) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Complaint) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Complaint) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Revealed {
+		i--
+		if m.Revealed {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Answered {
+		i--
+		if m.Answered {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.RecipientKey) > 0 {
+		i -= len(m.RecipientKey)
+		copy(dAtA[i:], m.RecipientKey)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.RecipientKey)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Sets) > 0 {
+		dAtA7 := make([]byte, len(m.Sets)*10)
+		var j6 int
+		for _, num := range m.Sets {
+			for num >= 1<<7 {
+				dAtA7[j6] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j6++
+			}
+			dAtA7[j6] = uint8(num)
+			j6++
+		}
+		i -= j6
+		copy(dAtA[i:], dAtA7[:j6])
+		i = encodeVarintParties(dAtA, i, uint64(j6))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Accused != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Accused))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Accuser != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Accuser))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *OpeningAnswer) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *OpeningAnswer) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *OpeningAnswer) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Sealed) > 0 {
+		i -= len(m.Sealed)
+		copy(dAtA[i:], m.Sealed)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.Sealed)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Path) > 0 {
+		for iNdEx := len(m.Path) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Path[iNdEx])
+			copy(dAtA[i:], m.Path[iNdEx])
+			i = encodeVarintParties(dAtA, i, uint64(len(m.Path[iNdEx])))
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
+	if len(m.Commitment) > 0 {
+		i -= len(m.Commitment)
+		copy(dAtA[i:], m.Commitment)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.Commitment)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Set != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Set))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ComplaintAnswer) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ComplaintAnswer) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ComplaintAnswer) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Openings) > 0 {
+		for iNdEx := len(m.Openings) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Openings[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Dropped) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Dropped) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Dropped) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Sets) > 0 {
+		dAtA9 := make([]byte, len(m.Sets)*10)
+		var j8 int
+		for _, num := range m.Sets {
+			for num >= 1<<7 {
+				dAtA9[j8] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j8++
+			}
+			dAtA9[j8] = uint8(num)
+			j8++
+		}
+		i -= j8
+		copy(dAtA[i:], dAtA9[:j8])
+		i = encodeVarintParties(dAtA, i, uint64(j8))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Index != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Evidence) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Evidence) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Evidence) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Reporter != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Reporter))
+		i--
+		dAtA[i] = 0x50
+	}
+	if m.Height != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x48
+	}
+	if len(m.SessionId) > 0 {
+		i -= len(m.SessionId)
+		copy(dAtA[i:], m.SessionId)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.SessionId)))
+		i--
+		dAtA[i] = 0x42
+	}
+	if len(m.Protocol) > 0 {
+		i -= len(m.Protocol)
+		copy(dAtA[i:], m.Protocol)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.Protocol)))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.Subject) > 0 {
+		i -= len(m.Subject)
+		copy(dAtA[i:], m.Subject)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.Subject)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Kind != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Kind))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.PartyId != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.PartyId))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Index != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Id != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Id))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *Epoch) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -1807,6 +2705,43 @@ func (m *Epoch) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.RoundTripMicros != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.RoundTripMicros))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x88
+	}
+	if len(m.Dropped) > 0 {
+		for iNdEx := len(m.Dropped) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Dropped[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0x82
+		}
+	}
+	if len(m.Complaints) > 0 {
+		for iNdEx := len(m.Complaints) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Complaints[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x7a
+		}
+	}
 	if m.Simulated {
 		i--
 		if m.Simulated {
@@ -2018,6 +2953,18 @@ func (m *Params) Size() (n int) {
 	if m.MaxSetupAttempts != 0 {
 		n += 2 + sovParties(uint64(m.MaxSetupAttempts))
 	}
+	if m.SetupAnswerBlocks != 0 {
+		n += 2 + sovParties(uint64(m.SetupAnswerBlocks))
+	}
+	if m.SetupRevealBlocks != 0 {
+		n += 2 + sovParties(uint64(m.SetupRevealBlocks))
+	}
+	if m.MaxEvidenceBytes != 0 {
+		n += 2 + sovParties(uint64(m.MaxEvidenceBytes))
+	}
+	if m.GasPerEvidence != 0 {
+		n += 2 + sovParties(uint64(m.GasPerEvidence))
+	}
 	return n
 }
 
@@ -2163,6 +3110,9 @@ func (m *SetupEntry) Size() (n int) {
 	if m.Height != 0 {
 		n += 1 + sovParties(uint64(m.Height))
 	}
+	if m.RoundTripMicros != 0 {
+		n += 1 + sovParties(uint64(m.RoundTripMicros))
+	}
 	return n
 }
 
@@ -2210,6 +3160,143 @@ func (m *Absence) Size() (n int) {
 	}
 	if m.VoidedHeight != 0 {
 		n += 1 + sovParties(uint64(m.VoidedHeight))
+	}
+	if m.Convicted {
+		n += 2
+	}
+	return n
+}
+
+func (m *Complaint) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Accuser != 0 {
+		n += 1 + sovParties(uint64(m.Accuser))
+	}
+	if m.Accused != 0 {
+		n += 1 + sovParties(uint64(m.Accused))
+	}
+	if len(m.Sets) > 0 {
+		l = 0
+		for _, e := range m.Sets {
+			l += sovParties(uint64(e))
+		}
+		n += 1 + sovParties(uint64(l)) + l
+	}
+	l = len(m.RecipientKey)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	if m.Answered {
+		n += 2
+	}
+	if m.Revealed {
+		n += 2
+	}
+	return n
+}
+
+func (m *OpeningAnswer) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Set != 0 {
+		n += 1 + sovParties(uint64(m.Set))
+	}
+	l = len(m.Commitment)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	if len(m.Path) > 0 {
+		for _, b := range m.Path {
+			l = len(b)
+			n += 1 + l + sovParties(uint64(l))
+		}
+	}
+	l = len(m.Sealed)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	return n
+}
+
+func (m *ComplaintAnswer) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Openings) > 0 {
+		for _, e := range m.Openings {
+			l = e.Size()
+			n += 1 + l + sovParties(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *Dropped) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Index != 0 {
+		n += 1 + sovParties(uint64(m.Index))
+	}
+	if len(m.Sets) > 0 {
+		l = 0
+		for _, e := range m.Sets {
+			l += sovParties(uint64(e))
+		}
+		n += 1 + sovParties(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *Evidence) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Id != 0 {
+		n += 1 + sovParties(uint64(m.Id))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovParties(uint64(m.EpochId))
+	}
+	if m.Index != 0 {
+		n += 1 + sovParties(uint64(m.Index))
+	}
+	if m.PartyId != 0 {
+		n += 1 + sovParties(uint64(m.PartyId))
+	}
+	if m.Kind != 0 {
+		n += 1 + sovParties(uint64(m.Kind))
+	}
+	l = len(m.Subject)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	l = len(m.Protocol)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	l = len(m.SessionId)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	if m.Height != 0 {
+		n += 1 + sovParties(uint64(m.Height))
+	}
+	if m.Reporter != 0 {
+		n += 1 + sovParties(uint64(m.Reporter))
 	}
 	return n
 }
@@ -2274,6 +3361,21 @@ func (m *Epoch) Size() (n int) {
 	}
 	if m.Simulated {
 		n += 2
+	}
+	if len(m.Complaints) > 0 {
+		for _, e := range m.Complaints {
+			l = e.Size()
+			n += 1 + l + sovParties(uint64(l))
+		}
+	}
+	if len(m.Dropped) > 0 {
+		for _, e := range m.Dropped {
+			l = e.Size()
+			n += 2 + l + sovParties(uint64(l))
+		}
+	}
+	if m.RoundTripMicros != 0 {
+		n += 2 + sovParties(uint64(m.RoundTripMicros))
 	}
 	return n
 }
@@ -2901,6 +4003,82 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.MaxSetupAttempts |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 17:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SetupAnswerBlocks", wireType)
+			}
+			m.SetupAnswerBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SetupAnswerBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 18:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SetupRevealBlocks", wireType)
+			}
+			m.SetupRevealBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SetupRevealBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 19:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MaxEvidenceBytes", wireType)
+			}
+			m.MaxEvidenceBytes = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MaxEvidenceBytes |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 20:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field GasPerEvidence", wireType)
+			}
+			m.GasPerEvidence = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.GasPerEvidence |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -3957,6 +5135,25 @@ func (m *SetupEntry) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RoundTripMicros", wireType)
+			}
+			m.RoundTripMicros = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RoundTripMicros |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipParties(dAtA[iNdEx:])
@@ -4240,6 +5437,945 @@ func (m *Absence) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.VoidedHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Convicted", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Convicted = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Complaint) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Complaint: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Complaint: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accuser", wireType)
+			}
+			m.Accuser = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accuser |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accused", wireType)
+			}
+			m.Accused = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accused |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Sets = append(m.Sets, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthParties
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthParties
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Sets) == 0 {
+					m.Sets = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowParties
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Sets = append(m.Sets, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sets", wireType)
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RecipientKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RecipientKey = append(m.RecipientKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.RecipientKey == nil {
+				m.RecipientKey = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Answered", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Answered = bool(v != 0)
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Revealed", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Revealed = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *OpeningAnswer) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: OpeningAnswer: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: OpeningAnswer: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Set", wireType)
+			}
+			m.Set = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Set |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Commitment", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Commitment = append(m.Commitment[:0], dAtA[iNdEx:postIndex]...)
+			if m.Commitment == nil {
+				m.Commitment = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Path", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Path = append(m.Path, make([]byte, postIndex-iNdEx))
+			copy(m.Path[len(m.Path)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sealed", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sealed = append(m.Sealed[:0], dAtA[iNdEx:postIndex]...)
+			if m.Sealed == nil {
+				m.Sealed = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ComplaintAnswer) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ComplaintAnswer: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ComplaintAnswer: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Openings", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Openings = append(m.Openings, OpeningAnswer{})
+			if err := m.Openings[len(m.Openings)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Dropped) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Dropped: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Dropped: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Sets = append(m.Sets, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthParties
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthParties
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Sets) == 0 {
+					m.Sets = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowParties
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Sets = append(m.Sets, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sets", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Evidence) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Evidence: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Evidence: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Id", wireType)
+			}
+			m.Id = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Id |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyId", wireType)
+			}
+			m.PartyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PartyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Kind", wireType)
+			}
+			m.Kind = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Kind |= EvidenceKind(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Subject", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Subject = append(m.Subject[:0], dAtA[iNdEx:postIndex]...)
+			if m.Subject == nil {
+				m.Subject = []byte{}
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Protocol", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Protocol = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SessionId", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.SessionId = append(m.SessionId[:0], dAtA[iNdEx:postIndex]...)
+			if m.SessionId == nil {
+				m.SessionId = []byte{}
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reporter", wireType)
+			}
+			m.Reporter = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reporter |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -4636,6 +6772,93 @@ func (m *Epoch) Unmarshal(dAtA []byte) error {
 				}
 			}
 			m.Simulated = bool(v != 0)
+		case 15:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Complaints", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Complaints = append(m.Complaints, Complaint{})
+			if err := m.Complaints[len(m.Complaints)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 16:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Dropped", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Dropped = append(m.Dropped, Dropped{})
+			if err := m.Dropped[len(m.Dropped)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 17:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RoundTripMicros", wireType)
+			}
+			m.RoundTripMicros = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RoundTripMicros |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipParties(dAtA[iNdEx:])

@@ -738,6 +738,8 @@ type MsgConfirmSetup struct {
 	EpochId    uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
 	Attempt    uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Transcript []byte `protobuf:"bytes,4,opt,name=transcript,proto3" json:"transcript,omitempty"`
+	// Median round-trip time to the other members, 0 if not measured.
+	RoundTripMicros uint32 `protobuf:"varint,5,opt,name=round_trip_micros,json=roundTripMicros,proto3" json:"round_trip_micros,omitempty"`
 }
 
 func (m *MsgConfirmSetup) Reset()         { *m = MsgConfirmSetup{} }
@@ -799,6 +801,13 @@ func (m *MsgConfirmSetup) GetTranscript() []byte {
 		return m.Transcript
 	}
 	return nil
+}
+
+func (m *MsgConfirmSetup) GetRoundTripMicros() uint32 {
+	if m != nil {
+		return m.RoundTripMicros
+	}
+	return 0
 }
 
 // MsgConfirmSetupResponse is empty.
@@ -1047,6 +1056,513 @@ func (m *MsgReadyResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgReadyResponse proto.InternalMessageInfo
 
+// Grievance is the sets of one accused.
+type Grievance struct {
+	Accused uint32 `protobuf:"varint,1,opt,name=accused,proto3" json:"accused,omitempty"`
+	// Positions in the accused's list of sets, strictly ascending.
+	Sets []uint32 `protobuf:"varint,2,rep,packed,name=sets,proto3" json:"sets,omitempty"`
+}
+
+func (m *Grievance) Reset()         { *m = Grievance{} }
+func (m *Grievance) String() string { return proto.CompactTextString(m) }
+func (*Grievance) ProtoMessage()    {}
+func (*Grievance) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{18}
+}
+func (m *Grievance) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Grievance) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Grievance.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Grievance) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Grievance.Merge(m, src)
+}
+func (m *Grievance) XXX_Size() int {
+	return m.Size()
+}
+func (m *Grievance) XXX_DiscardUnknown() {
+	xxx_messageInfo_Grievance.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Grievance proto.InternalMessageInfo
+
+func (m *Grievance) GetAccused() uint32 {
+	if m != nil {
+		return m.Accused
+	}
+	return 0
+}
+
+func (m *Grievance) GetSets() []uint32 {
+	if m != nil {
+		return m.Sets
+	}
+	return nil
+}
+
+// MsgComplainSetup says which openings a member did not get; once an attempt.
+type MsgComplainSetup struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Strictly ascending by accused.
+	Grievances []Grievance `protobuf:"bytes,4,rep,name=grievances,proto3" json:"grievances"`
+	// One-time public key that answers are encrypted to.
+	RecipientKey []byte `protobuf:"bytes,5,opt,name=recipient_key,json=recipientKey,proto3" json:"recipient_key,omitempty"`
+}
+
+func (m *MsgComplainSetup) Reset()         { *m = MsgComplainSetup{} }
+func (m *MsgComplainSetup) String() string { return proto.CompactTextString(m) }
+func (*MsgComplainSetup) ProtoMessage()    {}
+func (*MsgComplainSetup) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{19}
+}
+func (m *MsgComplainSetup) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgComplainSetup) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgComplainSetup.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgComplainSetup) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgComplainSetup.Merge(m, src)
+}
+func (m *MsgComplainSetup) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgComplainSetup) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgComplainSetup.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgComplainSetup proto.InternalMessageInfo
+
+func (m *MsgComplainSetup) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgComplainSetup) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgComplainSetup) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *MsgComplainSetup) GetGrievances() []Grievance {
+	if m != nil {
+		return m.Grievances
+	}
+	return nil
+}
+
+func (m *MsgComplainSetup) GetRecipientKey() []byte {
+	if m != nil {
+		return m.RecipientKey
+	}
+	return nil
+}
+
+// MsgComplainSetupResponse is empty.
+type MsgComplainSetupResponse struct {
+}
+
+func (m *MsgComplainSetupResponse) Reset()         { *m = MsgComplainSetupResponse{} }
+func (m *MsgComplainSetupResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgComplainSetupResponse) ProtoMessage()    {}
+func (*MsgComplainSetupResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{20}
+}
+func (m *MsgComplainSetupResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgComplainSetupResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgComplainSetupResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgComplainSetupResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgComplainSetupResponse.Merge(m, src)
+}
+func (m *MsgComplainSetupResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgComplainSetupResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgComplainSetupResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgComplainSetupResponse proto.InternalMessageInfo
+
+// MsgAnswerComplaint answers all sets of one accuser's complaint.
+type MsgAnswerComplaint struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Accuser uint32 `protobuf:"varint,4,opt,name=accuser,proto3" json:"accuser,omitempty"`
+	// In the order of the complaint's sets.
+	Openings []OpeningAnswer `protobuf:"bytes,5,rep,name=openings,proto3" json:"openings"`
+}
+
+func (m *MsgAnswerComplaint) Reset()         { *m = MsgAnswerComplaint{} }
+func (m *MsgAnswerComplaint) String() string { return proto.CompactTextString(m) }
+func (*MsgAnswerComplaint) ProtoMessage()    {}
+func (*MsgAnswerComplaint) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{21}
+}
+func (m *MsgAnswerComplaint) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgAnswerComplaint) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgAnswerComplaint.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgAnswerComplaint) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgAnswerComplaint.Merge(m, src)
+}
+func (m *MsgAnswerComplaint) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgAnswerComplaint) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgAnswerComplaint.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgAnswerComplaint proto.InternalMessageInfo
+
+func (m *MsgAnswerComplaint) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgAnswerComplaint) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgAnswerComplaint) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *MsgAnswerComplaint) GetAccuser() uint32 {
+	if m != nil {
+		return m.Accuser
+	}
+	return 0
+}
+
+func (m *MsgAnswerComplaint) GetOpenings() []OpeningAnswer {
+	if m != nil {
+		return m.Openings
+	}
+	return nil
+}
+
+// MsgAnswerComplaintResponse is empty.
+type MsgAnswerComplaintResponse struct {
+}
+
+func (m *MsgAnswerComplaintResponse) Reset()         { *m = MsgAnswerComplaintResponse{} }
+func (m *MsgAnswerComplaintResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgAnswerComplaintResponse) ProtoMessage()    {}
+func (*MsgAnswerComplaintResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{22}
+}
+func (m *MsgAnswerComplaintResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgAnswerComplaintResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgAnswerComplaintResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgAnswerComplaintResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgAnswerComplaintResponse.Merge(m, src)
+}
+func (m *MsgAnswerComplaintResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgAnswerComplaintResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgAnswerComplaintResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgAnswerComplaintResponse proto.InternalMessageInfo
+
+// MsgRevealComplaint shows that an answer is wrong, or convicts its sender.
+type MsgRevealComplaint struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Accused uint32 `protobuf:"varint,4,opt,name=accused,proto3" json:"accused,omitempty"`
+	// Private key of the complaint's recipient_key.
+	PrivateKey []byte `protobuf:"bytes,5,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
+}
+
+func (m *MsgRevealComplaint) Reset()         { *m = MsgRevealComplaint{} }
+func (m *MsgRevealComplaint) String() string { return proto.CompactTextString(m) }
+func (*MsgRevealComplaint) ProtoMessage()    {}
+func (*MsgRevealComplaint) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{23}
+}
+func (m *MsgRevealComplaint) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevealComplaint) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevealComplaint.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevealComplaint) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevealComplaint.Merge(m, src)
+}
+func (m *MsgRevealComplaint) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevealComplaint) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevealComplaint.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevealComplaint proto.InternalMessageInfo
+
+func (m *MsgRevealComplaint) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgRevealComplaint) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgRevealComplaint) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *MsgRevealComplaint) GetAccused() uint32 {
+	if m != nil {
+		return m.Accused
+	}
+	return 0
+}
+
+func (m *MsgRevealComplaint) GetPrivateKey() []byte {
+	if m != nil {
+		return m.PrivateKey
+	}
+	return nil
+}
+
+// MsgRevealComplaintResponse is empty.
+type MsgRevealComplaintResponse struct {
+}
+
+func (m *MsgRevealComplaintResponse) Reset()         { *m = MsgRevealComplaintResponse{} }
+func (m *MsgRevealComplaintResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRevealComplaintResponse) ProtoMessage()    {}
+func (*MsgRevealComplaintResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{24}
+}
+func (m *MsgRevealComplaintResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevealComplaintResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevealComplaintResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevealComplaintResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevealComplaintResponse.Merge(m, src)
+}
+func (m *MsgRevealComplaintResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevealComplaintResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevealComplaintResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevealComplaintResponse proto.InternalMessageInfo
+
+// MsgSubmitEvidence convicts a member of a serving epoch.
+type MsgSubmitEvidence struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	// Encoding of enclave/evidence.
+	Evidence []byte `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+}
+
+func (m *MsgSubmitEvidence) Reset()         { *m = MsgSubmitEvidence{} }
+func (m *MsgSubmitEvidence) String() string { return proto.CompactTextString(m) }
+func (*MsgSubmitEvidence) ProtoMessage()    {}
+func (*MsgSubmitEvidence) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{25}
+}
+func (m *MsgSubmitEvidence) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSubmitEvidence) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSubmitEvidence.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSubmitEvidence) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSubmitEvidence.Merge(m, src)
+}
+func (m *MsgSubmitEvidence) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSubmitEvidence) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSubmitEvidence.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSubmitEvidence proto.InternalMessageInfo
+
+func (m *MsgSubmitEvidence) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgSubmitEvidence) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgSubmitEvidence) GetEvidence() []byte {
+	if m != nil {
+		return m.Evidence
+	}
+	return nil
+}
+
+// MsgSubmitEvidenceResponse names the conviction.
+type MsgSubmitEvidenceResponse struct {
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+}
+
+func (m *MsgSubmitEvidenceResponse) Reset()         { *m = MsgSubmitEvidenceResponse{} }
+func (m *MsgSubmitEvidenceResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSubmitEvidenceResponse) ProtoMessage()    {}
+func (*MsgSubmitEvidenceResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{26}
+}
+func (m *MsgSubmitEvidenceResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSubmitEvidenceResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSubmitEvidenceResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSubmitEvidenceResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSubmitEvidenceResponse.Merge(m, src)
+}
+func (m *MsgSubmitEvidenceResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSubmitEvidenceResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSubmitEvidenceResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSubmitEvidenceResponse proto.InternalMessageInfo
+
+func (m *MsgSubmitEvidenceResponse) GetId() uint64 {
+	if m != nil {
+		return m.Id
+	}
+	return 0
+}
+
 func init() {
 	proto.RegisterType((*MsgRegisterParty)(nil), "tkms.parties.v1.MsgRegisterParty")
 	proto.RegisterType((*MsgRegisterPartyResponse)(nil), "tkms.parties.v1.MsgRegisterPartyResponse")
@@ -1066,85 +1582,115 @@ func init() {
 	proto.RegisterType((*MsgReportAbsentResponse)(nil), "tkms.parties.v1.MsgReportAbsentResponse")
 	proto.RegisterType((*MsgReady)(nil), "tkms.parties.v1.MsgReady")
 	proto.RegisterType((*MsgReadyResponse)(nil), "tkms.parties.v1.MsgReadyResponse")
+	proto.RegisterType((*Grievance)(nil), "tkms.parties.v1.Grievance")
+	proto.RegisterType((*MsgComplainSetup)(nil), "tkms.parties.v1.MsgComplainSetup")
+	proto.RegisterType((*MsgComplainSetupResponse)(nil), "tkms.parties.v1.MsgComplainSetupResponse")
+	proto.RegisterType((*MsgAnswerComplaint)(nil), "tkms.parties.v1.MsgAnswerComplaint")
+	proto.RegisterType((*MsgAnswerComplaintResponse)(nil), "tkms.parties.v1.MsgAnswerComplaintResponse")
+	proto.RegisterType((*MsgRevealComplaint)(nil), "tkms.parties.v1.MsgRevealComplaint")
+	proto.RegisterType((*MsgRevealComplaintResponse)(nil), "tkms.parties.v1.MsgRevealComplaintResponse")
+	proto.RegisterType((*MsgSubmitEvidence)(nil), "tkms.parties.v1.MsgSubmitEvidence")
+	proto.RegisterType((*MsgSubmitEvidenceResponse)(nil), "tkms.parties.v1.MsgSubmitEvidenceResponse")
 }
 
 func init() { proto.RegisterFile("tkms/parties/v1/tx.proto", fileDescriptor_35116548794af2a3) }
 
 var fileDescriptor_35116548794af2a3 = []byte{
-	// 1157 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x57, 0xcf, 0x6f, 0x1b, 0x45,
-	0x14, 0xce, 0x26, 0x8e, 0xe3, 0x8c, 0x7f, 0xa4, 0x5d, 0x95, 0x64, 0xed, 0x04, 0xc7, 0x31, 0x02,
-	0x4c, 0xd4, 0xd8, 0x24, 0x50, 0x0e, 0xbe, 0x35, 0x85, 0xaa, 0x55, 0x15, 0x29, 0xda, 0x50, 0x21,
-	0x55, 0xaa, 0xcc, 0xc6, 0xfb, 0x58, 0x8f, 0xe2, 0xdd, 0x59, 0xcd, 0x8c, 0x43, 0xf7, 0x86, 0x38,
-	0x72, 0x42, 0xe2, 0xd4, 0xff, 0x22, 0x48, 0x5c, 0x10, 0xff, 0x40, 0x39, 0x51, 0x71, 0xe2, 0x80,
-	0x10, 0x4a, 0x0e, 0xf9, 0x37, 0xd0, 0xcc, 0xce, 0xae, 0x77, 0xd7, 0x8b, 0x8c, 0xa2, 0x8a, 0x4b,
-	0xe4, 0xf9, 0xde, 0x37, 0xdf, 0xbc, 0x6f, 0xf6, 0xcd, 0x9b, 0x09, 0x32, 0xf8, 0x99, 0xcb, 0x7a,
-	0xbe, 0x45, 0x39, 0x06, 0xd6, 0x3b, 0xdf, 0xef, 0xf1, 0x17, 0x5d, 0x9f, 0x12, 0x4e, 0xf4, 0x35,
-	0x11, 0xe9, 0xaa, 0x48, 0xf7, 0x7c, 0xbf, 0x71, 0xc7, 0x21, 0x0e, 0x91, 0xb1, 0x9e, 0xf8, 0x15,
-	0xd2, 0x1a, 0x1b, 0x43, 0xc2, 0x5c, 0xc2, 0x7a, 0x2e, 0x73, 0xc4, 0x74, 0x97, 0x39, 0x2a, 0x50,
-	0x0f, 0x03, 0x83, 0x70, 0x46, 0x38, 0x50, 0xa1, 0xdb, 0x96, 0x8b, 0x3d, 0xd2, 0x93, 0x7f, 0x15,
-	0xf4, 0x76, 0x36, 0x8f, 0x68, 0x61, 0x19, 0x6e, 0xff, 0x56, 0x40, 0xb7, 0x8e, 0x98, 0x63, 0x82,
-	0x83, 0x19, 0x07, 0x7a, 0x6c, 0x51, 0x1e, 0xe8, 0x1f, 0xa3, 0x12, 0xf1, 0x81, 0x5a, 0x9c, 0x50,
-	0x43, 0x6b, 0x69, 0x9d, 0xd5, 0x43, 0xe3, 0xf7, 0x9f, 0xf6, 0xee, 0xa8, 0xa5, 0xee, 0xdb, 0x36,
-	0x05, 0xc6, 0x4e, 0x38, 0xc5, 0x9e, 0x63, 0xc6, 0x4c, 0xdd, 0x40, 0x2b, 0x2e, 0xf1, 0xf0, 0x19,
-	0x50, 0x63, 0x51, 0x4c, 0x32, 0xa3, 0xa1, 0xbe, 0x8d, 0xca, 0x0c, 0x3b, 0x1e, 0xf6, 0x9c, 0xc1,
-	0x19, 0x04, 0xc6, 0x52, 0x4b, 0xeb, 0x54, 0x4c, 0xa4, 0xa0, 0x27, 0x10, 0x48, 0x02, 0x30, 0x86,
-	0x89, 0x27, 0x09, 0x05, 0x45, 0x08, 0x21, 0x41, 0x68, 0xa1, 0x0a, 0x1f, 0x33, 0x11, 0x1c, 0x8c,
-	0x2c, 0x36, 0x32, 0x96, 0x43, 0x06, 0x1f, 0xb3, 0x27, 0x10, 0x3c, 0xb2, 0xd8, 0x48, 0x7f, 0x17,
-	0xd5, 0xc0, 0x1b, 0xd2, 0xc0, 0xe7, 0x91, 0x4a, 0x51, 0x72, 0xaa, 0x53, 0x54, 0x08, 0xed, 0xa0,
-	0x8a, 0x0f, 0x40, 0x07, 0x56, 0x68, 0xc2, 0x58, 0x91, 0x99, 0x96, 0x05, 0xa6, 0x7c, 0xe9, 0x9b,
-	0x68, 0xf5, 0xdc, 0x9a, 0x8c, 0xf9, 0x60, 0x42, 0xc7, 0x46, 0x49, 0xc6, 0x4b, 0x12, 0x78, 0x4a,
-	0xc7, 0x7a, 0x1d, 0x95, 0x38, 0xc0, 0x80, 0x07, 0x3e, 0x18, 0xab, 0xa1, 0x4b, 0x0e, 0xf0, 0x79,
-	0xe0, 0x83, 0xde, 0x40, 0x25, 0x38, 0xc7, 0x36, 0x78, 0x43, 0x30, 0x90, 0x5c, 0x3b, 0x1e, 0xeb,
-	0x1d, 0x74, 0x8b, 0x81, 0x35, 0x1e, 0xf8, 0x64, 0x8c, 0x87, 0xca, 0x43, 0x59, 0x72, 0x6a, 0x02,
-	0x3f, 0x96, 0x70, 0xe4, 0x83, 0xd3, 0x09, 0xe3, 0x60, 0x0f, 0x46, 0x80, 0x9d, 0x11, 0x37, 0x2a,
-	0x2d, 0xad, 0xb3, 0x64, 0x56, 0x15, 0xfa, 0x48, 0x82, 0xc2, 0x47, 0x4c, 0x13, 0x62, 0x55, 0x29,
-	0x56, 0x8e, 0x48, 0x42, 0xe9, 0x1d, 0x54, 0xa5, 0x30, 0x04, 0x8f, 0x47, 0x42, 0x35, 0x29, 0x54,
-	0x09, 0x41, 0xa5, 0xb3, 0x8d, 0xca, 0x11, 0x49, 0xc8, 0xac, 0x85, 0xfb, 0xaa, 0x28, 0x16, 0x1b,
-	0xf5, 0x7b, 0xdf, 0x5e, 0x5f, 0xec, 0xc6, 0x1f, 0xf9, 0xbb, 0xeb, 0x8b, 0xdd, 0x74, 0x45, 0x65,
-	0x8b, 0xa7, 0xbd, 0x8b, 0x8c, 0x2c, 0x66, 0x02, 0xf3, 0x89, 0xc7, 0x40, 0xaf, 0xa1, 0x45, 0x6c,
-	0xcb, 0x92, 0x2a, 0x98, 0x8b, 0xd8, 0x6e, 0xbf, 0xd4, 0x64, 0xf5, 0x3d, 0x24, 0xd4, 0x7d, 0x40,
-	0x5c, 0x17, 0x73, 0x0e, 0xa0, 0x7f, 0x82, 0x56, 0xad, 0x09, 0x1f, 0x11, 0x8a, 0x79, 0x30, 0xb7,
-	0xfc, 0xa6, 0x54, 0xf1, 0xdd, 0x44, 0x52, 0xc1, 0x00, 0xdb, 0xcc, 0x58, 0x6c, 0x2d, 0x75, 0x0a,
-	0x66, 0x49, 0x02, 0x8f, 0x6d, 0xd6, 0xff, 0x50, 0xd8, 0x98, 0x92, 0x73, 0x7d, 0xa4, 0xd2, 0x68,
-	0xdf, 0x93, 0x3e, 0x52, 0x58, 0xec, 0xa3, 0x8e, 0x4a, 0xe0, 0x93, 0xe1, 0x68, 0x10, 0xbb, 0x59,
-	0x91, 0xe3, 0xc7, 0x76, 0xfb, 0x47, 0x0d, 0xad, 0x1d, 0x31, 0xe7, 0xa9, 0x6f, 0x5b, 0x1c, 0x8e,
-	0x2d, 0x6a, 0xb9, 0xec, 0xc6, 0x8e, 0xee, 0xa1, 0xa2, 0x2f, 0x15, 0xe4, 0x81, 0x2a, 0x1f, 0x6c,
-	0x74, 0x33, 0xad, 0xa3, 0x1b, 0x2e, 0x70, 0x58, 0x78, 0xf5, 0xd7, 0xf6, 0x82, 0xa9, 0xc8, 0xe1,
-	0x27, 0x4b, 0x7b, 0xdd, 0xca, 0x7a, 0x4d, 0xe6, 0xd7, 0xae, 0xa3, 0x8d, 0x0c, 0x14, 0x39, 0x6d,
-	0xff, 0xa9, 0xa1, 0xdb, 0x47, 0xcc, 0x39, 0x01, 0x7e, 0x04, 0x16, 0x9b, 0x50, 0x70, 0xc1, 0xe3,
-	0x37, 0x36, 0xf4, 0x29, 0x2a, 0xbb, 0x53, 0x19, 0xe5, 0x6a, 0x6b, 0xc6, 0x55, 0x62, 0x29, 0x65,
-	0x2d, 0x39, 0x4d, 0x5f, 0x47, 0x45, 0x0a, 0x2e, 0x39, 0x07, 0xd9, 0x49, 0x4a, 0xa6, 0x1a, 0xf5,
-	0xf7, 0x67, 0x7d, 0x37, 0xb3, 0xbe, 0xd3, 0x46, 0xda, 0x9b, 0xa8, 0x3e, 0x03, 0xc6, 0xde, 0x7f,
-	0xd0, 0x50, 0x4d, 0x96, 0xb2, 0x50, 0x0f, 0x3b, 0xe3, 0x4d, 0x8d, 0xd7, 0x51, 0x29, 0xaa, 0x4d,
-	0xe9, 0xba, 0x60, 0xae, 0xa8, 0xd2, 0xec, 0x77, 0x67, 0xb3, 0xde, 0x9c, 0x3d, 0x61, 0x71, 0x0a,
-	0x6d, 0x03, 0xad, 0xa7, 0x91, 0x38, 0xdf, 0x5f, 0xc2, 0x7c, 0xc3, 0x72, 0x3d, 0x01, 0x3e, 0xf1,
-	0xf5, 0x03, 0xb4, 0x62, 0x0d, 0x87, 0x64, 0xe2, 0xf1, 0xb9, 0xd9, 0x46, 0xc4, 0x54, 0x71, 0x2f,
-	0xa6, 0x8a, 0x5b, 0xb4, 0x78, 0x8b, 0x73, 0x70, 0x7d, 0x2e, 0xb7, 0xbe, 0x6a, 0x46, 0x43, 0x5d,
-	0x47, 0x05, 0x4a, 0x08, 0x57, 0xad, 0x5b, 0xfe, 0xee, 0xdf, 0x15, 0xce, 0x22, 0xd9, 0x5c, 0x5f,
-	0x89, 0x54, 0x95, 0xaf, 0x04, 0x12, 0xfb, 0xfa, 0x35, 0x3c, 0x52, 0x0f, 0x88, 0xf7, 0x15, 0xa6,
-	0xee, 0xff, 0x6c, 0xac, 0x89, 0x10, 0xa7, 0x96, 0xc7, 0x86, 0x14, 0xfb, 0x91, 0xbd, 0x04, 0xd2,
-	0xdf, 0xcb, 0x9a, 0xdc, 0x9a, 0x35, 0x39, 0xcd, 0x5b, 0x1d, 0xb5, 0x24, 0x94, 0xb5, 0x69, 0x82,
-	0x4f, 0x28, 0xbf, 0x7f, 0xca, 0x44, 0xa9, 0xbf, 0x61, 0x9b, 0x4d, 0x84, 0x1c, 0xf0, 0x44, 0x2b,
-	0xc7, 0xc4, 0x53, 0x4e, 0x13, 0x88, 0xd8, 0x06, 0xec, 0xd9, 0x78, 0x08, 0xcc, 0x28, 0xb4, 0x96,
-	0xc4, 0x36, 0xa8, 0xe1, 0x7f, 0xb0, 0x99, 0xcc, 0x5b, 0xd9, 0x4c, 0x42, 0xb1, 0xcd, 0x97, 0x1a,
-	0x2a, 0xc9, 0x98, 0x65, 0x07, 0x6f, 0xda, 0xdf, 0x3a, 0x2a, 0xda, 0xd8, 0x01, 0xc6, 0xd5, 0x1b,
-	0x43, 0x8d, 0xfa, 0xef, 0x65, 0xb3, 0x7f, 0x6b, 0x36, 0x7b, 0xcb, 0x0e, 0xda, 0xba, 0x7a, 0x0c,
-	0x59, 0x76, 0x7c, 0xaa, 0x0e, 0x7e, 0x2e, 0xa2, 0xa5, 0x23, 0xe6, 0xe8, 0xcf, 0x51, 0x35, 0xfd,
-	0x4a, 0xda, 0x99, 0xed, 0x5b, 0x99, 0x7b, 0xaf, 0xf1, 0xc1, 0x5c, 0x4a, 0x7c, 0xa5, 0x3c, 0x47,
-	0xd5, 0xf4, 0x35, 0x98, 0x2b, 0x9f, 0xa2, 0xe4, 0xcb, 0xe7, 0xdf, 0x58, 0xcf, 0x50, 0x25, 0x75,
-	0x25, 0xb5, 0xf2, 0xa6, 0x26, 0x19, 0x8d, 0xce, 0x3c, 0x46, 0xac, 0xfd, 0x25, 0xaa, 0x65, 0xee,
-	0x87, 0x76, 0xde, 0xdc, 0x34, 0xa7, 0xb1, 0x3b, 0x9f, 0x13, 0xaf, 0xf0, 0x05, 0x2a, 0x27, 0xbb,
-	0xf0, 0x76, 0xfe, 0xb6, 0xc6, 0x84, 0xc6, 0xfb, 0x73, 0x08, 0x49, 0xe1, 0x64, 0xbb, 0xcc, 0x15,
-	0x4e, 0x10, 0xf2, 0x85, 0x73, 0x7a, 0x96, 0xd8, 0xef, 0x54, 0xbf, 0x6a, 0xe5, 0x4f, 0x9c, 0x32,
-	0xf2, 0xf7, 0x3b, 0xaf, 0x51, 0x08, 0xed, 0x54, 0x93, 0x68, 0xe5, 0xbb, 0x9d, 0x32, 0xf2, 0xb5,
-	0xf3, 0x4e, 0xa7, 0xfe, 0x19, 0x5a, 0x0e, 0x4f, 0x66, 0x3d, 0x7f, 0x8a, 0x65, 0x07, 0x8d, 0x9d,
-	0x7f, 0x0d, 0x45, 0x32, 0x8d, 0xe5, 0x6f, 0xae, 0x2f, 0x76, 0xb5, 0xc3, 0x87, 0xaf, 0x2e, 0x9b,
-	0xda, 0xeb, 0xcb, 0xa6, 0xf6, 0xf7, 0x65, 0x53, 0xfb, 0xfe, 0xaa, 0xb9, 0xf0, 0xfa, 0xaa, 0xb9,
-	0xf0, 0xc7, 0x55, 0x73, 0xe1, 0xd9, 0x5d, 0x07, 0xf3, 0xd1, 0xe4, 0xb4, 0x3b, 0x24, 0x6e, 0x4f,
-	0xa8, 0xed, 0x79, 0xc0, 0xbf, 0x26, 0xf4, 0x4c, 0x0e, 0x7a, 0x2f, 0xe2, 0xa3, 0x29, 0x1e, 0xda,
-	0xec, 0xb4, 0x28, 0xff, 0x59, 0xf9, 0xe8, 0x9f, 0x00, 0x00, 0x00, 0xff, 0xff, 0xac, 0x55, 0x4d,
-	0x9a, 0x55, 0x0d, 0x00, 0x00,
+	// 1500 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xc4, 0x58, 0xcf, 0x6f, 0xd4, 0xd6,
+	0x16, 0x8e, 0x93, 0x21, 0x99, 0xdc, 0xc9, 0x24, 0x60, 0xf1, 0xc0, 0x19, 0xc2, 0x64, 0x62, 0xf4,
+	0xde, 0xcb, 0x0b, 0x90, 0x79, 0xa4, 0xa5, 0x52, 0x67, 0xc5, 0x8f, 0x42, 0x41, 0x68, 0x54, 0x64,
+	0x40, 0x95, 0x90, 0xd0, 0xd4, 0x19, 0x9f, 0x7a, 0xae, 0x32, 0xf6, 0xb5, 0xee, 0xbd, 0x33, 0xe0,
+	0x5d, 0xd5, 0x65, 0xbb, 0xa9, 0xda, 0x15, 0x7f, 0x45, 0xa9, 0xd4, 0x5d, 0xb7, 0x5d, 0xd0, 0x55,
+	0x51, 0x57, 0x5d, 0x54, 0x55, 0x05, 0x0b, 0xa4, 0xee, 0xbb, 0xaf, 0xee, 0x0f, 0x7b, 0x6c, 0x8f,
+	0xa3, 0x41, 0x08, 0xd1, 0x0d, 0xca, 0x3d, 0xf7, 0xbb, 0xe7, 0x9e, 0xef, 0xf3, 0xf1, 0xf1, 0x37,
+	0x20, 0x8b, 0x1f, 0x04, 0xac, 0x1d, 0xb9, 0x94, 0x63, 0x60, 0xed, 0xf1, 0x85, 0x36, 0x7f, 0xb4,
+	0x1b, 0x51, 0xc2, 0x89, 0xb9, 0x26, 0x76, 0x76, 0xf5, 0xce, 0xee, 0xf8, 0x42, 0xe3, 0xb8, 0x4f,
+	0x7c, 0x22, 0xf7, 0xda, 0xe2, 0x2f, 0x05, 0x6b, 0x9c, 0xec, 0x13, 0x16, 0x10, 0xd6, 0x0e, 0x98,
+	0x2f, 0x8e, 0x07, 0xcc, 0xd7, 0x1b, 0xeb, 0x6a, 0xa3, 0xa7, 0x4e, 0xa8, 0x85, 0xde, 0x3a, 0xe6,
+	0x06, 0x38, 0x24, 0x6d, 0xf9, 0xaf, 0x0e, 0x9d, 0x2e, 0xd6, 0x91, 0x5c, 0x2c, 0xb7, 0xed, 0x9f,
+	0x2b, 0xe8, 0x68, 0x97, 0xf9, 0x0e, 0xf8, 0x98, 0x71, 0xa0, 0xb7, 0x5d, 0xca, 0x63, 0xf3, 0x5d,
+	0x54, 0x25, 0x11, 0x50, 0x97, 0x13, 0x6a, 0x19, 0x2d, 0x63, 0x7b, 0xf9, 0x8a, 0xf5, 0xcb, 0xf7,
+	0xe7, 0x8f, 0xeb, 0xab, 0x2e, 0x7b, 0x1e, 0x05, 0xc6, 0xee, 0x70, 0x8a, 0x43, 0xdf, 0x49, 0x91,
+	0xa6, 0x85, 0x96, 0x02, 0x12, 0xe2, 0x03, 0xa0, 0xd6, 0xbc, 0x38, 0xe4, 0x24, 0x4b, 0x73, 0x13,
+	0xd5, 0x18, 0xf6, 0x43, 0x1c, 0xfa, 0xbd, 0x03, 0x88, 0xad, 0x85, 0x96, 0xb1, 0xbd, 0xe2, 0x20,
+	0x1d, 0xba, 0x05, 0xb1, 0x04, 0x00, 0x63, 0x98, 0x84, 0x12, 0x50, 0xd1, 0x00, 0x15, 0x12, 0x80,
+	0x16, 0x5a, 0xe1, 0x43, 0x26, 0x36, 0x7b, 0x03, 0x97, 0x0d, 0xac, 0x23, 0x0a, 0xc1, 0x87, 0xec,
+	0x16, 0xc4, 0x37, 0x5c, 0x36, 0x30, 0xff, 0x8d, 0x56, 0x21, 0xec, 0xd3, 0x38, 0xe2, 0x49, 0x96,
+	0x45, 0x89, 0xa9, 0x4f, 0xa2, 0x22, 0xd1, 0x16, 0x5a, 0x89, 0x00, 0x68, 0xcf, 0x55, 0x24, 0xac,
+	0x25, 0x59, 0x69, 0x4d, 0xc4, 0x34, 0x2f, 0xf3, 0x14, 0x5a, 0x1e, 0xbb, 0xa3, 0x21, 0xef, 0x8d,
+	0xe8, 0xd0, 0xaa, 0xca, 0xfd, 0xaa, 0x0c, 0xdc, 0xa3, 0x43, 0x73, 0x1d, 0x55, 0x39, 0x40, 0x8f,
+	0xc7, 0x11, 0x58, 0xcb, 0x8a, 0x25, 0x07, 0xb8, 0x1b, 0x47, 0x60, 0x36, 0x50, 0x15, 0xc6, 0xd8,
+	0x83, 0xb0, 0x0f, 0x16, 0x92, 0x77, 0xa7, 0x6b, 0x73, 0x1b, 0x1d, 0x65, 0xe0, 0x0e, 0x7b, 0x11,
+	0x19, 0xe2, 0xbe, 0xe6, 0x50, 0x93, 0x98, 0x55, 0x11, 0xbf, 0x2d, 0xc3, 0x09, 0x0f, 0x4e, 0x47,
+	0x8c, 0x83, 0xd7, 0x1b, 0x00, 0xf6, 0x07, 0xdc, 0x5a, 0x69, 0x19, 0xdb, 0x0b, 0x4e, 0x5d, 0x47,
+	0x6f, 0xc8, 0xa0, 0xe0, 0x91, 0xc2, 0x44, 0xb2, 0xba, 0x4c, 0x56, 0x4b, 0x40, 0x22, 0xd3, 0x19,
+	0x54, 0xa7, 0xd0, 0x87, 0x90, 0x27, 0x89, 0x56, 0x65, 0xa2, 0x15, 0x15, 0xd4, 0x79, 0x36, 0x51,
+	0x2d, 0x01, 0x89, 0x34, 0x6b, 0x4a, 0x57, 0x0d, 0x71, 0xd9, 0xa0, 0xd3, 0xfe, 0xfc, 0xe5, 0x93,
+	0x9d, 0xf4, 0x21, 0x7f, 0xf1, 0xf2, 0xc9, 0x4e, 0xbe, 0xa3, 0x8a, 0xcd, 0x63, 0xef, 0x20, 0xab,
+	0x18, 0x73, 0x80, 0x45, 0x24, 0x64, 0x60, 0xae, 0xa2, 0x79, 0xec, 0xc9, 0x96, 0xaa, 0x38, 0xf3,
+	0xd8, 0xb3, 0x1f, 0x1b, 0xb2, 0xfb, 0xae, 0x13, 0x1a, 0x5c, 0x25, 0x41, 0x80, 0x39, 0x07, 0x30,
+	0xdf, 0x43, 0xcb, 0xee, 0x88, 0x0f, 0x08, 0xc5, 0x3c, 0x9e, 0xd9, 0x7e, 0x13, 0xa8, 0x78, 0x6e,
+	0xa2, 0xa8, 0xb8, 0x87, 0x3d, 0x66, 0xcd, 0xb7, 0x16, 0xb6, 0x2b, 0x4e, 0x55, 0x06, 0x6e, 0x7a,
+	0xac, 0xf3, 0x7f, 0x41, 0x63, 0x02, 0x2e, 0xe5, 0x91, 0x2b, 0xc3, 0xbe, 0x28, 0x79, 0xe4, 0x62,
+	0x29, 0x8f, 0x75, 0x54, 0x85, 0x88, 0xf4, 0x07, 0xbd, 0x94, 0xcd, 0x92, 0x5c, 0xdf, 0xf4, 0xec,
+	0xef, 0x0c, 0xb4, 0xd6, 0x65, 0xfe, 0xbd, 0xc8, 0x73, 0x39, 0xdc, 0x76, 0xa9, 0x1b, 0xb0, 0xd7,
+	0x66, 0x74, 0x11, 0x2d, 0x46, 0x32, 0x83, 0x7c, 0xa1, 0x6a, 0x7b, 0x27, 0x77, 0x0b, 0xa3, 0x63,
+	0x57, 0x5d, 0x70, 0xa5, 0xf2, 0xf4, 0xf7, 0xcd, 0x39, 0x47, 0x83, 0xd5, 0x23, 0xcb, 0x73, 0xdd,
+	0x28, 0x72, 0xcd, 0xd6, 0x67, 0xaf, 0xa3, 0x93, 0x85, 0x50, 0xc2, 0xd4, 0xfe, 0xcd, 0x40, 0xc7,
+	0xba, 0xcc, 0xbf, 0x03, 0xbc, 0x0b, 0x2e, 0x1b, 0x51, 0x08, 0x20, 0xe4, 0xaf, 0x4d, 0xe8, 0x03,
+	0x54, 0x0b, 0x26, 0x69, 0x34, 0xab, 0x8d, 0x29, 0x56, 0x99, 0xab, 0x34, 0xb5, 0xec, 0x31, 0xf3,
+	0x04, 0x5a, 0xa4, 0x10, 0x90, 0x31, 0xc8, 0x49, 0x52, 0x75, 0xf4, 0xaa, 0x73, 0x61, 0x9a, 0x77,
+	0xb3, 0xc8, 0x3b, 0x4f, 0xc4, 0x3e, 0x85, 0xd6, 0xa7, 0x82, 0x29, 0xf7, 0x6f, 0x0c, 0xb4, 0x2a,
+	0x5b, 0x59, 0x64, 0x57, 0x93, 0xf1, 0x75, 0x89, 0xaf, 0xa3, 0x6a, 0xd2, 0x9b, 0x92, 0x75, 0xc5,
+	0x59, 0xd2, 0xad, 0xd9, 0xd9, 0x9d, 0xae, 0xfa, 0xd4, 0xf4, 0x1b, 0x96, 0x96, 0x60, 0x5b, 0xe8,
+	0x44, 0x3e, 0x92, 0xd6, 0xfb, 0x83, 0xaa, 0x57, 0xb5, 0xeb, 0x1d, 0xe0, 0xa3, 0xc8, 0xdc, 0x43,
+	0x4b, 0x6e, 0xbf, 0x4f, 0x46, 0x21, 0x9f, 0x59, 0x6d, 0x02, 0xcc, 0x35, 0xf7, 0x7c, 0xae, 0xb9,
+	0xc5, 0x88, 0x77, 0x39, 0x87, 0x20, 0xe2, 0x52, 0xfa, 0xba, 0x93, 0x2c, 0x4d, 0x13, 0x55, 0x28,
+	0x21, 0x5c, 0x8f, 0x6e, 0xf9, 0x77, 0xe7, 0x9c, 0x60, 0x96, 0xa4, 0x2d, 0xe5, 0x95, 0x29, 0x55,
+	0xf3, 0xca, 0x44, 0x52, 0x5e, 0x7f, 0xa9, 0x57, 0xea, 0x2a, 0x09, 0x3f, 0xc5, 0x34, 0x78, 0xcb,
+	0xc4, 0x9a, 0x08, 0x71, 0xea, 0x86, 0xac, 0x4f, 0x71, 0x94, 0xd0, 0xcb, 0x44, 0xcc, 0x1d, 0x74,
+	0x8c, 0x92, 0x51, 0xe8, 0xf5, 0x38, 0xc5, 0x51, 0x2f, 0xc0, 0x7d, 0x4a, 0x98, 0xfc, 0x3c, 0xd5,
+	0x9d, 0x35, 0xb9, 0x71, 0x97, 0xe2, 0xa8, 0x2b, 0xc3, 0x9d, 0xf3, 0x45, 0x41, 0x36, 0xa6, 0x05,
+	0x99, 0x70, 0xd4, 0xaf, 0x65, 0x36, 0x94, 0x4a, 0xf2, 0x93, 0x92, 0xc4, 0x81, 0x88, 0x50, 0x7e,
+	0x79, 0x9f, 0x89, 0xd7, 0xe2, 0x0d, 0x4b, 0xd2, 0x44, 0xc8, 0x87, 0x50, 0x8c, 0x7d, 0x4c, 0x42,
+	0xad, 0x4a, 0x26, 0x22, 0x24, 0xc3, 0xa1, 0x87, 0xfb, 0xc0, 0xac, 0x4a, 0x6b, 0x41, 0x48, 0xa6,
+	0x97, 0xaf, 0x40, 0x33, 0x5b, 0xb7, 0xa6, 0x99, 0x0d, 0xa5, 0x34, 0x1f, 0x1b, 0xa8, 0x2a, 0xf7,
+	0x5c, 0x2f, 0x7e, 0xd3, 0xfc, 0x4e, 0xa0, 0x45, 0x0f, 0xfb, 0xc0, 0xb8, 0xf6, 0x23, 0x7a, 0xd5,
+	0xf9, 0x4f, 0xb1, 0xfa, 0x7f, 0x4d, 0x57, 0xef, 0x7a, 0xb1, 0x6d, 0x6a, 0xe3, 0xe4, 0x7a, 0x93,
+	0x37, 0xf0, 0x7d, 0xb4, 0xfc, 0x21, 0xc5, 0x30, 0x76, 0xc5, 0x37, 0xdf, 0x92, 0xf5, 0x8e, 0x18,
+	0xa8, 0x6f, 0x44, 0xdd, 0x49, 0x96, 0xe2, 0x65, 0x61, 0xc0, 0xd5, 0x47, 0xaa, 0xee, 0xc8, 0xbf,
+	0xed, 0xaf, 0xe7, 0x65, 0xbe, 0xab, 0x24, 0x88, 0x86, 0x2e, 0x0e, 0xdf, 0x72, 0x97, 0x5f, 0x42,
+	0xc8, 0x4f, 0x0a, 0x57, 0xcf, 0xb3, 0xb6, 0xd7, 0x98, 0x9a, 0xcb, 0x29, 0x37, 0x3d, 0x95, 0x33,
+	0x67, 0xb4, 0xdb, 0xc0, 0x11, 0x16, 0x5e, 0x42, 0xd8, 0x2f, 0x65, 0xd1, 0x56, 0xd2, 0xe0, 0x2d,
+	0x88, 0xd5, 0xac, 0xcb, 0x6a, 0x7b, 0xba, 0x64, 0x22, 0x4c, 0xf8, 0xdb, 0x0d, 0xf9, 0x0d, 0xce,
+	0xc5, 0x52, 0xad, 0xbf, 0x9c, 0x47, 0x66, 0x97, 0xf9, 0x97, 0x43, 0xf6, 0x10, 0x68, 0x02, 0xe1,
+	0x6f, 0x4f, 0xb2, 0xf4, 0xf1, 0x52, 0x39, 0x15, 0xd2, 0xc7, 0x4b, 0xcd, 0x4b, 0xd2, 0x3e, 0x0b,
+	0x6f, 0x2b, 0x26, 0x81, 0x90, 0xb2, 0x39, 0x25, 0xe5, 0x47, 0x0a, 0xa0, 0xaa, 0xd7, 0x72, 0xa6,
+	0xa7, 0x94, 0x5b, 0xc9, 0xea, 0xb4, 0x59, 0xd4, 0xa9, 0x40, 0xdb, 0xde, 0x40, 0x8d, 0xe9, 0x68,
+	0xaa, 0xd5, 0x9f, 0x86, 0xd4, 0xca, 0x81, 0x31, 0xb8, 0xc3, 0x7f, 0x52, 0x2b, 0x2f, 0xaf, 0x95,
+	0x27, 0xfc, 0x67, 0x44, 0xf1, 0xd8, 0xe5, 0x90, 0x69, 0x1a, 0xa4, 0x43, 0xa2, 0x65, 0x66, 0x4b,
+	0x51, 0x60, 0xa5, 0xa5, 0x28, 0x44, 0x53, 0x29, 0xbe, 0xd5, 0x86, 0x66, 0xb4, 0x1f, 0x60, 0x7e,
+	0x2d, 0xf1, 0xe7, 0x6f, 0x58, 0x89, 0xec, 0x4f, 0x81, 0x85, 0xfc, 0x4f, 0x01, 0xe5, 0xce, 0xb2,
+	0x84, 0xa6, 0x3d, 0x4a, 0xae, 0x36, 0xfb, 0xac, 0xf2, 0x28, 0xb9, 0xe0, 0x61, 0x8e, 0x7a, 0xef,
+	0xc7, 0x65, 0xb4, 0xd0, 0x65, 0xbe, 0xf9, 0x00, 0xd5, 0xf3, 0xbf, 0xe9, 0xb6, 0xa6, 0x5d, 0x56,
+	0xc1, 0xa5, 0x37, 0xfe, 0x37, 0x13, 0x92, 0x5e, 0xfb, 0x00, 0xd5, 0xf3, 0xa6, 0xbd, 0x34, 0x7d,
+	0x0e, 0x52, 0x9e, 0xbe, 0xdc, 0x5f, 0xdf, 0x47, 0x2b, 0x39, 0x03, 0xdd, 0x2a, 0x3b, 0x9a, 0x45,
+	0x34, 0xb6, 0x67, 0x21, 0xd2, 0xdc, 0x9f, 0xa0, 0xd5, 0x82, 0x9b, 0xb5, 0xcb, 0xce, 0xe6, 0x31,
+	0x8d, 0x9d, 0xd9, 0x98, 0xf4, 0x86, 0x8f, 0x51, 0x2d, 0xeb, 0x19, 0x37, 0xcb, 0x65, 0x4d, 0x01,
+	0x8d, 0xff, 0xce, 0x00, 0x64, 0x13, 0x67, 0xcd, 0x5d, 0x69, 0xe2, 0x0c, 0xa0, 0x3c, 0x71, 0x89,
+	0xc3, 0x12, 0x7a, 0xe7, 0xdc, 0x55, 0xab, 0xfc, 0xe0, 0x04, 0x51, 0xae, 0x77, 0x99, 0x55, 0x11,
+	0xb9, 0x73, 0x36, 0xa5, 0x55, 0xce, 0x76, 0x82, 0x28, 0xcf, 0x5d, 0xe6, 0x0f, 0x44, 0x1b, 0xe6,
+	0x3f, 0x98, 0x5b, 0x87, 0x30, 0x9e, 0x40, 0xca, 0xdb, 0xb0, 0xf4, 0x13, 0x63, 0xf6, 0xd1, 0x5a,
+	0xf1, 0xf3, 0x72, 0xa6, 0xec, 0x74, 0x01, 0xd4, 0x38, 0xfb, 0x0a, 0xa0, 0xec, 0x25, 0xc5, 0xb9,
+	0x7c, 0xa6, 0x5c, 0x80, 0x1c, 0xa8, 0xfc, 0x92, 0x43, 0xa6, 0x9e, 0x6c, 0xfa, 0xfc, 0xc4, 0x2b,
+	0x6f, 0xfa, 0x1c, 0xe6, 0x90, 0xa6, 0x2f, 0x1f, 0x44, 0xd7, 0xd0, 0x11, 0x65, 0xd3, 0xd6, 0xcb,
+	0xeb, 0x72, 0xbd, 0xb8, 0xb1, 0x75, 0xe8, 0x56, 0x92, 0xa6, 0x71, 0xe4, 0xb3, 0x97, 0x4f, 0x76,
+	0x8c, 0x2b, 0xd7, 0x9f, 0x3e, 0x6f, 0x1a, 0xcf, 0x9e, 0x37, 0x8d, 0x3f, 0x9e, 0x37, 0x8d, 0xaf,
+	0x5e, 0x34, 0xe7, 0x9e, 0xbd, 0x68, 0xce, 0xfd, 0xfa, 0xa2, 0x39, 0x77, 0xff, 0x9c, 0x8f, 0xf9,
+	0x60, 0xb4, 0xbf, 0xdb, 0x27, 0x41, 0x5b, 0x64, 0x3b, 0x1f, 0x02, 0x7f, 0x48, 0xe8, 0x81, 0x5c,
+	0xb4, 0x1f, 0xa5, 0x73, 0x94, 0xc7, 0x11, 0xb0, 0xfd, 0x45, 0xf9, 0xbf, 0x5c, 0xef, 0xfc, 0x1d,
+	0x00, 0x00, 0xff, 0xff, 0x65, 0xef, 0xdb, 0xa5, 0x8e, 0x13, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -1175,6 +1721,15 @@ type MsgClient interface {
 	ConfirmSetup(ctx context.Context, in *MsgConfirmSetup, opts ...grpc.CallOption) (*MsgConfirmSetupResponse, error)
 	// ReportAbsent names the members that are silent in the offline phase. Party message.
 	ReportAbsent(ctx context.Context, in *MsgReportAbsent, opts ...grpc.CallOption) (*MsgReportAbsentResponse, error)
+	// ComplainSetup says which openings a member did not get. Party message.
+	ComplainSetup(ctx context.Context, in *MsgComplainSetup, opts ...grpc.CallOption) (*MsgComplainSetupResponse, error)
+	// AnswerComplaint shows the accuser its openings, encrypted. Party message.
+	AnswerComplaint(ctx context.Context, in *MsgAnswerComplaint, opts ...grpc.CallOption) (*MsgAnswerComplaintResponse, error)
+	// RevealComplaint publishes the one-time key, so that all see who is right.
+	// Party message.
+	RevealComplaint(ctx context.Context, in *MsgRevealComplaint, opts ...grpc.CallOption) (*MsgRevealComplaintResponse, error)
+	// SubmitEvidence convicts a member. Party message.
+	SubmitEvidence(ctx context.Context, in *MsgSubmitEvidence, opts ...grpc.CallOption) (*MsgSubmitEvidenceResponse, error)
 	// Ready says that an excluded member is back. Party message.
 	Ready(ctx context.Context, in *MsgReady, opts ...grpc.CallOption) (*MsgReadyResponse, error)
 }
@@ -1259,6 +1814,42 @@ func (c *msgClient) ReportAbsent(ctx context.Context, in *MsgReportAbsent, opts 
 	return out, nil
 }
 
+func (c *msgClient) ComplainSetup(ctx context.Context, in *MsgComplainSetup, opts ...grpc.CallOption) (*MsgComplainSetupResponse, error) {
+	out := new(MsgComplainSetupResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/ComplainSetup", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) AnswerComplaint(ctx context.Context, in *MsgAnswerComplaint, opts ...grpc.CallOption) (*MsgAnswerComplaintResponse, error) {
+	out := new(MsgAnswerComplaintResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/AnswerComplaint", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RevealComplaint(ctx context.Context, in *MsgRevealComplaint, opts ...grpc.CallOption) (*MsgRevealComplaintResponse, error) {
+	out := new(MsgRevealComplaintResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/RevealComplaint", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SubmitEvidence(ctx context.Context, in *MsgSubmitEvidence, opts ...grpc.CallOption) (*MsgSubmitEvidenceResponse, error) {
+	out := new(MsgSubmitEvidenceResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/SubmitEvidence", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *msgClient) Ready(ctx context.Context, in *MsgReady, opts ...grpc.CallOption) (*MsgReadyResponse, error) {
 	out := new(MsgReadyResponse)
 	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/Ready", in, out, opts...)
@@ -1286,6 +1877,15 @@ type MsgServer interface {
 	ConfirmSetup(context.Context, *MsgConfirmSetup) (*MsgConfirmSetupResponse, error)
 	// ReportAbsent names the members that are silent in the offline phase. Party message.
 	ReportAbsent(context.Context, *MsgReportAbsent) (*MsgReportAbsentResponse, error)
+	// ComplainSetup says which openings a member did not get. Party message.
+	ComplainSetup(context.Context, *MsgComplainSetup) (*MsgComplainSetupResponse, error)
+	// AnswerComplaint shows the accuser its openings, encrypted. Party message.
+	AnswerComplaint(context.Context, *MsgAnswerComplaint) (*MsgAnswerComplaintResponse, error)
+	// RevealComplaint publishes the one-time key, so that all see who is right.
+	// Party message.
+	RevealComplaint(context.Context, *MsgRevealComplaint) (*MsgRevealComplaintResponse, error)
+	// SubmitEvidence convicts a member. Party message.
+	SubmitEvidence(context.Context, *MsgSubmitEvidence) (*MsgSubmitEvidenceResponse, error)
 	// Ready says that an excluded member is back. Party message.
 	Ready(context.Context, *MsgReady) (*MsgReadyResponse, error)
 }
@@ -1317,6 +1917,18 @@ func (*UnimplementedMsgServer) ConfirmSetup(ctx context.Context, req *MsgConfirm
 }
 func (*UnimplementedMsgServer) ReportAbsent(ctx context.Context, req *MsgReportAbsent) (*MsgReportAbsentResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ReportAbsent not implemented")
+}
+func (*UnimplementedMsgServer) ComplainSetup(ctx context.Context, req *MsgComplainSetup) (*MsgComplainSetupResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ComplainSetup not implemented")
+}
+func (*UnimplementedMsgServer) AnswerComplaint(ctx context.Context, req *MsgAnswerComplaint) (*MsgAnswerComplaintResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AnswerComplaint not implemented")
+}
+func (*UnimplementedMsgServer) RevealComplaint(ctx context.Context, req *MsgRevealComplaint) (*MsgRevealComplaintResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RevealComplaint not implemented")
+}
+func (*UnimplementedMsgServer) SubmitEvidence(ctx context.Context, req *MsgSubmitEvidence) (*MsgSubmitEvidenceResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SubmitEvidence not implemented")
 }
 func (*UnimplementedMsgServer) Ready(ctx context.Context, req *MsgReady) (*MsgReadyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Ready not implemented")
@@ -1470,6 +2082,78 @@ func _Msg_ReportAbsent_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_ComplainSetup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgComplainSetup)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).ComplainSetup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/ComplainSetup",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).ComplainSetup(ctx, req.(*MsgComplainSetup))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_AnswerComplaint_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgAnswerComplaint)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).AnswerComplaint(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/AnswerComplaint",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).AnswerComplaint(ctx, req.(*MsgAnswerComplaint))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RevealComplaint_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRevealComplaint)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RevealComplaint(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/RevealComplaint",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RevealComplaint(ctx, req.(*MsgRevealComplaint))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SubmitEvidence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSubmitEvidence)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SubmitEvidence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/SubmitEvidence",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SubmitEvidence(ctx, req.(*MsgSubmitEvidence))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Msg_Ready_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MsgReady)
 	if err := dec(in); err != nil {
@@ -1524,6 +2208,22 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReportAbsent",
 			Handler:    _Msg_ReportAbsent_Handler,
+		},
+		{
+			MethodName: "ComplainSetup",
+			Handler:    _Msg_ComplainSetup_Handler,
+		},
+		{
+			MethodName: "AnswerComplaint",
+			Handler:    _Msg_AnswerComplaint_Handler,
+		},
+		{
+			MethodName: "RevealComplaint",
+			Handler:    _Msg_RevealComplaint_Handler,
+		},
+		{
+			MethodName: "SubmitEvidence",
+			Handler:    _Msg_SubmitEvidence_Handler,
 		},
 		{
 			MethodName: "Ready",
@@ -2046,6 +2746,11 @@ func (m *MsgConfirmSetup) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.RoundTripMicros != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.RoundTripMicros))
+		i--
+		dAtA[i] = 0x28
+	}
 	if len(m.Transcript) > 0 {
 		i -= len(m.Transcript)
 		copy(dAtA[i:], m.Transcript)
@@ -2239,6 +2944,363 @@ func (m *MsgReadyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *Grievance) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Grievance) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Grievance) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Sets) > 0 {
+		dAtA8 := make([]byte, len(m.Sets)*10)
+		var j7 int
+		for _, num := range m.Sets {
+			for num >= 1<<7 {
+				dAtA8[j7] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j7++
+			}
+			dAtA8[j7] = uint8(num)
+			j7++
+		}
+		i -= j7
+		copy(dAtA[i:], dAtA8[:j7])
+		i = encodeVarintTx(dAtA, i, uint64(j7))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Accused != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Accused))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgComplainSetup) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgComplainSetup) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgComplainSetup) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.RecipientKey) > 0 {
+		i -= len(m.RecipientKey)
+		copy(dAtA[i:], m.RecipientKey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.RecipientKey)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Grievances) > 0 {
+		for iNdEx := len(m.Grievances) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Grievances[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgComplainSetupResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgComplainSetupResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgComplainSetupResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgAnswerComplaint) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgAnswerComplaint) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgAnswerComplaint) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Openings) > 0 {
+		for iNdEx := len(m.Openings) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Openings[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
+	if m.Accuser != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Accuser))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgAnswerComplaintResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgAnswerComplaintResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgAnswerComplaintResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevealComplaint) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevealComplaint) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevealComplaint) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.PrivateKey) > 0 {
+		i -= len(m.PrivateKey)
+		copy(dAtA[i:], m.PrivateKey)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.PrivateKey)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.Accused != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Accused))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevealComplaintResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevealComplaintResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevealComplaintResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSubmitEvidence) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSubmitEvidence) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSubmitEvidence) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Evidence) > 0 {
+		i -= len(m.Evidence)
+		copy(dAtA[i:], m.Evidence)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Evidence)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSubmitEvidenceResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSubmitEvidenceResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSubmitEvidenceResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Id != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Id))
+		i--
+		dAtA[i] = 0x8
+	}
 	return len(dAtA) - i, nil
 }
 
@@ -2492,6 +3554,9 @@ func (m *MsgConfirmSetup) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovTx(uint64(l))
 	}
+	if m.RoundTripMicros != 0 {
+		n += 1 + sovTx(uint64(m.RoundTripMicros))
+	}
 	return n
 }
 
@@ -2565,6 +3630,167 @@ func (m *MsgReadyResponse) Size() (n int) {
 	}
 	var l int
 	_ = l
+	return n
+}
+
+func (m *Grievance) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Accused != 0 {
+		n += 1 + sovTx(uint64(m.Accused))
+	}
+	if len(m.Sets) > 0 {
+		l = 0
+		for _, e := range m.Sets {
+			l += sovTx(uint64(e))
+		}
+		n += 1 + sovTx(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *MsgComplainSetup) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovTx(uint64(m.Attempt))
+	}
+	if len(m.Grievances) > 0 {
+		for _, e := range m.Grievances {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	l = len(m.RecipientKey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgComplainSetupResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgAnswerComplaint) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovTx(uint64(m.Attempt))
+	}
+	if m.Accuser != 0 {
+		n += 1 + sovTx(uint64(m.Accuser))
+	}
+	if len(m.Openings) > 0 {
+		for _, e := range m.Openings {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *MsgAnswerComplaintResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRevealComplaint) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovTx(uint64(m.Attempt))
+	}
+	if m.Accused != 0 {
+		n += 1 + sovTx(uint64(m.Accused))
+	}
+	l = len(m.PrivateKey)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgRevealComplaintResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgSubmitEvidence) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	l = len(m.Evidence)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgSubmitEvidenceResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Id != 0 {
+		n += 1 + sovTx(uint64(m.Id))
+	}
 	return n
 }
 
@@ -4228,6 +5454,25 @@ func (m *MsgConfirmSetup) Unmarshal(dAtA []byte) error {
 				m.Transcript = []byte{}
 			}
 			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RoundTripMicros", wireType)
+			}
+			m.RoundTripMicros = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RoundTripMicros |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
@@ -4709,6 +5954,1039 @@ func (m *MsgReadyResponse) Unmarshal(dAtA []byte) error {
 			return fmt.Errorf("proto: MsgReadyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Grievance) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Grievance: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Grievance: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accused", wireType)
+			}
+			m.Accused = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accused |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Sets = append(m.Sets, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTx
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTx
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Sets) == 0 {
+					m.Sets = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTx
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Sets = append(m.Sets, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sets", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgComplainSetup) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgComplainSetup: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgComplainSetup: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Grievances", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Grievances = append(m.Grievances, Grievance{})
+			if err := m.Grievances[len(m.Grievances)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RecipientKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RecipientKey = append(m.RecipientKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.RecipientKey == nil {
+				m.RecipientKey = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgComplainSetupResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgComplainSetupResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgComplainSetupResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgAnswerComplaint) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgAnswerComplaint: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgAnswerComplaint: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accuser", wireType)
+			}
+			m.Accuser = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accuser |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Openings", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Openings = append(m.Openings, OpeningAnswer{})
+			if err := m.Openings[len(m.Openings)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgAnswerComplaintResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgAnswerComplaintResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgAnswerComplaintResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevealComplaint) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevealComplaint: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevealComplaint: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accused", wireType)
+			}
+			m.Accused = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Accused |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PrivateKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PrivateKey = append(m.PrivateKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.PrivateKey == nil {
+				m.PrivateKey = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevealComplaintResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevealComplaintResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevealComplaintResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSubmitEvidence) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSubmitEvidence: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSubmitEvidence: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Evidence", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Evidence = append(m.Evidence[:0], dAtA[iNdEx:postIndex]...)
+			if m.Evidence == nil {
+				m.Evidence = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSubmitEvidenceResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSubmitEvidenceResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSubmitEvidenceResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Id", wireType)
+			}
+			m.Id = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Id |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
