@@ -18,6 +18,7 @@ import (
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/devnet/console"
 	"github.com/tkms-network/tkms/testutil/hostchain/fhevm"
+	"github.com/tkms-network/tkms/testutil/measure"
 )
 
 // pause before a request is uniform in this time, the longest block period of
@@ -38,7 +39,7 @@ type Options struct {
 
 // Run measures all networks.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	report := &Report{CPUs: runtime.NumCPU(), Samples: o.Samples, LoadBefore: devnet.LoadAverage()}
+	report := &Report{CPUs: runtime.NumCPU(), Samples: o.Samples, LoadBefore: measure.LoadAverage()}
 	for _, parties := range o.Parties {
 		cfg := devnet.Config{Bin: o.Bin, Dir: filepath.Join(o.Dir, fmt.Sprintf("%d-parties", parties)), Parties: parties}
 		n := &network{options: o, console: console.New(o.Progress), samples: map[tfhe.Type]*samples{}}
@@ -49,7 +50,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		report.HostBlockMS = float64(n.net.Config.HostBlockTime.Milliseconds())
 		report.Networks = append(report.Networks, *result)
 	}
-	report.LoadAfter = devnet.LoadAverage()
+	report.LoadAfter = measure.LoadAverage()
 	return report, nil
 }
 

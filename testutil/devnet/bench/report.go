@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/measure"
 )
 
 // Report holds all figures. Times are in milliseconds.
@@ -59,17 +59,10 @@ type Figure struct {
 }
 
 func figure(all []time.Duration, reference float64) Figure {
-	return Figure{P50: quantile(all, 50), P95: quantile(all, 95), ReferenceMS: reference}
-}
-
-// quantile returns the smallest sample that percent of the samples do not exceed.
-func quantile(all []time.Duration, percent int) float64 {
-	if len(all) == 0 {
-		return 0
+	return Figure{
+		P50: measure.Milliseconds(measure.Quantile(all, 50)), P95: measure.Milliseconds(measure.Quantile(all, 95)),
+		ReferenceMS: reference,
 	}
-	sorted := slices.Sorted(slices.Values(all))
-	rank := (percent*len(sorted) + 99) / 100
-	return float64(sorted[max(rank, 1)-1].Microseconds()) / 1000
 }
 
 // reference is the published benchmark table of Zama's TKMS, in milliseconds:

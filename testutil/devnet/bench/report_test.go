@@ -11,18 +11,6 @@ import (
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
-func TestQuantilesAreSamples(t *testing.T) {
-	var all []time.Duration
-	for i := 20; i >= 1; i-- {
-		all = append(all, time.Duration(i)*time.Millisecond)
-	}
-	require.InDelta(t, 10, quantile(all, 50), 0)
-	require.InDelta(t, 19, quantile(all, 95), 0)
-	require.InDelta(t, 20, quantile(all, 100), 0)
-	require.InDelta(t, 20, quantile(all[:1], 50), 0)
-	require.Zero(t, quantile(nil, 50))
-}
-
 func TestTheTableHasTheReferenceOnlyWhereThereIsOne(t *testing.T) {
 	for _, typ := range Types() {
 		engine, tkms, host := referenceOf(typ, 1)

@@ -12,6 +12,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/hostchain/fhevm"
+	"github.com/tkms-network/tkms/testutil/measure"
 )
 
 // item is one encrypted value with its handle.
@@ -142,5 +143,5 @@ func (r *run) table() {
 		fmt.Fprintf(w, "%s\t%.1f ms\t%.0f ms\t%.0f ms\t%s\t\n", d.Type, d.EngineMS, d.TKMSMS, d.HostMS, verdict)
 	}
 	_ = w.Flush()
-	r.console.Line("load average %s", devnet.LoadAverage())
+	r.console.Line("load average %s", measure.LoadAverage())
 }

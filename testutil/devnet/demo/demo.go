@@ -16,6 +16,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/devnet/console"
+	"github.com/tkms-network/tkms/testutil/measure"
 )
 
 // Numbers of the steps of the user's view.
@@ -125,7 +126,7 @@ func (r *run) title() {
 	c := r.console
 	c.Line("TKMS on this machine: %d validators, %d parties, an fhEVM host chain and a relayer, each a process of its own", r.net.Config.Validators, r.net.Config.Parties)
 	c.Line("SIMULATED: %s", strings.Join(r.report.Simulated, ", "))
-	c.Line("seed %d, logs in %s, load average %s", r.options.Seed, r.options.Dir, devnet.LoadAverage())
+	c.Line("seed %d, logs in %s, load average %s", r.options.Seed, r.options.Dir, measure.LoadAverage())
 	c.Line("")
 }
 
