@@ -20,7 +20,7 @@ func setupObject(kind string, c *committee.Committee) seal.Object {
 }
 
 func (s *seat) setupDigest(c *committee.Committee) mpc.Digest {
-	return committee.SetupID(s.party.cfg.ChainID, c.Epoch.Id, c.Epoch.Attempt)
+	return partiestypes.SetupID(s.party.cfg.ChainID, c.Epoch.Id, c.Epoch.Attempt)
 }
 
 // contribution returns the own contribution to a set-up attempt, made and sealed

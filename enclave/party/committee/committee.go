@@ -92,11 +92,6 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 	return c, nil
 }
 
-// SetupID names one attempt of the epoch's set-up on a chain.
-func SetupID(chainID string, epoch uint64, attempt uint32) mpc.Digest {
-	return mpc.Hash("tkms/v1/epoch", []byte(chainID), mpc.Uint64(epoch), mpc.Uint64(uint64(attempt)))
-}
-
 // Roots returns the set-up roots on chain by index.
 func (c *Committee) Roots() (map[int]mpc.Digest, error) {
 	roots := make(map[int]mpc.Digest, len(c.Epoch.Roots))

@@ -13,10 +13,11 @@ const (
 	StoreKey = ModuleName
 )
 
-// Prefixes of the module's store. Params, parties, epochs and the active epoch
-// are read by proof: their keys and values are part of the API. The recent blocks,
-// of which there is always one, keep them apart from the live epochs: ICS-23 cannot
-// prove absence beside a key with an empty value, as that index has.
+// Prefixes of the module's store. Params, parties, epochs, the active epoch,
+// set-up answers and evidence are read by proof: their keys and values are part of
+// the API. The recent blocks, of which there is always one, keep the first ones
+// apart from the live epochs: ICS-23 cannot prove absence beside a key with an empty
+// value, as that index has. So does the count of evidence with the index of subjects.
 var (
 	ParamsPrefix       = collections.NewPrefix(0)
 	PartiesPrefix      = collections.NewPrefix(1)
@@ -29,6 +30,12 @@ var (
 	LiveEpochsPrefix   = collections.NewPrefix(8)
 	LastPartyPrefix    = collections.NewPrefix(9)
 	LastEpochPrefix    = collections.NewPrefix(10)
+
+	SetupAnswersPrefix    = collections.NewPrefix(11)
+	EvidencePrefix        = collections.NewPrefix(12)
+	LastEvidencePrefix    = collections.NewPrefix(13)
+	SubjectEvidencePrefix = collections.NewPrefix(14)
+	KnownEvidencePrefix   = collections.NewPrefix(15)
 )
 
 // ParamsKey is the raw store key of the Params record (protobuf).
@@ -43,6 +50,17 @@ func EpochKey(id uint64) []byte { return idKey(EpochsPrefix, id) }
 // ActiveEpochKey is the raw store key of the active epoch's id, 8 bytes
 // big-endian; absent as long as no epoch is active.
 func ActiveEpochKey() []byte { return ActiveEpochPrefix.Bytes() }
+
+// SetupAnswerKey is the raw store key of a ComplaintAnswer record (protobuf) of an
+// epoch's set-up attempt under way: 0x0b | epoch, 8 bytes | accuser, 4 bytes |
+// accused, 4 bytes, big-endian; absent if there is no answer.
+func SetupAnswerKey(epoch uint64, accuser, accused uint32) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(idKey(SetupAnswersPrefix, epoch), accuser), accused)
+}
+
+// EvidenceKey is the raw store key of an Evidence record (protobuf): 0x0c | id, 8
+// bytes big-endian.
+func EvidenceKey(id uint64) []byte { return idKey(EvidencePrefix, id) }
 
 func idKey(prefix collections.Prefix, id uint64) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte(nil), prefix.Bytes()...), id)

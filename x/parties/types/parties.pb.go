@@ -1024,7 +1024,8 @@ type Complaint struct {
 	Accused uint32 `protobuf:"varint,2,opt,name=accused,proto3" json:"accused,omitempty"`
 	// Positions in the accused's list of sets, strictly ascending.
 	Sets []uint32 `protobuf:"varint,3,rep,packed,name=sets,proto3" json:"sets,omitempty"`
-	// One-time public key that answers are encrypted to.
+	// One-time public key that the answer is encrypted to; no two complaints of an
+	// attempt have the same.
 	RecipientKey []byte `protobuf:"bytes,4,opt,name=recipient_key,json=recipientKey,proto3" json:"recipient_key,omitempty"`
 	// All sets were answered in form.
 	Answered bool `protobuf:"varint,5,opt,name=answered,proto3" json:"answered,omitempty"`
@@ -1429,9 +1430,9 @@ type Epoch struct {
 	Transcript []byte `protobuf:"bytes,13,opt,name=transcript,proto3" json:"transcript,omitempty"`
 	// True if a member's enclave device is a simulation.
 	Simulated bool `protobuf:"varint,14,opt,name=simulated,proto3" json:"simulated,omitempty"`
-	// Of the current attempt, ascending by accuser and accused.
+	// Of the current attempt, ascending by accuser and accused; empty once it is over.
 	Complaints []Complaint `protobuf:"bytes,15,rep,name=complaints,proto3" json:"complaints"`
-	// Decided at the end of REVEALING, ascending by index.
+	// Of the current attempt: decided at the end of REVEALING, ascending by index.
 	Dropped []Dropped `protobuf:"bytes,16,rep,name=dropped,proto3" json:"dropped"`
 	// Median over the members that confirmed of the round-trip time to their peers,
 	// set on activation: it decides how decryption trades products for rounds.
