@@ -9,9 +9,6 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// openingSize is a contribution κ followed by the salt of its commitment.
-const openingSize = 2 * KeySize
-
 // Contribution is what one party adds to the keys of the sets that it is in: a
 // random value a set, committed to on the chain before any is shown. It is
 // secret until the set-up is over, and as secret as Keys afterwards.
@@ -19,7 +16,7 @@ type Contribution struct {
 	n, t, self int
 	epoch      mpc.Digest
 	sets       []sharing.Parties
-	openings   [][openingSize]byte
+	openings   [][OpeningSize]byte
 }
 
 // NewContribution draws party self's contribution to an epoch from random, which
@@ -29,7 +26,7 @@ func NewContribution(random io.Reader, epoch mpc.Digest, self, n, t int) (*Contr
 	if err != nil {
 		return nil, err
 	}
-	c := &Contribution{n: n, t: t, self: self, epoch: epoch, sets: k.sets, openings: make([][openingSize]byte, len(k.sets))}
+	c := &Contribution{n: n, t: t, self: self, epoch: epoch, sets: k.sets, openings: make([][OpeningSize]byte, len(k.sets))}
 	for i := range c.openings {
 		if _, err := io.ReadFull(random, c.openings[i][:]); err != nil {
 			return nil, fmt.Errorf("prss: read randomness: %w", err)
@@ -39,7 +36,7 @@ func NewContribution(random io.Reader, epoch mpc.Digest, self, n, t int) (*Contr
 }
 
 // commit is c_{i,A} = H("prss", epoch, i, A, κ, salt).
-func commit(epoch mpc.Digest, i int, a sharing.Parties, opening *[openingSize]byte) mpc.Digest {
+func commit(epoch mpc.Digest, i int, a sharing.Parties, opening *[OpeningSize]byte) mpc.Digest {
 	return mpc.Hash("tkms/v1/prss/commitment", epoch[:], mpc.Uint64(uint64(i)), setBytes(a), opening[:KeySize], opening[KeySize:])
 }
 
@@ -77,7 +74,7 @@ func (c *Contribution) MarshalJSON() ([]byte, error) { return []byte(`"redacted"
 // MarshalBinary returns the plain bytes, to be sealed before they are stored: a
 // party that restarts must open the commitments that it has posted.
 func (c *Contribution) MarshalBinary() ([]byte, error) {
-	out := make([]byte, 0, keysHeader+openingSize*len(c.openings))
+	out := make([]byte, 0, keysHeader+OpeningSize*len(c.openings))
 	out = append(out, keysVersion, byte(c.n), byte(c.t), byte(c.self))
 	out = append(out, c.epoch[:]...)
 	for i := range c.openings {
@@ -97,12 +94,12 @@ func UnmarshalContribution(b []byte) (*Contribution, error) {
 		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
 	}
 	b = b[keysHeader:]
-	if len(b) != openingSize*len(k.sets) {
-		return nil, fmt.Errorf("%w: contribution has %d bytes, not %d", ErrEncoding, len(b), openingSize*len(k.sets))
+	if len(b) != OpeningSize*len(k.sets) {
+		return nil, fmt.Errorf("%w: contribution has %d bytes, not %d", ErrEncoding, len(b), OpeningSize*len(k.sets))
 	}
-	c := &Contribution{n: k.n, t: k.t, self: k.self, epoch: k.epoch, sets: k.sets, openings: make([][openingSize]byte, len(k.sets))}
+	c := &Contribution{n: k.n, t: k.t, self: k.self, epoch: k.epoch, sets: k.sets, openings: make([][OpeningSize]byte, len(k.sets))}
 	for i := range c.openings {
-		copy(c.openings[i][:], b[i*openingSize:])
+		copy(c.openings[i][:], b[i*OpeningSize:])
 	}
 	return c, nil
 }

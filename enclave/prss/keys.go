@@ -27,6 +27,8 @@ var (
 	ErrContributions = errors.New("prss: fewer than n−t parties contributed to the set-up")
 	// ErrOpening reports a contribution that does not open its commitment.
 	ErrOpening = errors.New("prss: a contribution does not open its commitment")
+	// ErrAnswer reports a sealed answer to a complaint that does not open.
+	ErrAnswer = errors.New("prss: an answer to a complaint does not open")
 	// ErrCheck reports a set whose members do not hold the same key.
 	ErrCheck = errors.New("prss: members of a set hold different keys")
 )
@@ -56,6 +58,25 @@ func Sets(n, t int) ([]sharing.Parties, error) {
 	return out, nil
 }
 
+// SetsOf returns the sets that a party is in, in the order of Sets: what it
+// contributes to and commits to, C(n−1, t) and, if t > 0, one more.
+func SetsOf(n, t, party int) ([]sharing.Parties, error) {
+	all, err := Sets(n, t)
+	if err != nil {
+		return nil, err
+	}
+	if party < 1 || party > n {
+		return nil, fmt.Errorf("%w: party %d of %d", ErrParameters, party, n)
+	}
+	var out []sharing.Parties
+	for _, a := range all {
+		if a.Has(party) {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
 func binomial(n, k int) int {
 	b := 1
 	for i := range k {
@@ -74,21 +95,11 @@ type Keys struct {
 }
 
 func newKeys(n, t, self int, epoch mpc.Digest) (*Keys, error) {
-	all, err := Sets(n, t)
+	sets, err := SetsOf(n, t, self)
 	if err != nil {
 		return nil, err
 	}
-	if self < 1 || self > n {
-		return nil, fmt.Errorf("%w: party %d of %d", ErrParameters, self, n)
-	}
-	k := &Keys{n: n, t: t, self: self, epoch: epoch}
-	for _, a := range all {
-		if a.Has(self) {
-			k.sets = append(k.sets, a)
-		}
-	}
-	k.keys = make([][KeySize]byte, len(k.sets))
-	return k, nil
+	return &Keys{n: n, t: t, self: self, epoch: epoch, sets: sets, keys: make([][KeySize]byte, len(sets))}, nil
 }
 
 // N returns the number of parties.

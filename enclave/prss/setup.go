@@ -31,7 +31,7 @@ type Setup struct {
 	// commitments[i][a] and openings[i][a] are party i's for own set a, nil if i is
 	// not in it.
 	commitments [][]*mpc.Digest
-	openings    [][]*[openingSize]byte
+	openings    [][]*[OpeningSize]byte
 	opened      sharing.Parties
 	checked     sharing.Parties
 	early       [][]byte // checks that came before the own keys were known
@@ -59,7 +59,7 @@ func NewSetup(own *Contribution, roots map[int]mpc.Digest) (*Setup, error) {
 		return nil, fmt.Errorf("%w: the chain records another root for this party", ErrOpening)
 	}
 	s.commitments = make([][]*mpc.Digest, own.n+1)
-	s.openings = make([][]*[openingSize]byte, own.n+1)
+	s.openings = make([][]*[OpeningSize]byte, own.n+1)
 	return s, nil
 }
 
@@ -81,7 +81,7 @@ func (s *Setup) Start() ([]mpc.Message, error) {
 	}
 	list := s.own.commitments()
 	s.commitments[s.own.self] = make([]*mpc.Digest, len(list))
-	s.openings[s.own.self] = make([]*[openingSize]byte, len(list))
+	s.openings[s.own.self] = make([]*[OpeningSize]byte, len(list))
 	for a := range list {
 		h := mpc.Digest(list[a])
 		s.commitments[s.own.self][a] = &h
@@ -134,7 +134,7 @@ func (s *Setup) takeOpenings(i int, payload []byte) error {
 		return err
 	}
 	common := shared(theirs.sets, s.own.self)
-	if len(payload) != mpc.DigestSize*len(theirs.sets)+openingSize*len(common) {
+	if len(payload) != mpc.DigestSize*len(theirs.sets)+OpeningSize*len(common) {
 		return fmt.Errorf("%w: %d bytes", ErrOpening, len(payload))
 	}
 	list := make([][]byte, len(theirs.sets))
@@ -145,12 +145,12 @@ func (s *Setup) takeOpenings(i int, payload []byte) error {
 		return fmt.Errorf("%w: the list of commitments is not the one on the chain", ErrOpening)
 	}
 	commitments := make([]*mpc.Digest, len(s.own.sets))
-	openings := make([]*[openingSize]byte, len(s.own.sets))
+	openings := make([]*[OpeningSize]byte, len(s.own.sets))
 	// Both lists are in the order of Sets, so the common sets come in one order.
 	mine := shared(s.own.sets, i)
 	for x, a := range common {
-		opening := [openingSize]byte(payload)
-		payload = payload[openingSize:]
+		opening := [OpeningSize]byte(payload)
+		payload = payload[OpeningSize:]
 		h := commit(s.own.epoch, i, theirs.sets[a], &opening)
 		if h != mpc.Digest(list[a]) {
 			return fmt.Errorf("%w: set %v", ErrOpening, theirs.sets[a])
