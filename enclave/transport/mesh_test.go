@@ -398,7 +398,7 @@ func TestAPeerThatSendsAnOversizedFrameIsCutOff(t *testing.T) {
 	introduce(t, alice, bob)
 	waitConnected(t, 1, alice, bob)
 	require.NoError(t, alice.mesh.Send(2, make([]byte, 1001)))
-	require.Eventually(t, func() bool { return counts.cuts.Load() == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return counts.cuts.Load() > 0 }, patience, time.Millisecond)
 	require.Empty(t, bob.frames)
 }
 
