@@ -102,13 +102,21 @@ func (b *Batch) Bits(i int) []uint64 { return b.material[i].Bits }
 // Product returns the material of pair g of the tree, counted level by level.
 func (b *Batch) Product(g int) *Material { return &b.material[int(b.shape.K)+g] }
 
+// Digit returns the tables of digit i: element v−1 is [digit ≥ v], over R_W.
+func (b *Batch) Digit(i int) [][]uint64 { return b.material[int(b.shape.K)+i].Tables }
+
+// Chain returns the tables of the digits' chain: element set−1 is the product of the
+// masks p of a set, of which p_(D−1) is member 0 and p_1 member D−2, and element
+// ChainGenerate(D, i)−1+set that of g_i with the masks of a set of p_k, k > i.
+func (b *Batch) Chain() [][]uint64 { return b.material[len(b.material)-1].Tables }
+
 // Opened returns the public values of the batch, for parties that rebuild it.
 func (b *Batch) Opened() []byte { return b.opened }
 
 // OpenedDigest returns the digest by which t+1 parties vouch for Opened.
 func (b *Batch) OpenedDigest() mpc.Digest {
 	return mpc.Hash("tkms/v1/preproc/opened", b.context[:], mpc.Uint64(uint64(b.shape.K)), mpc.Uint64(uint64(b.shape.W)),
-		mpc.Uint64(b.first), mpc.Uint64(uint64(b.count)), b.opened)
+		mpc.Uint64(uint64(b.shape.Digits)), mpc.Uint64(b.first), mpc.Uint64(uint64(b.count)), b.opened)
 }
 
 // Cut returns a copy of the items first … first+count−1, ErrSection if they are
@@ -133,6 +141,9 @@ func (b *Batch) Cut(first uint64, count int) (*Batch, error) {
 	for i := range b.material {
 		m := &b.material[i]
 		c := Material{Bits: cut(m.Bits), X: cut(m.X)}
+		for _, v := range m.Tables {
+			c.Tables = append(c.Tables, cut(v))
+		}
 		for q := range m.Y {
 			c.Y, c.Z = append(c.Y, cut(m.Y[q])), append(c.Z, cut(m.Z[q]))
 		}
@@ -173,16 +184,25 @@ func (b *Batch) GoString() string { return b.String() }
 // MarshalJSON hides the shares.
 func (b *Batch) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`), nil }
 
-const batchVersion = 1
+const batchVersion = 2
 
-// batchHeader is version, n, d, self, K, W, context, first, count.
-const batchHeader = 6 + mpc.DigestSize + 8 + 4
+// batchHeader is version, n, d, self, K, W, digits, context, first, count.
+const batchHeader = 7 + mpc.DigestSize + 8 + 4
 
 // vectors calls f with every vector of the material and the width of its words.
 func (b *Batch) vectors(sections []Section, f func(v *[]uint64, k uint) error) error {
 	for i, s := range sections {
 		m := &b.material[i]
 		list := []*[]uint64{&m.Bits}
+		if tables := s.tables(); tables > 0 {
+			list = nil
+			if m.Tables == nil {
+				m.Tables = make([][]uint64, tables)
+			}
+			for a := range tables {
+				list = append(list, &m.Tables[a])
+			}
+		}
 		if s.Products > 0 {
 			list[0] = &m.X
 			if m.Y == nil {
@@ -201,13 +221,13 @@ func (b *Batch) vectors(sections []Section, f func(v *[]uint64, k uint) error) e
 	return nil
 }
 
-// MarshalBinary returns the plain bytes, about 200 an item for K=17, to be sealed
+// MarshalBinary returns the plain bytes, about 300 an item for K=17, to be sealed
 // before they are stored. ErrSpent if the batch was used.
 func (b *Batch) MarshalBinary() ([]byte, error) {
 	if b.spent {
 		return nil, fmt.Errorf("%w: %v", ErrSpent, b)
 	}
-	out := []byte{batchVersion, byte(b.n), byte(b.d), byte(b.self), byte(b.shape.K), byte(b.shape.W)}
+	out := []byte{batchVersion, byte(b.n), byte(b.d), byte(b.self), byte(b.shape.K), byte(b.shape.W), b.shape.Digits}
 	out = append(out, b.context[:]...)
 	out = binary.BigEndian.AppendUint64(out, b.first)
 	out = binary.BigEndian.AppendUint32(out, uint32(b.count)) // #nosec G115 -- at most MaxItems
@@ -224,13 +244,13 @@ func UnmarshalBatch(raw []byte) (*Batch, error) {
 	if len(raw) < batchHeader || raw[0] != batchVersion {
 		return nil, fmt.Errorf("%w: batch", ErrEncoding)
 	}
-	b := &Batch{n: int(raw[1]), d: int(raw[2]), self: int(raw[3]), shape: Shape{K: uint(raw[4]), W: uint(raw[5])}}
+	b := &Batch{n: int(raw[1]), d: int(raw[2]), self: int(raw[3]), shape: Shape{K: uint(raw[4]), W: uint(raw[5]), Digits: raw[6]}}
 	_, err := sharing.New(b.n, sharing.Threshold(b.n), b.d)
 	if err != nil || b.shape.Check() != nil || b.self < 1 || b.self > b.n {
 		return nil, fmt.Errorf("%w: parameters of a batch", ErrEncoding)
 	}
-	b.context = mpc.Digest(raw[6:])
-	b.first = binary.BigEndian.Uint64(raw[6+mpc.DigestSize:])
+	b.context = mpc.Digest(raw[7:])
+	b.first = binary.BigEndian.Uint64(raw[7+mpc.DigestSize:])
 	count := binary.BigEndian.Uint32(raw[batchHeader-4:])
 	if count < 1 || count > MaxItems {
 		return nil, fmt.Errorf("%w: %d items", ErrEncoding, count)
@@ -240,7 +260,7 @@ func UnmarshalBatch(raw []byte) (*Batch, error) {
 	sections := b.shape.Sections(b.first, b.count)
 	total := 0
 	for _, s := range sections {
-		total += s.openedLen() + (1+2*s.Products)*ring.PackedLen(b.count*b.d, s.K)
+		total += s.openedLen() + s.vectors()*ring.PackedLen(b.count*b.d, s.K)
 	}
 	if len(raw) != total {
 		return nil, fmt.Errorf("%w: batch has %d bytes, not %d", ErrEncoding, len(raw), total)

@@ -1,19 +1,30 @@
 package preproc
 
 import (
-	"crypto/ed25519"
+	"encoding"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// statement is what party i signs about its vector.
-func statement(session mpc.Digest, batch uint32, i int, root mpc.Digest) mpc.Digest {
-	return mpc.Hash("tkms/v1/preproc/vector", session[:], mpc.Uint64(uint64(batch)), mpc.Uint64(uint64(i)), root[:])
+// Evidence convicts a party before anybody who knows the session, the code of its
+// parties and their registered keys.
+type Evidence interface {
+	encoding.BinaryMarshaler
+	Verify(session mpc.Digest, code *sharing.Code, verify func(party int, d mpc.Digest, signature []byte) bool) (culprit int, err error)
 }
 
-func (m *Machine) statement(i int, root mpc.Digest) mpc.Digest {
-	return statement(m.Session, m.Batch, i, root)
+// vectorStatement is what party i signs about its vector.
+func (m *Machine) vectorStatement(i int, root mpc.Digest) mpc.Digest {
+	return transcript.Statement{
+		Session: m.Session, Batch: m.Batch, Phase: transcript.PhaseVector, Layout: m.layoutDigest, Party: i, Root: root,
+	}.Digest()
+}
+
+// statement is what party i signs about its ECHO.
+func (m *Machine) statement(i int, echo mpc.Digest) mpc.Digest {
+	return transcript.Statement{Session: m.Session, Batch: m.Batch, Phase: transcript.PhaseEcho, Party: i, Root: echo}.Digest()
 }
 
 // echo is ECHO = H(session, batch, E, all roots).
@@ -30,74 +41,58 @@ func (m *Machine) learn(sender, i int, root mpc.Digest, signature []byte) error 
 	if m.signed[i] != nil && m.roots[i] == root {
 		return nil
 	}
-	if !m.Identity.Verify(i, m.statement(i, root), signature) {
+	if m.convicted.Has(i) {
+		return nil
+	}
+	if !m.Identity.Verify(i, m.vectorStatement(i, root), signature) {
 		m.wrong = m.wrong.With(sender)
 		return nil
 	}
-	if m.signed[i] != nil {
-		m.evidence = append(m.evidence, Evidence{
-			Party: i, Roots: [2]mpc.Digest{m.roots[i], root},
-			Signatures: [2][]byte{m.signed[i], append([]byte(nil), signature...)},
-		})
-		if m.done {
-			return nil
-		}
-		return &mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: ErrEquivocation}
+	if m.signed[i] == nil {
+		m.roots[i], m.signed[i] = root, append([]byte(nil), signature...)
+		return nil
 	}
-	m.roots[i], m.signed[i] = root, append([]byte(nil), signature...)
-	return nil
+	m.convict(i, transcript.Equivocation{
+		Batch: m.Batch, Phase: transcript.PhaseVector, Party: i, Layouts: [2]mpc.Digest{m.layoutDigest, m.layoutDigest},
+		Signed: [2]transcript.Signed{{Root: m.roots[i], Signature: m.signed[i]}, {Root: root, Signature: append([]byte(nil), signature...)}},
+	})
+	if m.agreed != nil {
+		return nil // the quorum is about the root known before
+	}
+	m.failure = &mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: ErrEquivocation}
+	return m.failure
 }
 
-// Evidence is two roots that one party signed for one batch. It convinces anybody
-// who knows the session, the number of the batch and the party's registered key.
-type Evidence struct {
-	Party      int
-	Roots      [2]mpc.Digest
-	Signatures [2][]byte
+func (m *Machine) convict(i int, e Evidence) {
+	m.convicted = m.convicted.With(i)
+	m.evidence = append(m.evidence, e)
 }
 
-// Evidence returns what was found, also after Done; at most one entry a message.
+// Evidence returns what was found, also after Done and after a failure: at most
+// one Equivocation or WrongVector a party.
 func (m *Machine) Evidence() []Evidence { return m.evidence }
-
-// Verify reports whether e convicts e.Party in the given session and batch. Any
-// party's identity will do.
-func (e Evidence) Verify(id *mpc.Identity, session mpc.Digest, batch uint32) bool {
-	if e.Roots[0] == e.Roots[1] {
-		return false
-	}
-	for i, root := range e.Roots {
-		if !id.Verify(e.Party, statement(session, batch, e.Party, root), e.Signatures[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// echoEntry is a root and the signature on it.
-const echoEntry = mpc.DigestSize + ed25519.SignatureSize
 
 // takeEcho counts a party's ECHO: the signed roots of E and its signature.
 func (m *Machine) takeEcho(from int, payload []byte) error {
-	if m.heard.Has(from) {
-		return nil // one ECHO a party, ever
-	}
-	members := m.From.List()
-	if len(payload) != echoEntry*len(members)+ed25519.SignatureSize {
+	roots, signatures, own, ok := m.parseEcho(payload)
+	if !ok {
 		m.wrong = m.wrong.With(from)
 		return nil
-	}
-	roots := make([]mpc.Digest, m.code.N()+1)
-	for a, i := range members {
-		roots[i] = mpc.Digest(payload[a*echoEntry:])
 	}
 	digest := m.echo(roots)
-	if !m.Identity.Verify(from, digest, payload[echoEntry*len(members):]) {
+	if first := m.shown[from]; first.Signature != nil {
+		m.compareEcho(from, first, transcript.Signed{Root: digest, Signature: own})
+		if first.Root != digest || m.heard.Has(from) {
+			return nil // one ECHO a party, ever
+		}
+	} else if !m.Identity.Verify(from, m.statement(from, digest), own) {
 		m.wrong = m.wrong.With(from)
 		return nil
+	} else {
+		m.shown[from] = transcript.Signed{Root: digest, Signature: append([]byte(nil), own...)}
 	}
-	for a, i := range members {
-		entry := payload[a*echoEntry:][:echoEntry]
-		if err := m.learn(from, i, roots[i], entry[mpc.DigestSize:]); err != nil {
+	for _, i := range m.From.List() {
+		if err := m.learn(from, i, roots[i], signatures[i]); err != nil {
 			return err
 		}
 		if m.signed[i] == nil || m.roots[i] != roots[i] {
@@ -107,4 +102,15 @@ func (m *Machine) takeEcho(from int, payload []byte) error {
 	m.heard = m.heard.With(from)
 	m.echoes[digest] = m.echoes[digest].With(from)
 	return nil
+}
+
+// compareEcho looks at another ECHO of a party: two different ones convict it.
+func (m *Machine) compareEcho(from int, first, second transcript.Signed) {
+	if first.Root == second.Root || m.convicted.Has(from) || !m.Identity.Verify(from, m.statement(from, second.Root), second.Signature) {
+		return
+	}
+	second.Signature = append([]byte(nil), second.Signature...)
+	m.convict(from, transcript.Equivocation{
+		Batch: m.Batch, Phase: transcript.PhaseEcho, Party: from, Signed: [2]transcript.Signed{first, second},
+	})
 }

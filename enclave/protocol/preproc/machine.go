@@ -79,10 +79,8 @@ func New(c Config) (*Machine, error) {
 	if c.Identity.N() != n || c.Identity.Self() != self {
 		return nil, fmt.Errorf("%w: signing keys", ErrConfig)
 	}
-	for _, s := range c.Sections {
-		if err := s.check(); err != nil {
-			return nil, err
-		}
+	if err := checkSections(c.Sections); err != nil {
+		return nil, err
 	}
 	return &Machine{
 		Config: c, code: code, self: self,
@@ -103,7 +101,7 @@ func (m *Machine) vectorLen() int {
 func (m *Machine) Start() ([]mpc.Message, error) {
 	vector := make([]byte, 0, m.vectorLen())
 	for _, s := range m.Sections {
-		material, masked, err := s.generate(m.Source)
+		material, masked, err := s.generateAfter(m.Source, m.material)
 		if err != nil {
 			return nil, err
 		}
@@ -262,7 +260,7 @@ func (m *Machine) verdict() error {
 			opened[q] = values
 			m.opened = ring.AppendPacked(m.opened, values, s.K)
 		}
-		if bad := s.finish(&m.material[a], d, opened); bad >= 0 {
+		if bad := s.finishLast(m.material[:a+1], d, opened); bad >= 0 {
 			return fmt.Errorf("%w: section %d, index %d is odd", ErrBatchBad, a, bad)
 		}
 	}

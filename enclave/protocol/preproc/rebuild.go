@@ -11,11 +11,11 @@ import (
 // that the others opened. The caller has opened from peers of which t+1 sent
 // equal digests of it: Rebuild can tell a malformed one only.
 func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material, error) {
+	if err := checkSections(sections); err != nil {
+		return nil, err
+	}
 	total := 0
 	for _, s := range sections {
-		if err := s.check(); err != nil {
-			return nil, err
-		}
 		total += s.openedLen()
 	}
 	if len(opened) != total {
@@ -23,7 +23,7 @@ func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material
 	}
 	out := make([]Material, len(sections))
 	for a, s := range sections {
-		material, _, err := s.generate(source)
+		material, _, err := s.generateAfter(source, out[:a])
 		if err != nil {
 			return nil, err
 		}
@@ -36,10 +36,10 @@ func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material
 			}
 			opened = opened[size:]
 		}
-		if bad := s.finish(&material, source.Code().Degree(), values); bad >= 0 {
+		out[a] = material
+		if bad := s.finishLast(out[:a+1], source.Code().Degree(), values); bad >= 0 {
 			return nil, fmt.Errorf("%w: opened value %d of section %d is odd", ErrEncoding, bad, a)
 		}
-		out[a] = material
 	}
 	return out, nil
 }

@@ -43,13 +43,55 @@ type Section struct {
 	First uint64
 	// Count is the number of items.
 	Count int
-	// Products is 0 for random bits, else the number m of products x·y_1 … x·y_m.
+	// Products is the number m of products x·y_1 … x·y_m.
 	Products int
+	// Bits is the number of bits of the digit that the section has tables of. They are
+	// those of the sections from FirstBit on in the same list, of which Factor is set.
+	Bits, FirstBit int
+	// Chain is the number of digits whose carries the section joins.
+	Chain int
+	// Factor keeps what the digit of these bits needs until it is finished.
+	Factor bool
 }
 
+// A section is of bits if Products, Bits and Chain are all 0, else one of them is not.
+
 func (s Section) check() error {
-	if s.Kind == "" || s.K < 1 || s.K > 64 || s.Count < 1 || s.Count > MaxItems || s.Products < 0 || s.Products > maxProducts {
+	if s.Kind == "" || s.K < 1 || s.K > 64 || s.Count < 1 || s.Count > MaxItems {
 		return fmt.Errorf("%w: %+v", ErrSection, s)
+	}
+	kinds := 0
+	for _, n := range []struct{ have, least, most int }{{s.Products, 1, maxProducts}, {s.Bits, 1, maxDigitBits}, {s.Chain, 2, maxChainDigits}} {
+		if n.have != 0 {
+			kinds++
+			if n.have < n.least || n.have > n.most {
+				return fmt.Errorf("%w: %+v", ErrSection, s)
+			}
+		}
+	}
+	if kinds > 1 || s.Factor && (kinds > 0 || s.K < 2) {
+		return fmt.Errorf("%w: %+v", ErrSection, s)
+	}
+	return nil
+}
+
+// checkSections also checks that a digit comes after its bits.
+func checkSections(list []Section) error {
+	for a, s := range list {
+		if err := s.check(); err != nil {
+			return err
+		}
+		if s.Bits == 0 {
+			continue
+		}
+		if s.FirstBit < 0 || s.FirstBit > a-s.Bits {
+			return fmt.Errorf("%w: a digit of bits that are not there", ErrSection)
+		}
+		for _, bit := range list[s.FirstBit : s.FirstBit+s.Bits] {
+			if !bit.Factor || bit.K < s.K || bit.First != s.First || bit.Count != s.Count {
+				return fmt.Errorf("%w: a digit of other items' bits", ErrSection)
+			}
+		}
 	}
 	return nil
 }
@@ -61,7 +103,10 @@ func (s Section) address() prss.Address {
 // openings is the number of values opened an item. A random integer mod 2 is
 // already a random bit.
 func (s Section) openings() int {
-	if s.Products == 0 && s.K > 1 {
+	switch {
+	case s.Bits > 0 || s.Chain > 0:
+		return len(s.products())
+	case s.Products == 0 && s.K > 1:
 		return 1
 	}
 	return s.Products
@@ -81,6 +126,10 @@ type Material struct {
 	// X, Y and Z are shares of random integers and of their products Z[i] = X·Y[i].
 	X    []uint64
 	Y, Z [][]uint64
+	// Tables are those of a digit or of a chain.
+	Tables [][]uint64
+
+	opened []uint64 // of bits that are factors of a digit
 }
 
 // String hides the shares.
@@ -100,10 +149,35 @@ func (m *Material) Zero() {
 		clear(m.Y[i])
 		clear(m.Z[i])
 	}
+	for _, v := range m.Tables {
+		clear(v)
+	}
 }
 
-// generate draws the section's randomness and returns it with the vectors to
-// open, one an opening.
+// generateAfter is generate for any section; made are the sections before it.
+func (s Section) generateAfter(source *prss.Source, made []Material) (Material, [][]uint64, error) {
+	if s.Bits > 0 || s.Chain > 0 {
+		return s.generateTables(source, made)
+	}
+	return s.generate(source)
+}
+
+// finishLast is finish for any section, the last of made, of which those before it
+// are finished.
+func (s Section) finishLast(made []Material, d int, opened [][]uint64) int {
+	m := &made[len(made)-1]
+	if s.Bits > 0 || s.Chain > 0 {
+		s.finishTables(m, made, d, opened)
+		return -1
+	}
+	if s.Factor {
+		m.opened = append([]uint64(nil), opened[0]...)
+	}
+	return s.finish(m, d, opened)
+}
+
+// generate draws the randomness of bits or products and returns it with the
+// vectors to open, one an opening.
 func (s Section) generate(source *prss.Source) (Material, [][]uint64, error) {
 	r := source.Code().Ring()
 	vector := func() []uint64 { return make([]uint64, s.Count*r.Degree()) }

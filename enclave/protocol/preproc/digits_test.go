@@ -1,0 +1,176 @@
+package preproc_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+func digitShapes() []preproc.Shape {
+	var out []preproc.Shape
+	for _, digits := range []uint8{2, 3, 4} {
+		out = append(out, preproc.Shape{K: 17, W: 5, Digits: digits}, preproc.Shape{K: 12, W: 3, Digits: digits},
+			preproc.Shape{K: 1 + uint(digits), W: 1, Digits: digits})
+	}
+	return out
+}
+
+func TestTablesOfDigitsAreThoseOfTheirBits(t *testing.T) {
+	const count, first = 70, 11
+	for _, n := range []int{1, 4, 7} {
+		c := newCluster(t, n)
+		all := sharing.AllParties(n)
+		for _, shape := range digitShapes() {
+			got := batches(t, c, shape, first, count)
+			open := func(part func(*preproc.Batch) []uint64) []uint64 {
+				return c.open(t, all, shape.W, count, func(i int) []uint64 { return part(got[i]) })
+			}
+			at := 0
+			for digit, size := range shape.DigitBits() {
+				value := make([]uint64, count)
+				for i := range size {
+					for item, bit := range open(func(b *preproc.Batch) []uint64 { return b.Bits(at + i) }) {
+						value[item] += bit & 1 << i
+					}
+				}
+				at += size
+				for v := 1; v < 1<<size; v++ {
+					for item, entry := range open(func(b *preproc.Batch) []uint64 { return b.Digit(digit)[v-1] }) {
+						if want := value[item] >= uint64(v); entry != 0 != want || entry > 1 {
+							t.Fatalf("n=%d %v digit %d: [%d ≥ %d] is %d", n, shape, digit, value[item], v, entry)
+						}
+					}
+				}
+			}
+			if at != shape.Low() {
+				t.Fatalf("%v: digits of %d bits", shape, at)
+			}
+			checkChain(t, shape, func(table int) []uint64 {
+				return open(func(b *preproc.Batch) []uint64 { return b.Chain()[table-1] })
+			})
+		}
+	}
+}
+
+func checkChain(t *testing.T, shape preproc.Shape, open func(table int) []uint64) {
+	t.Helper()
+	members, mask := int(shape.Digits)-1, uint64(1)<<shape.W-1
+	product := func(table, set int, factor []uint64) {
+		want := make([]uint64, len(factor))
+		copy(want, factor)
+		for m := range members {
+			if set>>m&1 == 1 {
+				for item, x := range open(1 << m) {
+					want[item] *= x
+				}
+			}
+		}
+		for item, x := range open(table) {
+			if x != want[item]&mask {
+				t.Fatalf("%v table %d: %d, not %d", shape, table, x, want[item]&mask)
+			}
+		}
+	}
+	ones := make([]uint64, len(open(1)))
+	for i := range ones {
+		ones[i] = 1
+	}
+	for set := 1; set < 1<<members; set++ {
+		product(set, set, ones)
+	}
+	for i := range members {
+		g := preproc.ChainGenerate(int(shape.Digits), i)
+		factor := open(g)
+		for set := 1; set < 1<<(members-i); set++ {
+			product(g+set, set, factor)
+		}
+	}
+}
+
+func TestProductsRoundsAndBytesOfTheShapes(t *testing.T) {
+	const count = 64
+	for _, c := range []struct {
+		digits                        uint8
+		products, rounds, vectorBytes int
+	}{{0, 18, 6, 121}, {2, 115, 3, 363}, {3, 38, 3, 171}, {4, 31, 3, 153}} {
+		s := preproc.Shape{K: 17, W: 5, Digits: c.digits}
+		if s.Products() != c.products || s.Rounds() != c.rounds {
+			t.Errorf("%v: %d products, %d rounds", s, s.Products(), s.Rounds())
+		}
+		w := newCluster(t, 4)
+		machines, _ := w.start(t, sharing.AllParties(4), s.Sections(0, count))
+		sent := 0
+		network := mpctest.Network{InOrder: true, Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			if e.From == 1 && e.To == 2 && e.Round == 0 {
+				sent = len(e.Payload) / count
+			}
+			return []mpctest.Envelope{e}
+		}}
+		if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+			t.Fatal(err)
+		}
+		if network.Rounds != preproc.Rounds || sent != c.vectorBytes+1 && sent != c.vectorBytes {
+			t.Errorf("%v: %d rounds, %d bytes a block", s, network.Rounds, sent)
+		}
+	}
+}
+
+func TestShapesWithoutRoomForTheirDigitsAreRefused(t *testing.T) {
+	for _, s := range []preproc.Shape{{K: 17, W: 5, Digits: 1}, {K: 17, W: 5, Digits: 5}, {K: 18, W: 5, Digits: 2}, {K: 6, W: 5, Digits: 2}, {K: 30, W: 5, Digits: 4}} {
+		if err := s.Check(); !errors.Is(err, preproc.ErrShape) {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+}
+
+func TestDigitsNeedTheirBits(t *testing.T) {
+	c := newCluster(t, 4)
+	bit := preproc.Section{Kind: "bit", K: 9, Count: 3, Factor: true}
+	short := bit
+	short.Count = 2
+	for name, list := range map[string][]preproc.Section{
+		"none":        {{Kind: "digit", K: 5, Count: 3, Bits: 2}},
+		"one":         {bit, {Kind: "digit", K: 5, Count: 3, Bits: 2}},
+		"later":       {{Kind: "digit", K: 5, Count: 3, Bits: 1, FirstBit: 1}, bit},
+		"negative":    {bit, {Kind: "digit", K: 5, Count: 3, Bits: 1, FirstBit: -1}},
+		"no bits":     {{Kind: "product", K: 5, Count: 3, Products: 1}, bit, {Kind: "digit", K: 5, Count: 3, Bits: 2}},
+		"other items": {short, bit, {Kind: "digit", K: 5, Count: 3, Bits: 2}},
+		"not kept":    {bit, {Kind: "bit", K: 8, Count: 3}, {Kind: "digit", K: 5, Count: 3, Bits: 2}},
+		"other first": {bit, {Kind: "bit", K: 8, Count: 3, First: 1, Factor: true}, {Kind: "digit", K: 5, Count: 3, Bits: 2}},
+		"small ring":  {bit, {Kind: "bit", K: 4, Count: 3, Factor: true}, {Kind: "digit", K: 5, Count: 3, Bits: 2}},
+	} {
+		if _, err := preproc.New(preproc.Config{Source: c.sources[1], Session: session, From: sharing.AllParties(4), Identity: c.identities[1], Sections: list}); !errors.Is(err, preproc.ErrSection) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, s := range []preproc.Section{
+		{Kind: "x", K: 5, Count: 1, Bits: 7}, {Kind: "x", K: 5, Count: 1, Chain: 1}, {Kind: "x", K: 5, Count: 1, Chain: 5},
+		{Kind: "x", K: 5, Count: 1, Chain: 2, Products: 1}, {Kind: "x", K: 1, Count: 1, Factor: true}, {Kind: "x", K: 5, Count: 1, Products: 1, Factor: true},
+	} {
+		if _, err := preproc.New(preproc.Config{Source: c.sources[1], Session: session, From: sharing.AllParties(4), Identity: c.identities[1], Sections: []preproc.Section{s}}); !errors.Is(err, preproc.ErrSection) {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+}
+
+// The offline phase of decryption in every variant.
+func BenchmarkShapes(b *testing.B) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(b, n)
+		for _, digits := range []uint8{0, 2, 3, 4} {
+			b.Run(fmt.Sprintf("n=%d/digits=%d", n, digits), func(b *testing.B) {
+				const count = 512
+				first := uint64(0)
+				for b.Loop() {
+					batches(b, c, preproc.Shape{K: 17, W: 5, Digits: digits}, first, count)
+					first += count
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*count*n), "ns/block/party")
+			})
+		}
+	}
+}
