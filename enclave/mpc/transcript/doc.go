@@ -7,7 +7,11 @@
 // party signs its root in a Statement that also names the session, what is signed
 // and the layout. A Share is an element's leaf with its path and that signature.
 //
-// A signature on another layout, session or phase convinces nobody. Two different
-// roots in statements that are else alike convict the signer, so a party has a root
-// on disk, or can compute it again from what it has on disk, before it leaves.
+// A signature on another layout, session or phase convinces nobody. Two statements
+// about one session, batch and phase convict the signer (Equivocation), so a party
+// has a root on disk, or can compute it again from what it has on disk, before it
+// leaves. So does a share that misses the polynomial of n−t others (WrongOpening).
+// An honest party that does this is never convicted by any t others; a guilty one is
+// not convicted by what it did not sign: silence, lateness and shares that went to
+// one party only, unsigned, prove nothing to anybody.
 package transcript
