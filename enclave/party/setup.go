@@ -197,7 +197,7 @@ func (s *seat) setup(ctx context.Context, c *committee.Committee) error {
 
 func (s *seat) transcript(c *committee.Committee) (mpc.Digest, error) {
 	roots, err := c.Roots()
-	return prss.TranscriptOf(s.setupDigest(c), c.N, c.T, roots), err
+	return prss.TranscriptOf(s.setupDigest(c), c.N, c.T, roots, nil), err
 }
 
 func (s *seat) postTranscript(ctx context.Context, c *committee.Committee) error {

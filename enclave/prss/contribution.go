@@ -22,17 +22,24 @@ type Contribution struct {
 // NewContribution draws party self's contribution to an epoch from random, which
 // must be cryptographic.
 func NewContribution(random io.Reader, epoch mpc.Digest, self, n, t int) (*Contribution, error) {
-	k, err := newKeys(n, t, self, epoch)
+	c, err := newContribution(epoch, self, n, t)
 	if err != nil {
 		return nil, err
 	}
-	c := &Contribution{n: n, t: t, self: self, epoch: epoch, sets: k.sets, openings: make([][OpeningSize]byte, len(k.sets))}
 	for i := range c.openings {
 		if _, err := io.ReadFull(random, c.openings[i][:]); err != nil {
 			return nil, fmt.Errorf("prss: read randomness: %w", err)
 		}
 	}
 	return c, nil
+}
+
+func newContribution(epoch mpc.Digest, self, n, t int) (*Contribution, error) {
+	sets, err := SetsOf(n, t, self)
+	if err != nil {
+		return nil, err
+	}
+	return &Contribution{n: n, t: t, self: self, epoch: epoch, sets: sets, openings: make([][OpeningSize]byte, len(sets))}, nil
 }
 
 // commit is c_{i,A} = H("prss", epoch, i, A, κ, salt).
@@ -70,36 +77,3 @@ func (c *Contribution) GoString() string { return c.String() }
 
 // MarshalJSON hides the contribution.
 func (c *Contribution) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`), nil }
-
-// MarshalBinary returns the plain bytes, to be sealed before they are stored: a
-// party that restarts must open the commitments that it has posted.
-func (c *Contribution) MarshalBinary() ([]byte, error) {
-	out := make([]byte, 0, keysHeader+OpeningSize*len(c.openings))
-	out = append(out, keysVersion, byte(c.n), byte(c.t), byte(c.self))
-	out = append(out, c.epoch[:]...)
-	for i := range c.openings {
-		out = append(out, c.openings[i][:]...)
-	}
-	return out, nil
-}
-
-// UnmarshalContribution reads what MarshalBinary wrote: exact length, ErrEncoding
-// else.
-func UnmarshalContribution(b []byte) (*Contribution, error) {
-	if len(b) < keysHeader || b[0] != keysVersion {
-		return nil, fmt.Errorf("%w: contribution", ErrEncoding)
-	}
-	k, err := newKeys(int(b[1]), int(b[2]), int(b[3]), mpc.Digest(b[4:keysHeader]))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
-	}
-	b = b[keysHeader:]
-	if len(b) != OpeningSize*len(k.sets) {
-		return nil, fmt.Errorf("%w: contribution has %d bytes, not %d", ErrEncoding, len(b), OpeningSize*len(k.sets))
-	}
-	c := &Contribution{n: k.n, t: k.t, self: k.self, epoch: k.epoch, sets: k.sets, openings: make([][OpeningSize]byte, len(k.sets))}
-	for i := range c.openings {
-		copy(c.openings[i][:], b[i*OpeningSize:])
-	}
-	return c, nil
-}

@@ -17,4 +17,12 @@
 // that the corrupt parties know, since one set contains none of them. It does not
 // hide anything from t+1 parties: together they know every key. Keys, and all
 // drawn from them, are key material of their epoch.
+//
+// The keys come from a Contribution of each party, committed to on the chain and
+// opened to the members of each set by a Setup. Against t corrupt parties all
+// honest ones get the same keys: what a member was not shown it complains about on
+// the chain, where the answer is sealed to it alone (SealOpening); who answers
+// wrong, or complains about a right answer, is convicted; and what nobody honest
+// can have is left out by all. At least t+1 contribute to each key. The chain
+// decides; this package says what is missing, opens and checks.
 package prss

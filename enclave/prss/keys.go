@@ -23,14 +23,15 @@ var (
 	ErrEncoding = errors.New("prss: malformed encoding")
 	// ErrRange reports positions beyond the length of a stream.
 	ErrRange = errors.New("prss: position outside the stream")
-	// ErrContributions reports a set-up to which fewer than n−t parties contribute.
-	ErrContributions = errors.New("prss: fewer than n−t parties contributed to the set-up")
+	// ErrContributions reports a set-up to which too few contribute, or a list of
+	// dropped contributions that cannot be.
+	ErrContributions = errors.New("prss: too few parties contributed to the set-up")
 	// ErrOpening reports a contribution that does not open its commitment.
 	ErrOpening = errors.New("prss: a contribution does not open its commitment")
 	// ErrAnswer reports a sealed answer to a complaint that does not open.
 	ErrAnswer = errors.New("prss: an answer to a complaint does not open")
-	// ErrCheck reports a set whose members do not hold the same key.
-	ErrCheck = errors.New("prss: members of a set hold different keys")
+	// ErrCheck reports own keys that are not those of the other members.
+	ErrCheck = errors.New("prss: this party holds other keys than the other members")
 )
 
 // Sets returns the sets of n−t parties in ascending order of their bit masks and,
@@ -90,16 +91,13 @@ func binomial(n, k int) int {
 type Keys struct {
 	n, t, self int
 	epoch      mpc.Digest
+	transcript mpc.Digest
 	sets       []sharing.Parties // those with self, in the order of Sets
 	keys       [][KeySize]byte
 }
 
-func newKeys(n, t, self int, epoch mpc.Digest) (*Keys, error) {
-	sets, err := SetsOf(n, t, self)
-	if err != nil {
-		return nil, err
-	}
-	return &Keys{n: n, t: t, self: self, epoch: epoch, sets: sets, keys: make([][KeySize]byte, len(sets))}, nil
+func newKeys(n, t, self int, epoch mpc.Digest, sets []sharing.Parties) *Keys {
+	return &Keys{n: n, t: t, self: self, epoch: epoch, sets: sets, keys: make([][KeySize]byte, len(sets))}
 }
 
 // N returns the number of parties.
@@ -113,6 +111,10 @@ func (k *Keys) Self() int { return k.self }
 
 // Epoch returns the id of the epoch that the keys belong to.
 func (k *Keys) Epoch() mpc.Digest { return k.epoch }
+
+// Transcript returns the transcript of the set-up that the keys come from: parties
+// whose keys have the same one hold the same keys.
+func (k *Keys) Transcript() mpc.Digest { return k.transcript }
 
 // String hides the keys.
 func (k *Keys) String() string {
@@ -133,43 +135,8 @@ func (k *Keys) Zero() {
 	}
 }
 
-const keysVersion = 1
-
-// keysHeader is version, n, t, self, epoch.
-const keysHeader = 4 + mpc.DigestSize
-
-// MarshalBinary returns the plain bytes, to be sealed before they are stored.
-func (k *Keys) MarshalBinary() ([]byte, error) {
-	out := make([]byte, 0, keysHeader+KeySize*len(k.keys))
-	out = append(out, keysVersion, byte(k.n), byte(k.t), byte(k.self))
-	out = append(out, k.epoch[:]...)
-	for i := range k.keys {
-		out = append(out, k.keys[i][:]...)
-	}
-	return out, nil
-}
-
-// UnmarshalKeys reads what MarshalBinary wrote: exact length, ErrEncoding else.
-func UnmarshalKeys(b []byte) (*Keys, error) {
-	if len(b) < keysHeader || b[0] != keysVersion {
-		return nil, fmt.Errorf("%w: keys", ErrEncoding)
-	}
-	k, err := newKeys(int(b[1]), int(b[2]), int(b[3]), mpc.Digest(b[4:keysHeader]))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
-	}
-	b = b[keysHeader:]
-	if len(b) != KeySize*len(k.keys) {
-		return nil, fmt.Errorf("%w: keys have %d bytes, not %d", ErrEncoding, len(b), KeySize*len(k.keys))
-	}
-	for i := range k.keys {
-		copy(k.keys[i][:], b[i*KeySize:])
-	}
-	return k, nil
-}
-
-// deriveKey is r_A: a hash of the XOR of the contributions and of the list of
-// their commitments with who made them.
+// deriveKey is r_A: a hash of the XOR of the contributions and of the list of who
+// made them, with their commitments.
 func deriveKey(epoch mpc.Digest, set sharing.Parties, xor *[KeySize]byte, commitments []byte) [KeySize]byte {
 	return mpc.Hash("tkms/v1/prss/key", epoch[:], setBytes(set), xor[:], commitments)
 }

@@ -1,12 +1,9 @@
 package prss_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -127,7 +124,7 @@ func TestEveryPartOfAnAddressChangesTheValues(t *testing.T) {
 	seen := map[uint64]string{}
 	check := func(name string, s []*prss.Source, a prss.Address) {
 		d := draw(t, s, a, 1)
-		v := open(t, s[1].Code(), 1, 64, d.elements)[0]
+		v := open(t, s[1].Code(), 1, a.K, d.elements)[0]
 		if before, ok := seen[v]; ok {
 			t.Errorf("%s draws what %s draws", name, before)
 		}
@@ -216,204 +213,8 @@ func TestSetsAreAllOfNMinusTPartiesAndTheWhole(t *testing.T) {
 	}
 }
 
-// board is a set-up whose contributions are on the chain.
-func board(t testing.TB, n int, absent sharing.Parties) ([]*prss.Contribution, map[int]mpc.Digest) {
-	t.Helper()
-	random := rand.NewChaCha8([32]byte{9})
-	contributions, roots := make([]*prss.Contribution, n+1), map[int]mpc.Digest{}
-	for i := 1; i <= n; i++ {
-		c, err := prss.NewContribution(random, mpctest.Epoch, i, n, sharing.Threshold(n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		contributions[i] = c
-		if !absent.Has(i) {
-			roots[i] = c.Root()
-		}
-	}
-	return contributions, roots
-}
-
-func machines(t testing.TB, contributions []*prss.Contribution, roots map[int]mpc.Digest) map[int]mpc.Machine {
-	t.Helper()
-	out := map[int]mpc.Machine{}
-	for i := 1; i < len(contributions); i++ {
-		s, err := prss.NewSetup(contributions[i], roots)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[i] = s
-	}
-	return out
-}
-
-func TestPartiesWithoutARootStillGetTheSameKeys(t *testing.T) {
-	for _, n := range []int{4, 7} {
-		contributions, roots := board(t, n, sharing.PartiesOf(2))
-		for seed := range uint64(5) {
-			parties := machines(t, contributions, roots)
-			network := mpctest.Network{Seed: seed}
-			if err := mpctest.FirstError(network.Run(parties, n)); err != nil {
-				t.Fatal(err)
-			}
-			if network.Rounds != prss.SetupRounds {
-				t.Errorf("%d rounds", network.Rounds)
-			}
-			for i := 1; i <= n; i++ {
-				s := parties[i].(*prss.Setup)
-				if !s.Done() || s.Missing() != 0 || s.Transcript() != parties[1].(*prss.Setup).Transcript() {
-					t.Fatalf("party %d: done=%v, missing %v", i, s.Done(), s.Missing())
-				}
-			}
-		}
-	}
-}
-
-func TestTooFewContributionsFail(t *testing.T) {
-	contributions, roots := board(t, 4, sharing.PartiesOf(2, 3))
-	if _, err := prss.NewSetup(contributions[1], roots); !errors.Is(err, prss.ErrContributions) {
-		t.Error(err)
-	}
-	contributions, roots = board(t, 4, 0)
-	roots[9] = mpc.Digest{}
-	if _, err := prss.NewSetup(contributions[1], roots); !errors.Is(err, prss.ErrContributions) {
-		t.Error(err)
-	}
-	contributions, roots = board(t, 4, 0)
-	roots[1] = mpc.Digest{}
-	if _, err := prss.NewSetup(contributions[1], roots); !errors.Is(err, prss.ErrOpening) {
-		t.Error(err)
-	}
-}
-
-func TestAnyAlteredSetupMessageNamesItsSender(t *testing.T) {
-	for _, round := range []uint16{0, 1} {
-		// The third set of party 3 is {2,3,4}: party 1 sees no opening for it.
-		for name, alter := range map[string]func([]byte) []byte{
-			"first byte":  func(b []byte) []byte { b[0] ^= 1; return b },
-			"last byte":   func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
-			"one short":   func(b []byte) []byte { return b[:len(b)-1] },
-			"one long":    func(b []byte) []byte { return append(b, 0) },
-			"empty":       func([]byte) []byte { return []byte{} },
-			"half opened": func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
-			"third set":   func(b []byte) []byte { b[2*32] ^= 4; return b },
-		} {
-			contributions, roots := board(t, 4, 0)
-			parties := machines(t, contributions, roots)
-			network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
-				if e.From == 3 && e.To == 1 && e.Round == round {
-					e.Payload = alter(e.Payload)
-				}
-				return []mpctest.Envelope{e}
-			}}
-			errs := network.Run(parties, 4)
-			if mpc.Culprits(errs[1]) != sharing.PartiesOf(3) || parties[1].(*prss.Setup).Keys() != nil {
-				t.Errorf("round %d, %s: %v", round, name, errs[1])
-			}
-		}
-	}
-}
-
-func TestASilentContributorIsMissed(t *testing.T) {
-	contributions, roots := board(t, 4, 0)
-	parties := machines(t, contributions, roots)
-	delete(parties, 2)
-	network := mpctest.Network{}
-	if err := mpctest.FirstError(network.Run(parties, 4)); err != nil {
-		t.Fatal(err)
-	}
-	s := parties[1].(*prss.Setup)
-	if s.Done() || s.Keys() != nil || !s.Missing().Has(2) {
-		t.Errorf("done=%v, missing %v", s.Done(), s.Missing())
-	}
-}
-
-func TestKeysAndContributionsSurviveSealingAndHideThemselves(t *testing.T) {
-	keys := mpctest.Keys(t, 4, 1)[2]
-	plain, _ := keys.MarshalBinary()
-	again, err := prss.UnmarshalKeys(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if second, _ := again.MarshalBinary(); !slices.Equal(plain, second) || again.Self() != 2 || again.Epoch() != mpctest.Epoch {
-		t.Fatal("keys changed")
-	}
-	contributions, _ := board(t, 4, 0)
-	raw, _ := contributions[1].MarshalBinary()
-	c, err := prss.UnmarshalContribution(raw)
-	if err != nil || c.Root() != contributions[1].Root() {
-		t.Fatal(err)
-	}
-	for _, v := range []any{keys, contributions[1]} {
-		j, _ := json.Marshal(v)
-		for _, s := range []string{fmt.Sprint(v), fmt.Sprintf("%#v", v), fmt.Sprintf("%+v", v), string(j)} {
-			if !strings.Contains(s, "redacted") || len(s) > 80 {
-				t.Errorf("shows %q", s)
-			}
-		}
-	}
-	keys.Zero()
-	contributions[1].Zero()
-	plain, _ = keys.MarshalBinary()
-	raw, _ = contributions[1].MarshalBinary()
-	if slices.Max(plain[36:]) != 0 || slices.Max(raw[36:]) != 0 {
-		t.Error("not erased")
-	}
-}
-
-func FuzzUnmarshal(f *testing.F) {
-	k, _ := mpctest.Keys(f, 4, 1)[1].MarshalBinary()
-	contributions, _ := board(f, 4, 0)
-	c, _ := contributions[1].MarshalBinary()
-	f.Add(k)
-	f.Add(c)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if k, err := prss.UnmarshalKeys(b); err == nil {
-			if again, _ := k.MarshalBinary(); !slices.Equal(again, b) {
-				t.Fatal("keys have two encodings")
-			}
-		} else if !errors.Is(err, prss.ErrEncoding) {
-			t.Fatal(err)
-		}
-		if c, err := prss.UnmarshalContribution(b); err == nil {
-			if again, _ := c.MarshalBinary(); !slices.Equal(again, b) {
-				t.Fatal("a contribution has two encodings")
-			}
-		} else if !errors.Is(err, prss.ErrEncoding) {
-			t.Fatal(err)
-		}
-	})
-}
-
-func FuzzSetupReceive(f *testing.F) {
-	contributions, roots := board(f, 4, 0)
-	other, err := prss.NewSetup(contributions[2], roots)
-	if err != nil {
-		f.Fatal(err)
-	}
-	out, err := other.Start()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(2, uint16(0), out[0].Payload)
-	f.Add(3, uint16(1), make([]byte, 96))
-	f.Fuzz(func(t *testing.T, from int, round uint16, payload []byte) {
-		s, err := prss.NewSetup(contributions[1], roots)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Start(); err != nil {
-			t.Fatal(err)
-		}
-		_, err = s.Receive(from, round, payload)
-		if s.Done() || err != nil && mpc.Culprits(err) != sharing.PartiesOf(from) {
-			t.Fatalf("done=%v, %v", s.Done(), err)
-		}
-	})
-}
-
 func BenchmarkDrawForBits(b *testing.B) {
-	for _, n := range []int{4, 7, 10} {
+	for _, n := range []int{4, 7, 10, 13} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			s := mpctest.Sources(b, n, 4, 1, mpctest.Epoch)[1]
 			v := prss.Vectors{Integers: [][]uint64{make([]uint64, 4096)}, Zeros: [][]uint64{make([]uint64, 4096)}}

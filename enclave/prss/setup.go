@@ -9,57 +9,72 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// Rounds of the set-up.
-const (
-	roundOpenings = 0
-	roundChecks   = 1
-	// SetupRounds is the number of rounds.
-	SetupRounds = 2
-)
+// roundOpenings is the exchange's only round.
+const roundOpenings = 0
 
-// Setup is the part of a set-up after the commitments are on the chain: openings
-// go privately to the members of each set, then members compare hashes of their
-// keys. It waits for every contributor; there is no complaint yet, so a bad or
-// missing opening means that the set-up is to be repeated: Receive then returns a
-// CulpritError around ErrOpening or ErrCheck.
+// Setup is the part of a set-up after the commitments are on the chain: each
+// contributor sends the members of a set, privately, its opening for that set.
+//
+// Nobody can stop it. An opening is taken if it opens the commitment under the
+// contributor's root, whoever's and however many others are wrong; what is missing
+// after the exchange are the Grievances, to be complained about on the chain. The
+// chain's answers come in by Supply, what it dropped by Drop. The keys exist as
+// soon as every contribution that is left to every own set is there; they follow
+// from the commitments and the dropped list alone, so parties with one Transcript
+// have the same ones.
+//
+// Late and repeated messages are taken like others. A Setup is not safe for
+// concurrent use.
 type Setup struct {
-	own   *Contribution
-	roots []mpc.Digest // by party
-	from  sharing.Parties
-	all   *Keys
+	own          *Contribution
+	contributors []*contributor // by party, nil without a root
+	dropped      map[int][]int
+	keys         *Keys
+	wrong        sharing.Parties
+}
 
-	// commitments[i][a] and openings[i][a] are party i's for own set a, nil if i is
-	// not in it.
-	commitments [][]*mpc.Digest
-	openings    [][]*[OpeningSize]byte
-	opened      sharing.Parties
-	checked     sharing.Parties
-	early       [][]byte // checks that came before the own keys were known
-	keys        *Keys
+// contributor is one party's contribution as this party sees it. The slices run
+// over the sets that both are in, in the order of Sets.
+type contributor struct {
+	root     mpc.Digest
+	leaves   int   // commitments under root: the contributor's sets
+	theirs   []int // position in the contributor's list
+	mine     []int // position in the own list
+	openings []*[OpeningSize]byte
+	dropped  []bool
 }
 
 // NewSetup continues own with the roots that the chain recorded by party index. A
-// party without a root contributes to no set; fewer than n−t fail.
+// party without a root contributes to no set, and gets keys all the same; fewer
+// than n−t roots fail with ErrContributions.
 func NewSetup(own *Contribution, roots map[int]mpc.Digest) (*Setup, error) {
-	keys, err := newKeys(own.n, own.t, own.self, own.epoch)
-	if err != nil {
-		return nil, err
-	}
-	s := &Setup{own: own, all: keys, roots: make([]mpc.Digest, own.n+1), early: make([][]byte, own.n+1)}
+	s := &Setup{own: own, contributors: make([]*contributor, own.n+1)}
+	known := 0
 	for i := 1; i <= own.n; i++ {
-		if root, ok := roots[i]; ok {
-			s.from = s.from.With(i)
-			s.roots[i] = root
+		root, ok := roots[i]
+		if !ok {
+			continue
+		}
+		theirs, err := SetsOf(own.n, own.t, i)
+		if err != nil {
+			return nil, err
+		}
+		c := &contributor{root: root, leaves: len(theirs), theirs: shared(theirs, own.self), mine: shared(own.sets, i)}
+		c.openings, c.dropped = make([]*[OpeningSize]byte, len(c.mine)), make([]bool, len(c.mine))
+		s.contributors[i] = c
+		known++
+	}
+	if known != len(roots) || known < own.n-own.t {
+		return nil, fmt.Errorf("%w: %d of %d", ErrContributions, known, own.n)
+	}
+	if mine := s.contributors[own.self]; mine != nil {
+		if mine.root != own.Root() {
+			return nil, fmt.Errorf("%w: the chain records another root for this party", ErrOpening)
+		}
+		for x := range mine.openings {
+			mine.openings[x] = &own.openings[x]
 		}
 	}
-	if s.from.Count() != len(roots) || s.from.Count() < own.n-own.t {
-		return nil, fmt.Errorf("%w: %v", ErrContributions, s.from)
-	}
-	if s.from.Has(own.self) && s.roots[own.self] != own.Root() {
-		return nil, fmt.Errorf("%w: the chain records another root for this party", ErrOpening)
-	}
-	s.commitments = make([][]*mpc.Digest, own.n+1)
-	s.openings = make([][]*[OpeningSize]byte, own.n+1)
 	return s, nil
 }
 
@@ -74,194 +89,259 @@ func shared(list []sharing.Parties, i int) []int {
 	return out
 }
 
-// Start sends the openings.
+// Start sends the openings: the list of all commitments, then the openings of the
+// sets that the receiver is in.
 func (s *Setup) Start() ([]mpc.Message, error) {
-	if !s.from.Has(s.own.self) {
-		return s.derive()
+	if s.contributors[s.own.self] == nil {
+		return nil, nil
 	}
-	list := s.own.commitments()
-	s.commitments[s.own.self] = make([]*mpc.Digest, len(list))
-	s.openings[s.own.self] = make([]*[OpeningSize]byte, len(list))
-	for a := range list {
-		h := mpc.Digest(list[a])
-		s.commitments[s.own.self][a] = &h
-		s.openings[s.own.self][a] = &s.own.openings[a]
-	}
-	s.opened = s.opened.With(s.own.self)
+	list := bytes.Join(s.own.commitments(), nil)
 	var out []mpc.Message
 	for j := 1; j <= s.own.n; j++ {
 		if j == s.own.self {
 			continue
 		}
-		payload := bytes.Join(list, nil)
+		payload := bytes.Clone(list)
 		for _, a := range shared(s.own.sets, j) {
 			payload = append(payload, s.own.openings[a][:]...)
 		}
 		out = append(out, mpc.Message{To: j, Round: roundOpenings, Payload: payload})
 	}
-	more, err := s.derive()
-	return append(out, more...), err
+	return out, nil
 }
 
-// Receive takes an opening or a check.
+// Receive takes the openings of a contributor, as far as they are right. It never
+// fails: a sender that is wrong is among Wrong.
 func (s *Setup) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
-	if from < 1 || from > s.own.n || from == s.own.self || !s.from.Has(from) {
+	if from < 1 || from > s.own.n || from == s.own.self || round != roundOpenings {
 		return nil, nil
 	}
-	switch round {
-	case roundOpenings:
-		if s.opened.Has(from) {
-			return nil, nil
-		}
-		if err := s.takeOpenings(from, payload); err != nil {
-			return nil, &mpc.CulpritError{Culprits: sharing.PartiesOf(from), Err: err}
-		}
-		return s.derive()
-	case roundChecks:
-		if s.early[from] == nil {
-			s.early[from] = bytes.Clone(payload)
-		}
-		return nil, s.compare()
+	if c := s.contributors[from]; c != nil && !s.take(from, c, payload) {
+		s.wrong = s.wrong.With(from)
 	}
 	return nil, nil
 }
 
-// takeOpenings checks party i's list of commitments against its root, and each
-// opening for the sets that both are in against its commitment.
-func (s *Setup) takeOpenings(i int, payload []byte) error {
-	theirs, err := newKeys(s.own.n, s.own.t, i, s.own.epoch)
-	if err != nil {
-		return err
+// take keeps the valid openings of a message and reports whether all are.
+func (s *Setup) take(from int, c *contributor, payload []byte) bool {
+	if len(payload) != mpc.DigestSize*c.leaves+OpeningSize*len(c.mine) {
+		return false
 	}
-	common := shared(theirs.sets, s.own.self)
-	if len(payload) != mpc.DigestSize*len(theirs.sets)+OpeningSize*len(common) {
-		return fmt.Errorf("%w: %d bytes", ErrOpening, len(payload))
+	list := merkle.Chunks(payload[:mpc.DigestSize*c.leaves], mpc.DigestSize)
+	if merkle.Root(list) != c.root {
+		return false
 	}
-	list := make([][]byte, len(theirs.sets))
-	for a := range list {
-		list[a], payload = payload[:mpc.DigestSize], payload[mpc.DigestSize:]
-	}
-	if merkle.Root(list) != s.roots[i] {
-		return fmt.Errorf("%w: the list of commitments is not the one on the chain", ErrOpening)
-	}
-	commitments := make([]*mpc.Digest, len(s.own.sets))
-	openings := make([]*[OpeningSize]byte, len(s.own.sets))
-	// Both lists are in the order of Sets, so the common sets come in one order.
-	mine := shared(s.own.sets, i)
-	for x, a := range common {
-		opening := [OpeningSize]byte(payload)
-		payload = payload[OpeningSize:]
-		h := commit(s.own.epoch, i, theirs.sets[a], &opening)
-		if h != mpc.Digest(list[a]) {
-			return fmt.Errorf("%w: set %v", ErrOpening, theirs.sets[a])
+	payload = payload[mpc.DigestSize*c.leaves:]
+	all := true
+	for x := range c.mine {
+		opening := payload[x*OpeningSize : (x+1)*OpeningSize]
+		if !CheckOpening(s.own.epoch, from, s.own.sets[c.mine[x]], opening, list[c.theirs[x]]) {
+			all = false
+			continue
 		}
-		commitments[mine[x]], openings[mine[x]] = &h, &opening
+		c.keep(x, opening)
 	}
-	s.commitments[i], s.openings[i] = commitments, openings
-	s.opened = s.opened.With(i)
-	return nil
+	return all
 }
 
-// derive computes the keys once all contributions are open, and sends the checks.
-func (s *Setup) derive() ([]mpc.Message, error) {
-	if s.keys != nil || s.opened != s.from {
-		return nil, nil
+func (c *contributor) keep(x int, opening []byte) {
+	if c.openings[x] == nil {
+		kept := [OpeningSize]byte(opening)
+		c.openings[x] = &kept
 	}
-	for a, set := range s.all.sets {
-		var xor [KeySize]byte
-		var list []byte
-		for _, i := range s.from.List() {
-			if !set.Has(i) {
-				continue
-			}
-			for x := range xor {
-				xor[x] ^= s.openings[i][a][x]
-			}
-			list = append(list, byte(i))
-			list = append(list, s.commitments[i][a][:]...)
-		}
-		s.all.keys[a] = deriveKey(s.own.epoch, set, &xor, list)
-		clear(xor[:])
-	}
-	s.keys = s.all
-	if s.from.Has(s.own.self) {
-		s.checked = s.checked.With(s.own.self)
-	}
-	var out []mpc.Message
-	if s.from.Has(s.own.self) {
-		for j := 1; j <= s.own.n; j++ {
-			if j != s.own.self {
-				out = append(out, mpc.Message{To: j, Round: roundChecks, Payload: s.checks(j)})
-			}
-		}
-	}
-	return out, s.compare()
 }
 
-// checks are H("check", r_A) for the sets shared with j.
-func (s *Setup) checks(j int) []byte {
-	var out []byte
-	for _, a := range shared(s.keys.sets, j) {
-		h := mpc.Hash("tkms/v1/prss/check", s.own.epoch[:], setBytes(s.keys.sets[a]), s.keys.keys[a][:])
-		out = append(out, h[:]...)
+func (c *contributor) missing(x int) bool { return c.openings[x] == nil && !c.dropped[x] }
+
+// Grievances returns, by contributor, the sets without a valid opening that is to
+// be had: positions in the contributor's list (SetsOf), ascending. It is empty once
+// the set-up is done.
+func (s *Setup) Grievances() map[int][]int {
+	out := map[int][]int{}
+	for i, c := range s.contributors {
+		if c == nil {
+			continue
+		}
+		for x := range c.mine {
+			if c.missing(x) {
+				out[i] = append(out[i], c.theirs[x])
+			}
+		}
 	}
 	return out
 }
 
-func (s *Setup) compare() error {
-	if s.keys == nil {
-		return nil
+// Missing returns the contributors that Grievances names.
+func (s *Setup) Missing() sharing.Parties {
+	var out sharing.Parties
+	for i := range s.Grievances() {
+		out = out.With(i)
 	}
-	for _, j := range s.from.Without(s.checked).List() {
-		if s.early[j] == nil {
+	return out
+}
+
+// Wrong returns the parties that sent something malformed or an opening that does
+// not open its commitment. It convinces nobody else.
+func (s *Setup) Wrong() sharing.Parties { return s.wrong }
+
+// Supply takes an opening that came in answer to a complaint, for a position in
+// the contributor's list, with the path of its commitment. It returns ErrOpening
+// unless it opens that commitment under the contributor's root.
+func (s *Setup) Supply(from, set int, opening []byte, path []merkle.Hash) error {
+	if from < 1 || from > s.own.n || s.contributors[from] == nil || len(opening) != OpeningSize {
+		return fmt.Errorf("%w: party %d, %d bytes", ErrOpening, from, len(opening))
+	}
+	c := s.contributors[from]
+	for x, a := range c.theirs {
+		if a != set {
 			continue
 		}
-		if !bytes.Equal(s.early[j], s.checks(j)) {
-			return &mpc.CulpritError{Culprits: sharing.PartiesOf(j), Err: ErrCheck}
+		h := commit(s.own.epoch, from, s.own.sets[c.mine[x]], (*[OpeningSize]byte)(opening))
+		if !merkle.Verify(c.root, h[:], set, c.leaves, path) {
+			return fmt.Errorf("%w: party %d, set %v", ErrOpening, from, s.own.sets[c.mine[x]])
 		}
-		s.checked = s.checked.With(j)
+		c.keep(x, opening)
+		return nil
 	}
+	return fmt.Errorf("%w: party %d has no set %d with this party", ErrOpening, from, set)
+}
+
+// Drop leaves out, in place of what was dropped before, what the chain dropped: by
+// contributor, positions in its list, strictly ascending. It returns
+// ErrContributions, and changes nothing, if the list is malformed or leaves one of
+// the own sets fewer than t+1 contributions: then nobody honest may be among them.
+func (s *Setup) Drop(dropped map[int][]int) error {
+	left := make([]int, len(s.own.sets))
+	fresh := make([][]bool, len(s.contributors))
+	for i, c := range s.contributors {
+		sets, any := dropped[i]
+		if c == nil {
+			if any {
+				return fmt.Errorf("%w: party %d has none to drop", ErrContributions, i)
+			}
+			continue
+		}
+		of := map[int]bool{}
+		for k, a := range sets {
+			if a < 0 || a >= c.leaves || k > 0 && a <= sets[k-1] {
+				return fmt.Errorf("%w: dropped sets %v of party %d", ErrContributions, sets, i)
+			}
+			of[a] = true
+		}
+		fresh[i] = make([]bool, len(c.mine))
+		for x, a := range c.theirs {
+			if fresh[i][x] = of[a]; !of[a] {
+				left[c.mine[x]]++
+			}
+		}
+	}
+	for i := range dropped {
+		if i < 1 || i > s.own.n {
+			return fmt.Errorf("%w: party %d has none to drop", ErrContributions, i)
+		}
+	}
+	for a, count := range left {
+		if count <= s.own.t {
+			return fmt.Errorf("%w: %d are left for set %v", ErrContributions, count, s.own.sets[a])
+		}
+	}
+	for i, c := range s.contributors {
+		if c != nil {
+			c.dropped = fresh[i]
+		}
+	}
+	s.dropped, s.keys = dropped, nil
 	return nil
 }
 
-// String hides the keys.
-func (s *Setup) String() string { return fmt.Sprintf("prss.Setup(party %d, redacted)", s.own.self) }
+// Done reports whether the keys exist.
+func (s *Setup) Done() bool { return len(s.Grievances()) == 0 }
 
-// GoString hides the keys.
-func (s *Setup) GoString() string { return s.String() }
-
-// Done reports whether all contributors hold the same keys.
-func (s *Setup) Done() bool { return s.keys != nil && s.checked == s.from }
-
-// Missing returns the contributors that are waited for.
-func (s *Setup) Missing() sharing.Parties { return s.from.Without(s.opened & s.checked) }
-
-// Keys returns the keys, nil before Done.
+// Keys returns the keys, nil before Done. Drop may change them.
 func (s *Setup) Keys() *Keys {
-	if !s.Done() {
-		return nil
+	if s.keys == nil && s.Done() {
+		s.keys = s.derive()
 	}
 	return s.keys
 }
 
-// Transcript returns the digest of the set-up: epoch, n, t and the contributors'
-// roots. It is the same at every party.
-func (s *Setup) Transcript() mpc.Digest {
-	roots := map[int]mpc.Digest{}
-	for _, i := range s.from.List() {
-		roots[i] = s.roots[i]
+// derive computes r_A of all own sets: of the XOR of the contributions that are
+// left, and of who contributed what and who was left out.
+func (s *Setup) derive() *Keys {
+	keys := newKeys(s.own.n, s.own.t, s.own.self, s.own.epoch, s.own.sets)
+	keys.transcript = s.Transcript()
+	xor := make([][KeySize]byte, len(keys.sets))
+	lists := make([][]byte, len(keys.sets))
+	for i, c := range s.contributors {
+		if c == nil {
+			continue
+		}
+		for x, a := range c.mine {
+			lists[a] = append(lists[a], byte(i)) // #nosec G115 -- at most n
+			if c.dropped[x] {
+				lists[a] = append(lists[a], 0)
+				continue
+			}
+			for k := range xor[a] {
+				xor[a][k] ^= c.openings[x][k]
+			}
+			h := commit(s.own.epoch, i, keys.sets[a], c.openings[x])
+			lists[a] = append(append(lists[a], 1), h[:]...)
+		}
 	}
-	return TranscriptOf(s.own.epoch, s.own.n, s.own.t, roots)
+	for a, set := range keys.sets {
+		keys.keys[a] = deriveKey(s.own.epoch, set, &xor[a], lists[a])
+		clear(xor[a][:])
+	}
+	return keys
 }
 
-// TranscriptOf is Transcript for the roots, by party, that the chain recorded.
-func TranscriptOf(epoch mpc.Digest, n, t int, roots map[int]mpc.Digest) mpc.Digest {
-	var listed []byte
+// Zero erases the openings of others; the own contribution and the keys erase
+// themselves.
+func (s *Setup) Zero() {
+	for i, c := range s.contributors {
+		if c == nil || i == s.own.self {
+			continue
+		}
+		for _, opening := range c.openings {
+			if opening != nil {
+				clear(opening[:])
+			}
+		}
+	}
+}
+
+// String hides the openings.
+func (s *Setup) String() string { return fmt.Sprintf("prss.Setup(party %d, redacted)", s.own.self) }
+
+// GoString hides the openings.
+func (s *Setup) GoString() string { return s.String() }
+
+// Transcript returns the digest of the set-up: epoch, n, t, the contributors'
+// roots and what was dropped. It is the same at every party.
+func (s *Setup) Transcript() mpc.Digest {
+	roots := map[int]mpc.Digest{}
+	for i, c := range s.contributors {
+		if c != nil {
+			roots[i] = c.root
+		}
+	}
+	return TranscriptOf(s.own.epoch, s.own.n, s.own.t, roots, s.dropped)
+}
+
+// TranscriptOf is Transcript for the roots, by party, and the dropped positions,
+// by party and ascending, that the chain recorded.
+func TranscriptOf(epoch mpc.Digest, n, t int, roots map[int]mpc.Digest, dropped map[int][]int) mpc.Digest {
+	var listed, left []byte
 	for i := 1; i <= n; i++ {
 		if root, posted := roots[i]; posted {
 			listed = append(listed, byte(i))
 			listed = append(listed, root[:]...)
 		}
+		for _, a := range dropped[i] {
+			left = append(left, byte(i))
+			left = append(left, mpc.Uint64(uint64(a))...) // #nosec G115 -- below maxSets
+		}
 	}
-	return mpc.Hash("tkms/v1/prss/transcript", epoch[:], mpc.Uint64(uint64(n)), mpc.Uint64(uint64(t)), listed)
+	return mpc.Hash("tkms/v1/prss/transcript", epoch[:], mpc.Uint64(uint64(n)), mpc.Uint64(uint64(t)), listed, left)
 }
