@@ -155,7 +155,7 @@ func (w WrongOpening) MarshalBinary() ([]byte, error) {
 	out = append(out, byte(len(w.Good)))
 	for _, s := range append([]Share{w.Wrong}, w.Good...) {
 		if out, err = s.Append(out); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrEvidence, err)
+			return nil, err
 		}
 	}
 	return out, nil
@@ -172,12 +172,12 @@ func UnmarshalWrongOpening(raw []byte) (WrongOpening, error) {
 	w.Layout, w.Run, w.Element = layout, int(r.Uint32()), int(r.Uint32())
 	count := int(r.Uint8())
 	if w.Wrong, err = ReadShare(r); err != nil {
-		return WrongOpening{}, fmt.Errorf("%w: %w", ErrEvidence, err)
+		return WrongOpening{}, err
 	}
 	for range count {
 		s, err := ReadShare(r)
 		if err != nil {
-			return WrongOpening{}, fmt.Errorf("%w: %w", ErrEvidence, err)
+			return WrongOpening{}, err
 		}
 		w.Good = append(w.Good, s)
 	}

@@ -101,8 +101,9 @@ func (r *Record) Receive(from int, payload []byte) {
 	party := int(payload[0])
 	got := Signed{Root: mpc.Digest(payload[1:]), Signature: payload[1+mpc.DigestSize:]}
 	known := &r.signed[party]
+	convicted := slices.ContainsFunc(r.equivocations, func(e Equivocation) bool { return e.Party == party })
 	switch {
-	case party == r.identity.Self() || known.Signature != nil && known.Root == got.Root:
+	case convicted || party == r.identity.Self() || known.Signature != nil && known.Root == got.Root:
 	case known.Signature == nil:
 		*known, r.from[party] = got, from
 	case !r.verified(party, got):
@@ -110,7 +111,7 @@ func (r *Record) Receive(from int, payload []byte) {
 	case !r.verified(party, *known):
 		r.wrong = r.wrong.With(r.from[party])
 		*known, r.from[party] = got, from
-	case !slices.ContainsFunc(r.equivocations, func(e Equivocation) bool { return e.Party == party }):
+	default:
 		layout := r.layout.Digest()
 		r.equivocations = append(r.equivocations, Equivocation{
 			Batch: r.batch, Phase: PhaseOpenings, Party: party, Layouts: [2]mpc.Digest{layout, layout}, Signed: [2]Signed{*known, got},
@@ -146,7 +147,6 @@ func (r *Record) Equivocations() []Equivocation { return r.equivocations }
 // Openings returns what convicts the parties of wrong, as far as they signed what
 // they sent: a share of each that misses the polynomial of n−t others, the first.
 func (r *Record) Openings(code *sharing.Code, wrong sharing.Parties) []WrongOpening {
-	wrong = wrong.Without(sharing.PartiesOf(r.identity.Self()))
 	if wrong == 0 {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (r *Record) Openings(code *sharing.Code, wrong sharing.Parties) []WrongOpen
 	good = sharing.PartiesOf(good.List()[:code.Quorum()]...)
 	var out []WrongOpening
 	for _, party := range wrong.List() {
-		if !shown.Has(party) {
+		if !shown.Has(party) || party == r.identity.Self() {
 			continue
 		}
 		if run, element := r.firstOff(code, good, party); run >= 0 {
