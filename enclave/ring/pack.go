@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Errors of the wire form.
@@ -20,29 +21,49 @@ func PackedLen(words int, k uint) int { return (words*int(k) + 7) / 8 }
 // AppendPacked appends the low k bits (1..64) of each coordinate of v, least
 // significant bit first, the whole rounded up to a byte with zero bits.
 func AppendPacked(dst []byte, v []uint64, k uint) []byte {
+	size := PackedLen(len(v), k)
+	dst = slices.Grow(dst, size+8)
+	out := dst[len(dst) : len(dst)+size+8]
+	dst = dst[:len(dst)+size]
 	if k == 64 {
-		for _, x := range v {
-			dst = binary.LittleEndian.AppendUint64(dst, x)
+		for ; len(v) > 0; v, out = v[1:], out[8:] {
+			binary.LittleEndian.PutUint64(out, v[0])
 		}
 		return dst
 	}
 	mask := Mask(k)
 	var acc uint64
-	var used uint
-	for _, x := range v {
-		x &= mask
-		acc |= x << used
-		used += k
-		if used >= 64 {
-			dst = binary.LittleEndian.AppendUint64(dst, acc)
-			used -= 64
-			acc = x >> (k - used)
+	var used uint // bits of acc not yet written, below 8
+	switch {      // as many coordinates at a time as fit a word
+	case k <= 14:
+		for ; len(v) >= 4; v = v[4:] {
+			acc |= (v[0]&mask | v[1]&mask<<(k&63) | v[2]&mask<<(2*k&63) | v[3]&mask<<(3*k&63)) << (used & 7)
+			used += 4 * k
+			binary.LittleEndian.PutUint64(out, acc)
+			out = out[used>>3:]
+			acc >>= used &^ 7 & 63
+			used &= 7
+		}
+	case k <= 28:
+		for ; len(v) >= 2; v = v[2:] {
+			acc |= (v[0]&mask | v[1]&mask<<(k&63)) << (used & 7)
+			used += 2 * k
+			binary.LittleEndian.PutUint64(out, acc)
+			out = out[used>>3:]
+			acc >>= used &^ 7 & 63
+			used &= 7
 		}
 	}
-	for ; used > 0; used -= min(used, 8) {
-		dst = append(dst, byte(acc))
-		acc >>= 8
+	for _, x := range v {
+		x &= mask
+		lo, hi := acc|x<<(used&7), x>>1>>(63-used&7)
+		used += k
+		binary.LittleEndian.PutUint64(out, lo)
+		out = out[used>>3:]
+		acc = lo>>(used&^7) | hi<<(64-used&^7)
+		used &= 7
 	}
+	out[0] = byte(acc)
 	return dst
 }
 
@@ -57,12 +78,27 @@ func Unpack(v []uint64, src []byte, k uint) error {
 	}
 	mask := Mask(k)
 	i, pos := 0, uint(0)
-	// One unaligned load holds a coordinate of up to 57 bits whatever its offset.
-	if k <= 57 {
+	switch { // one unaligned load holds up to 57 bits whatever their offset is
+	case k <= 14:
+		for ; i+4 <= len(v) && int(pos>>3)+8 <= len(src); i += 4 {
+			x, e := binary.LittleEndian.Uint64(src[pos>>3:])>>(pos&7), v[i:i+4]
+			e[0], e[1], e[2], e[3] = x&mask, x>>(k&63)&mask, x>>(2*k&63)&mask, x>>(3*k&63)&mask
+			pos += 4 * k
+		}
+	case k <= 28:
+		for ; i+2 <= len(v) && int(pos>>3)+8 <= len(src); i += 2 {
+			x, e := binary.LittleEndian.Uint64(src[pos>>3:])>>(pos&7), v[i:i+2]
+			e[0], e[1] = x&mask, x>>(k&63)&mask
+			pos += 2 * k
+		}
+	case k <= 57:
 		for ; i < len(v) && int(pos>>3)+8 <= len(src); i++ {
 			v[i] = binary.LittleEndian.Uint64(src[pos>>3:]) >> (pos & 7) & mask
 			pos += k
 		}
+	case k == 64:
+		Widen(v, src, 8)
+		return nil
 	}
 	var window [16]byte
 	for ; i < len(v); i++ {

@@ -109,3 +109,26 @@ func mulVec4(dst, a, b []uint64) {
 		dst, a, b = dst[4:], a[4:], b[4:]
 	}
 }
+
+// SquareAdd adds a[i]² + a[i] to element i of dst. dst may not overlap a.
+func (r Ring) SquareAdd(dst, a []uint64) {
+	if len(dst) != len(a) {
+		panic("ring: vectors of different lengths")
+	}
+	if r.d != 4 {
+		r.MulVec(dst, a, a)
+		r.ScaleAdd(dst, a, 1)
+		return
+	}
+	for len(dst) >= 4 && len(a) >= 4 {
+		a0, a1, a2, a3 := a[0], a[1], a[2], a[3]
+		c4 := 2*a1*a3 + a2*a2
+		c5 := 2 * a2 * a3
+		c6 := a3 * a3
+		dst[0] += a0 + a0*a0 - c4
+		dst[1] += a1 + 2*a0*a1 - c4 - c5
+		dst[2] += a2 + 2*a0*a2 + a1*a1 - c5 - c6
+		dst[3] += a3 + 2*(a0*a3+a1*a2) - c6
+		dst, a = dst[4:], a[4:]
+	}
+}

@@ -35,12 +35,9 @@ func DegreeFor(n int) int {
 type Code struct {
 	ring ring.Ring
 	n, t int
-	maps sync.Map // mapKey → []ring.Matrix
-}
 
-type mapKey struct {
-	from Parties
-	at   int
+	mu    sync.Mutex
+	plans map[planKey]*plan
 }
 
 // New returns the code of n parties, t corruptions and extension degree d.
@@ -52,7 +49,7 @@ func New(n, t, d int) (*Code, error) {
 	if n < 1 || t < 0 || n < 3*t+1 || n > r.Points() {
 		return nil, fmt.Errorf("%w: n=%d t=%d d=%d", ErrParameters, n, t, d)
 	}
-	return &Code{ring: r, n: n, t: t}, nil
+	return &Code{ring: r, n: n, t: t, plans: map[planKey]*plan{}}, nil
 }
 
 // N returns the number of parties.
@@ -134,73 +131,6 @@ func (c *Code) Lagrange(from Parties, at int) []ring.Elem {
 	return out
 }
 
-// matrices returns Lagrange's coefficients as multiplications, kept for reuse.
-func (c *Code) matrices(from Parties, at int) []ring.Matrix {
-	key := mapKey{from, at}
-	if m, ok := c.maps.Load(key); ok {
-		return m.([]ring.Matrix)
-	}
-	lagrange := c.Lagrange(from, at)
-	m := make([]ring.Matrix, len(lagrange))
-	for i, e := range lagrange {
-		m[i] = c.ring.Matrix(e)
-	}
-	c.maps.Store(key, m)
-	return m
-}
-
-// interpolate writes to dst the vector at α_at of the polynomials through the
-// vectors of from. vectors is indexed by party.
-func (c *Code) interpolate(dst []uint64, from Parties, vectors [][]uint64, at, lo, hi int) {
-	clear(dst)
-	m := c.matrices(from, at)
-	for a, i := range from.List() {
-		c.ring.MulAdd(dst, vectors[i][lo:hi], &m[a])
-	}
-}
-
-// chunk is the number of elements worked on at a time: it stays in the L1 cache.
-const chunk = 256
-
-// firstOff returns the index of the first element of some vector of rest that
-// differs mod 2^k from the polynomial through the vectors of basis, or −1.
-func (c *Code) firstOff(basis, rest Parties, vectors [][]uint64, k uint) int {
-	d, mask := c.Degree(), ring.Mask(k)
-	first := -1
-	buf := make([]uint64, chunk*d)
-	for _, j := range rest.List() {
-		words := len(vectors[j])
-		for lo := 0; lo < words; lo += chunk * d {
-			hi := min(lo+chunk*d, words)
-			want := buf[:hi-lo]
-			c.interpolate(want, basis, vectors, j, lo, hi)
-			if w := differs(want, vectors[j][lo:hi], mask); w >= 0 {
-				if i := (lo + w) / d; first < 0 || i < first {
-					first = i
-				}
-				break
-			}
-		}
-	}
-	return first
-}
-
-func differs(a, b []uint64, mask uint64) int {
-	var bad uint64
-	for i := range a {
-		bad |= a[i] ^ b[i]
-	}
-	if bad&mask == 0 {
-		return -1
-	}
-	for i := range a {
-		if (a[i]^b[i])&mask != 0 {
-			return i
-		}
-	}
-	return -1
-}
-
 // take returns the count smallest members of s.
 func take(s Parties, count int) Parties {
 	var out Parties
@@ -211,28 +141,6 @@ func take(s Parties, count int) Parties {
 		out = out.With(i)
 	}
 	return out
-}
-
-// OpenAll opens vectors that must all lie on polynomials of the given degree mod
-// 2^k: no error is corrected. vectors is indexed by party (element 0 unused), of
-// equal lengths, and present for every member of from, of which there are at
-// least degree+1. It writes the values at 0 to values and returns −1, or returns
-// the lowest index that is no codeword.
-func (c *Code) OpenAll(values []uint64, degree int, from Parties, vectors [][]uint64, k uint) int {
-	basis := take(from, degree+1)
-	if basis.Count() <= degree {
-		panic("sharing: too few vectors for the degree")
-	}
-	if i := c.firstOff(basis, from.Without(basis), vectors, k); i >= 0 {
-		return i
-	}
-	step := chunk * c.Degree()
-	for lo := 0; lo < len(values); lo += step {
-		hi := min(lo+step, len(values))
-		c.interpolate(values[lo:hi], basis, vectors, 0, lo, hi)
-	}
-	ring.Reduce(values, k)
-	return -1
 }
 
 // Integers takes the integers out of a vector of opened values (d words each)

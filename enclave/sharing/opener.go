@@ -37,7 +37,7 @@ func (o *Opener) Add(party int, points []uint64) bool {
 	o.have = o.have.With(party)
 	o.vectors[party] = points
 	if o.Done() {
-		if o.code.firstOff(o.basis, PartiesOf(party), o.vectors, o.k) >= 0 {
+		if o.code.open(nil, nothing, o.basis, PartiesOf(party), o.vectors, o.k) >= 0 {
 			o.wrong = o.wrong.With(party)
 		}
 		return true
@@ -56,12 +56,10 @@ func (o *Opener) settle() {
 			return
 		}
 		basis := take(good, c.t+1)
-		off := c.firstOff(basis, good.Without(basis), o.vectors, o.k)
+		values := make([]uint64, o.count*c.Degree())
+		off := c.open(values, elements, basis, good.Without(basis), o.vectors, o.k)
 		if off < 0 {
-			o.wrong, o.basis = wrong, basis
-			o.values = make([]uint64, o.count*c.Degree())
-			c.interpolate(o.values, basis, o.vectors, 0, 0, len(o.values))
-			ring.Reduce(o.values, o.k)
+			o.wrong, o.basis, o.values = wrong, basis, values
 			return
 		}
 		points := make([]ring.Elem, c.n+1)

@@ -202,7 +202,7 @@ func (s Section) finishDigit(w []ring.Elem, delta []uint64, bits []Material, ite
 	// From the products of integers a to those of bits and their negations: with
 	// b = (a − r)·q, w and w·a become w·(1−b) and w·b.
 	for i := range s.Bits {
-		root, inverse := bitRoot(bits[i].opened[item])
+		root, inverse := bitRoot(bits[i].opened[item], s.K)
 		for set := range w {
 			if set>>i&1 == 1 {
 				continue

@@ -181,52 +181,64 @@ func (s Section) finishLast(made []Material, d int, opened [][]uint64) int {
 func (s Section) generate(source *prss.Source) (Material, [][]uint64, error) {
 	r := source.Code().Ring()
 	vector := func() []uint64 { return make([]uint64, s.Count*r.Degree()) }
+	var m Material
+	var v prss.Vectors
 	if s.Products == 0 {
-		m := Material{Bits: vector()}
-		v := prss.Vectors{Integers: [][]uint64{m.Bits}}
+		m.Bits = vector()
+		v.Integers = [][]uint64{m.Bits}
 		if s.K > 1 {
 			v.Zeros = [][]uint64{vector()}
 		}
-		if err := source.Draw(s.address(), v); err != nil {
-			return Material{}, nil, err
+	} else {
+		m.X = vector()
+		v.Integers = [][]uint64{m.X}
+		for range s.Products {
+			y, z := vector(), vector()
+			m.Y, m.Z = append(m.Y, y), append(m.Z, z)
+			v.Integers = append(v.Integers, y, z)
+			v.Zeros = append(v.Zeros, vector())
 		}
-		for _, masked := range v.Zeros { // v = a² + a + zero
-			r.MulVec(masked, m.Bits, m.Bits)
-			r.ScaleAdd(masked, m.Bits, 1)
-		}
-		ring.Reduce(m.Bits, s.K)
-		return m, v.Zeros, nil
 	}
-	m := Material{X: vector()}
-	v := prss.Vectors{Integers: [][]uint64{m.X}}
-	for range s.Products {
-		y, z := vector(), vector()
-		m.Y, m.Z = append(m.Y, y), append(m.Z, z)
-		v.Integers = append(v.Integers, y, z)
-		v.Zeros = append(v.Zeros, vector())
-	}
-	if err := source.Draw(s.address(), v); err != nil {
+	run, err := source.Begin(s.address(), prss.Layout{Integers: len(v.Integers), Zeros: len(v.Zeros)}, s.Count)
+	if err != nil {
 		return Material{}, nil, err
 	}
-	for i, masked := range v.Zeros { // δ = x·y − z + zero
-		r.MulVec(masked, m.X, m.Y[i])
-		r.ScaleAdd(masked, m.Z[i], ^uint64(0))
-	}
-	for _, x := range v.Integers {
-		ring.Reduce(x, s.K)
+	defer run.Close()
+	part := prss.Vectors{Integers: make([][]uint64, len(v.Integers)), Zeros: make([][]uint64, len(v.Zeros))}
+	for lo, end := 0, s.Count*r.Degree(); lo < end; lo += step * r.Degree() {
+		hi := min(lo+step*r.Degree(), end)
+		for i, x := range v.Integers {
+			part.Integers[i] = x[lo:hi]
+		}
+		for i, x := range v.Zeros {
+			part.Zeros[i] = x[lo:hi]
+		}
+		run.Next(part)
+		s.mask(r, part)
 	}
 	return m, v.Zeros, nil
+}
+
+// step is the items generated at a time, so that they stay in the L1 cache.
+const step = 128
+
+// mask adds to the zeros what they mask: a² + a for bits, x·y − z for products.
+func (s Section) mask(r ring.Ring, v prss.Vectors) {
+	for i, masked := range v.Zeros {
+		if s.Products == 0 {
+			r.SquareAdd(masked, v.Integers[0])
+			continue
+		}
+		r.MulVec(masked, v.Integers[0], v.Integers[1+2*i])
+		r.ScaleAdd(masked, v.Integers[2+2*i], ^uint64(0))
+	}
 }
 
 // open opens one vector of the section, sent by the members of from, and returns
 // the integers, or the lowest index that is no codeword or no integer.
 func (s Section) open(code *sharing.Code, from sharing.Parties, vectors [][]uint64) ([]uint64, int) {
-	values := make([]uint64, s.Count*code.Degree())
-	if i := code.OpenAll(values, 2*code.T(), from, vectors, s.K); i >= 0 {
-		return nil, i
-	}
 	integers := make([]uint64, s.Count)
-	return integers, code.Integers(integers, values)
+	return integers, code.OpenIntegers(integers, 2*code.T(), from, vectors, s.K)
 }
 
 // finish turns generated material into its final form with the opened integers,
@@ -235,8 +247,9 @@ func (s Section) finish(m *Material, d int, opened [][]uint64) int {
 	mask := ring.Mask(s.K)
 	if s.Products > 0 {
 		for q, delta := range opened {
+			z := m.Z[q]
 			for i, x := range delta {
-				m.Z[q][i*d] = (m.Z[q][i*d] + x) & mask
+				z[i*d] = (z[i*d] + x) & mask
 			}
 		}
 		return -1
@@ -246,8 +259,8 @@ func (s Section) finish(m *Material, d int, opened [][]uint64) int {
 			if x&1 != 0 {
 				return i
 			}
-			root, inverse := bitRoot(x)
-			share := m.Bits[i*d : (i+1)*d]
+			root, inverse := bitRoot(x, s.K)
+			share := m.Bits[i*d:][:d]
 			share[0] -= root
 			for c := range share {
 				share[c] = share[c] * inverse & mask
@@ -271,12 +284,13 @@ var rootTable = func() (table [128][2]uint64) {
 	return table
 }()
 
-// bitRoot returns the even root r of X² + X = v mod 2^64, v even, and (−1−2r)^−1.
-// If v = a² + a then (a−r)·(−1−2r)^−1 is 0 or 1, as a is r or −1−r.
-func bitRoot(v uint64) (root, inverse uint64) {
+// bitRoot returns, mod 2^k at least, the even root r of X² + X = v, v even, and
+// (−1−2r)^−1. If v = a² + a then (a−r)·(−1−2r)^−1 is 0 or 1, as a is r or −1−r. The
+// index into the table is public: v was opened.
+func bitRoot(v uint64, k uint) (root, inverse uint64) {
 	e := &rootTable[v>>1&127]
 	r, x := e[0], e[1]
-	for range 3 { // Newton: 8 → 64 bits
+	for right := uint(8); right < k; right *= 2 { // Newton
 		r -= (r*r + r - v) * x
 		x *= 2 - (1+2*r)*x
 	}

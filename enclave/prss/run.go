@@ -1,0 +1,203 @@
+package prss
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/tkms-network/tkms/enclave/ring"
+)
+
+// Run is a draw of consecutive items in pieces, so that a caller works on values
+// that are still in the cache. It is not safe for concurrent use.
+type Run struct {
+	*streams
+	*buffer
+	layout        Layout
+	d, t          int
+	k             uint
+	words, size   int    // words an item takes from a key stream, and their bytes
+	left          int    // items
+	position      uint64 // block of key stream with the next item's first byte
+	skip          int    // bytes before it
+	accumulations int    // sets after which lanes must be folded
+
+	// Of long runs: each set's bulk counter mode and the last block it made.
+	counters []cipher.Stream
+	tails    [][aes.BlockSize]byte
+}
+
+// buffer holds a stretch of key stream, its words, and sums of their multiples.
+type buffer struct {
+	raw        []byte
+	words, acc []uint64
+}
+
+// buffers are reused; those that lie here are zero.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// step is the items drawn at a time, so that all of a buffer stays in the L1
+// cache.
+const step = 128
+
+// singleBlocks is the stretch up to which encrypting block by block is quicker
+// than setting up a bulk counter mode.
+const singleBlocks = 16
+
+// positionBits is the part of the counter that counts 16-byte blocks; sub and try
+// fill the rest of its 64 bits.
+const positionBits = 40
+
+// Begin starts a draw of count items at a, ErrRange if the stream does not reach
+// as far. Close it.
+func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
+	r := &Run{layout: l, d: s.code.Degree(), t: s.code.T(), k: a.K, left: count}
+	if l == zeroLayout {
+		r.layout = Layout{Zeros: 1}
+	}
+	r.words = r.layout.Words(s.code)
+	r.size = ring.WordSize(a.K) * r.words
+	size := uint64(max(r.size, 1)) // #nosec G115 -- positive
+	limit := uint64(1)<<positionBits*aes.BlockSize/size - 1
+	if a.First > limit || uint64(count) > limit-a.First { // #nosec G115 -- a count is not negative
+		return nil, fmt.Errorf("%w: items %d…+%d", ErrRange, a.First, count)
+	}
+	start := a.First * size
+	r.skip = int(start % aes.BlockSize)
+	r.position = uint64(a.Try)<<56 | uint64(a.Sub)<<positionBits | start/aes.BlockSize
+	r.streams = s.open(a, l)
+	r.accumulations = max(r.lanes.Terms()/max(r.t*r.d, r.d), 1)
+	items, vectors := min(step, count), r.layout.Integers+r.layout.Elements+r.layout.Zeros
+	r.buffer = buffers.Get().(*buffer)
+	r.raw = resize(r.raw, r.span(items)*aes.BlockSize)
+	r.buffer.words = resize(r.buffer.words, items*r.words)
+	r.acc = resize(r.acc, items*vectors*r.lanes.Words())
+	if r.span(count) > singleBlocks {
+		r.bulk()
+	}
+	return r, nil
+}
+
+// span returns the blocks that hold count items, one more at most.
+func (r *Run) span(count int) int {
+	return (aes.BlockSize - 1 + count*r.size + aes.BlockSize - 1) / aes.BlockSize
+}
+
+// bulk sets up counter modes.
+func (r *Run) bulk() {
+	r.counters = make([]cipher.Stream, len(r.sets))
+	r.tails = make([][aes.BlockSize]byte, len(r.sets))
+	for i := range r.sets {
+		counter := r.counter(i, 0)
+		r.counters[i] = cipher.NewCTR(r.sets[i].block, counter[:])
+		if r.skip != 0 {
+			r.counters[i].XORKeyStream(r.tails[i][:], r.tails[i][:])
+		}
+	}
+}
+
+// counter is the input of block ahead+position of the set's key stream.
+func (r *Run) counter(set, ahead int) (c [aes.BlockSize]byte) {
+	copy(c[:], r.sets[set].iv[:])
+	binary.BigEndian.PutUint64(c[8:], r.position+uint64(ahead)) // #nosec G115 -- Begin bounds it
+	return c
+}
+
+func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+// Next overwrites v with the next items, reduced mod 2^K. It panics if the numbers
+// of vectors are not those of Begin or fewer items are left.
+func (r *Run) Next(v Vectors) {
+	if len(v.Integers) != r.layout.Integers || len(v.Elements) != r.layout.Elements || len(v.Zeros) != r.layout.Zeros {
+		panic("prss: other vectors than the run has")
+	}
+	count := v.items(r.d)
+	if count > r.left {
+		panic("prss: more items than the run has")
+	}
+	r.left -= max(count, 0)
+	for o := 0; o < count; o += step {
+		c := min(step, count-o)
+		r.accumulate(c)
+		at, words := 0, r.lanes.Words()
+		for _, group := range [][][]uint64{v.Integers, v.Elements, v.Zeros} {
+			for _, x := range group {
+				r.lanes.Spread(x[o*r.d:(o+c)*r.d], r.acc[at:at+c*words], words, 0)
+				at += c * words
+			}
+		}
+	}
+}
+
+// accumulate leaves in acc, vector by vector, the sums over all sets for the next
+// count items.
+func (r *Run) accumulate(count int) {
+	run := count * r.lanes.Words()
+	acc := r.acc[:run*(r.layout.Integers+r.layout.Elements+r.layout.Zeros)]
+	clear(acc)
+	for i := range r.sets {
+		words, rest := r.next(i, count), acc
+		for range r.layout.Integers {
+			ring.MulMap(rest[:run], words, r.words, &r.integers[i])
+			rest, words = rest[run:], words[1:]
+		}
+		for range r.layout.Elements {
+			ring.MulMap(rest[:run], words, r.words, &r.elements[i])
+			rest, words = rest[run:], words[min(r.d, len(words)):]
+		}
+		for range r.layout.Zeros {
+			ring.MulMap(rest[:run], words, r.words, &r.zeros[i])
+			rest, words = rest[run:], words[min(r.t*r.d, len(words)):]
+		}
+		if (i+1)%r.accumulations == 0 {
+			r.lanes.Fold(acc)
+		}
+	}
+	size := r.skip + count*r.size
+	r.position += uint64(size / aes.BlockSize) // #nosec G115 -- Begin bounds it
+	r.skip = size % aes.BlockSize
+}
+
+// next returns what the next count items take from the set's stream, r.words words
+// each of which the low k bits count, until it is called again.
+func (r *Run) next(set, count int) []uint64 {
+	r.read(set, count*r.size)
+	words := r.buffer.words[:count*r.words]
+	ring.Widen(words, r.raw[r.skip:], ring.WordSize(r.k))
+	return words
+}
+
+// read fills raw with the set's key stream from block position on, as far as the
+// next size bytes go.
+func (r *Run) read(set, size int) {
+	blocks := (r.skip + size + aes.BlockSize - 1) / aes.BlockSize
+	raw := r.raw[:blocks*aes.BlockSize]
+	if r.counters == nil {
+		for b := range blocks {
+			counter := r.counter(set, b)
+			r.sets[set].block.Encrypt(raw[b*aes.BlockSize:], counter[:])
+		}
+		return
+	}
+	fresh, tail := raw, r.tails[set][:]
+	if r.skip != 0 { // the counter mode is past the first block
+		copy(raw, tail)
+		fresh = raw[aes.BlockSize:]
+	}
+	clear(fresh)
+	r.counters[set].XORKeyStream(fresh, fresh)
+	copy(tail, raw[len(raw)-aes.BlockSize:])
+}
+
+// Close erases what the run held.
+func (r *Run) Close() {
+	clear(r.tails)
+	clear(r.raw)
+	clear(r.buffer.words)
+	clear(r.acc)
+	buffers.Put(r.buffer)
+	r.buffer, r.counters = nil, nil
+}

@@ -1,0 +1,185 @@
+package sharing
+
+import (
+	"sync"
+
+	"github.com/tkms-network/tkms/enclave/ring"
+)
+
+// OpenAll opens vectors that must all lie on polynomials of the given degree mod
+// 2^k: no error is corrected. vectors is indexed by party (element 0 unused), of
+// equal lengths, and present for every member of from, of which there are at
+// least degree+1. It writes the values at 0 to values and returns −1, or returns
+// the lowest index that is no codeword.
+func (c *Code) OpenAll(values []uint64, degree int, from Parties, vectors [][]uint64, k uint) int {
+	basis := basisOf(from, degree)
+	return c.open(values, elements, basis, from.Without(basis), vectors, k)
+}
+
+// OpenIntegers is OpenAll for values that must be integers, of which it writes one
+// word each. It returns the lowest index that is no codeword or no integer.
+func (c *Code) OpenIntegers(dst []uint64, degree int, from Parties, vectors [][]uint64, k uint) int {
+	basis := basisOf(from, degree)
+	rest := from.Without(basis)
+	// With t more vectors than determine the polynomial, those of honest parties
+	// determine it, and they share integers.
+	if rest.Count() >= c.t {
+		return c.open(dst, integers, basis, rest, vectors, k)
+	}
+	values := make([]uint64, len(dst)*c.Degree())
+	off := c.open(values, elements, basis, rest, vectors, k)
+	if i := c.Integers(dst, values); off < 0 || i >= 0 && i < off {
+		return i
+	}
+	return off
+}
+
+// basisOf returns the members whose vectors determine the polynomial.
+func basisOf(from Parties, degree int) Parties {
+	basis := take(from, degree+1)
+	if basis.Count() <= degree {
+		panic("sharing: too few vectors for the degree")
+	}
+	return basis
+}
+
+// What an opening writes of the values at 0.
+type output uint8
+
+const (
+	nothing  output = iota
+	elements        // d words each
+	integers        // coordinate 0
+)
+
+// plan says how vectors of a basis become those of the rest, which they are
+// compared with, and the values at 0. It does not change once made.
+type plan struct {
+	lanes ring.Lanes
+	basis []int
+	rest  []int
+	maps  []ring.Map // one a member of basis: to the rest, ascending, and the value
+	words int        // of the maps
+}
+
+type planKey struct {
+	basis, rest Parties
+	k           uint
+	output      output
+}
+
+// maxPlans bounds the plans that are kept: who comes first may change, and with it
+// the basis, but not on purpose more often than this.
+const maxPlans = 1 << 10
+
+func (c *Code) plan(key planKey) *plan {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.plans[key]; ok {
+		return p
+	}
+	l := c.ring.Lanes(key.k)
+	p := &plan{lanes: l, basis: key.basis.List(), rest: key.rest.List()}
+	p.words = len(p.rest) * l.Words()
+	targets := p.rest
+	switch key.output {
+	case elements:
+		p.words += l.Words()
+		targets = append(targets[:len(targets):len(targets)], 0)
+	case integers:
+		p.words++
+		targets = append(targets[:len(targets):len(targets)], 0)
+	}
+	d := c.Degree()
+	for range p.basis {
+		p.maps = append(p.maps, l.NewMap(d, p.words))
+	}
+	for q, at := range targets {
+		for a, e := range c.Lagrange(key.basis, at) {
+			c.ring.Element(l, &p.maps[a], 0, q*l.Words(), e)
+		}
+	}
+	if len(c.plans) >= maxPlans { // they are made again when wanted
+		clear(c.plans)
+	}
+	c.plans[key] = p
+	return p
+}
+
+// chunk is the number of elements worked on at a time: it stays in the L1 cache.
+const chunk = 128
+
+// sums are accumulators for a chunk; those that lie in the pool are zero.
+var sums = sync.Pool{New: func() any { return new([]uint64) }}
+
+// open writes the output for the polynomials through the vectors of basis and
+// returns the lowest index at which some vector of rest is not on them, or −1.
+// Values of the chunk of that index and of later ones are not written.
+func (c *Code) open(dst []uint64, o output, basis, rest Parties, vectors [][]uint64, k uint) int {
+	if rest == 0 && o == nothing {
+		return -1
+	}
+	p := c.plan(planKey{basis, rest, k, o})
+	buffer := sums.Get().(*[]uint64)
+	if size := chunk * p.words; cap(*buffer) < size {
+		*buffer = make([]uint64, size)
+	}
+	defer sums.Put(buffer)
+	d, total := c.Degree(), len(vectors[p.basis[0]])
+	for lo := 0; lo < total; lo += chunk * d {
+		hi := min(lo+chunk*d, total)
+		acc := (*buffer)[:(hi-lo)/d*p.words]
+		bad := p.check(acc, vectors, lo, hi, d)
+		if bad < 0 {
+			p.write(dst, acc, o, lo, hi, d, k)
+		}
+		clear(acc)
+		if bad >= 0 {
+			return lo/d + bad
+		}
+	}
+	return -1
+}
+
+// check leaves what the maps make of words lo … hi−1 of the basis in acc, which is
+// zero, and returns the first of these elements at which the rest differs, or −1.
+func (p *plan) check(acc []uint64, vectors [][]uint64, lo, hi, d int) int {
+	room := p.lanes.Terms()
+	for a, i := range p.basis {
+		if room -= d; room < 0 {
+			p.lanes.Fold(acc)
+			room = p.lanes.Terms() - d
+		}
+		ring.MulMap(acc, vectors[i][lo:hi], d, &p.maps[a])
+	}
+	var bad uint64
+	for q, j := range p.rest {
+		bad |= p.lanes.Differ(acc, vectors[j][lo:hi], p.words, q*p.lanes.Words())
+	}
+	if bad == 0 {
+		return -1
+	}
+	first := -1
+	for i := lo; i < hi && first < 0; i += d {
+		for q, j := range p.rest {
+			if p.lanes.Differ(acc[(i-lo)/d*p.words:], vectors[j][i:i+d], p.words, q*p.lanes.Words()) != 0 {
+				first = (i - lo) / d
+			}
+		}
+	}
+	return first
+}
+
+// write takes the values out of acc.
+func (p *plan) write(dst, acc []uint64, o output, lo, hi, d int, k uint) {
+	at, mask := len(p.rest)*p.lanes.Words(), ring.Mask(k)
+	switch o {
+	case elements:
+		p.lanes.Spread(dst[lo:hi], acc, p.words, at)
+	case integers:
+		dst = dst[lo/d : hi/d]
+		for i := range dst {
+			dst[i] = acc[i*p.words+at] & mask
+		}
+	}
+}
