@@ -41,7 +41,7 @@ func (m *Machine) learn(sender, i int, root mpc.Digest, signature []byte) error 
 	if m.signed[i] != nil && m.roots[i] == root {
 		return nil
 	}
-	if m.convicted.Has(i) {
+	if m.signed[i] != nil && m.convicted.Has(i) {
 		return nil
 	}
 	if !m.Identity.Verify(i, m.vectorStatement(i, root), signature) {

@@ -2,24 +2,66 @@ package preproc
 
 import (
 	"bytes"
+	"crypto/ed25519"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
-	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/enclave/prss"
 )
 
-// SignVector signs a vector as a machine would.
-func SignVector(id *mpc.Identity, session mpc.Digest, batch uint32, vector []byte) []byte {
-	return id.Sign(statement(session, batch, id.Self(), merkle.Root(merkle.Chunks(vector, leafSize))))
+// SignVector signs a vector for a party as the machine of another one would its
+// own.
+func SignVector(m *Machine, id *mpc.Identity, vector []byte) []byte {
+	return id.Sign(m.vectorStatement(id.Self(), merkle.Root(m.leaves(vector))))
 }
 
 // EchoOf returns the ECHO of id's party that shows the same signed roots as
 // another party's ECHO.
-func EchoOf(id *mpc.Identity, session mpc.Digest, batch uint32, from sharing.Parties, other []byte) []byte {
-	m := Machine{Config: Config{Session: session, Batch: batch, From: from}}
-	roots := make([]mpc.Digest, sharing.MaxParties+1)
-	for a, i := range from.List() {
-		roots[i] = mpc.Digest(other[a*echoEntry:])
+func EchoOf(m *Machine, id *mpc.Identity, other []byte) []byte {
+	roots, _, _, _ := m.parseEcho(other)
+	shown := other[:len(other)-ed25519.SignatureSize]
+	return append(bytes.Clone(shown), id.Sign(m.statement(id.Self(), m.echo(roots)))...)
+}
+
+// Rounds that are seen only if something is wrong.
+const (
+	RoundFetched = roundFetched
+	RoundClaim   = roundClaim
+)
+
+// Alter makes a machine that was just started a liar: it signs and sends another
+// vector, and goes on with that.
+func Alter(m *Machine, started []mpc.Message, alter func(vector []byte)) []mpc.Message {
+	vector := bytes.Clone(m.vectors[m.self])
+	alter(vector)
+	m.vectors[m.self], m.roots[m.self] = vector, merkle.Root(m.leaves(vector))
+	m.signed[m.self] = m.Identity.Sign(m.vectorStatement(m.self, m.roots[m.self]))
+	started[0].Payload = append(bytes.Clone(m.signed[m.self]), vector...)
+	return started
+}
+
+// RunBytes returns where a run of the machine's vectors begins and ends.
+func RunBytes(m *Machine, run int) (lo, hi int) {
+	for i := range run {
+		lo += m.layout.Bytes(i)
 	}
-	return append(bytes.Clone(other[:from.Count()*echoEntry]), id.Sign(m.echo(roots))...)
+	return lo, lo + m.layout.Bytes(run)
+}
+
+// Runs returns the number of runs.
+func Runs(m *Machine) int { return len(m.layout.Runs) }
+
+// Claims returns the claims that a machine which blames would send, with each
+// set's words altered and signed.
+func Claims(m *Machine, alter func(words []byte)) []byte {
+	payload := bytes.Clone(m.claims[m.self])
+	sets, _ := prss.SharingSets(m.code, m.self)
+	size := len(payload) / len(sets)
+	for q, set := range sets {
+		part := payload[q*size : (q+1)*size]
+		words := part[:size-ed25519.SignatureSize]
+		alter(words)
+		copy(part[len(words):], m.Identity.Sign(m.claim().digest(m.self, set, words)))
+	}
+	return payload
 }

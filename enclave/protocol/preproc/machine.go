@@ -6,24 +6,23 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// Rounds. The last two are only seen if a party lacks a vector that others
-// agreed on.
+// Rounds. Those after the second are only seen if a party lacks a vector that
+// others agreed on, or if the batch is bad.
 const (
 	roundVector  = 0
 	roundEcho    = 1
 	roundFetch   = 2
 	roundFetched = 3
-	// Rounds is the number of rounds when nothing has to be fetched.
+	roundClaim   = 4
+	// Rounds is the number of rounds when all goes well.
 	Rounds = 2
 )
-
-// leafSize cuts a vector into leaves of its Merkle tree.
-const leafSize = 1024
 
 // Config is what a Machine needs.
 type Config struct {
@@ -40,15 +39,20 @@ type Config struct {
 	Identity *mpc.Identity
 	// Sections is what to make.
 	Sections []Section
+	// Journal keeps the ECHO over a restart. Without one a party that restarts must
+	// stay out of its sessions.
+	Journal Journal
 }
 
 // Machine makes a batch of correlated randomness. After Done it goes on answering
 // parties that fetch vectors. It is a mpc.Machine.
 type Machine struct {
 	Config
-	code     *sharing.Code
-	self     int
-	material []Material
+	code         *sharing.Code
+	self         int
+	layout       transcript.Layout // a run for each opening of each section
+	layoutDigest mpc.Digest
+	material     []Material
 
 	vectors [][]byte     // by party: what was received and signed
 	roots   []mpc.Digest // by party: the root that it signed
@@ -56,14 +60,21 @@ type Machine struct {
 	wrong   sharing.Parties
 
 	echoed   bool
+	shown    []transcript.Signed // by party: the first ECHO that it signed
 	echoes   map[mpc.Digest]sharing.Parties
 	heard    sharing.Parties // whose valid ECHO was counted
 	agreed   *mpc.Digest
 	fetched  bool
-	evidence []Evidence
 	answered map[[2]int]bool
-	opened   []byte
-	done     bool
+
+	claims    [][]byte // by party: what it says about the failing index
+	blame     *blame   // nil unless the agreed vectors fail
+	evidence  []Evidence
+	convicted sharing.Parties
+
+	opened  []byte
+	done    bool
+	failure error
 }
 
 // New returns a machine, ErrConfig or ErrSection.
@@ -79,25 +90,62 @@ func New(c Config) (*Machine, error) {
 	if c.Identity.N() != n || c.Identity.Self() != self {
 		return nil, fmt.Errorf("%w: signing keys", ErrConfig)
 	}
+	m := &Machine{
+		Config: c, code: code, self: self, layout: transcript.Layout{Degree: code.Degree()},
+		vectors: make([][]byte, n+1), roots: make([]mpc.Digest, n+1), signed: make([][]byte, n+1),
+		shown: make([]transcript.Signed, n+1), claims: make([][]byte, n+1),
+		echoes: map[mpc.Digest]sharing.Parties{}, answered: map[[2]int]bool{},
+	}
 	if err := checkSections(c.Sections); err != nil {
 		return nil, err
 	}
-	return &Machine{
-		Config: c, code: code, self: self,
-		vectors: make([][]byte, n+1), roots: make([]mpc.Digest, n+1), signed: make([][]byte, n+1),
-		echoes: map[mpc.Digest]sharing.Parties{}, answered: map[[2]int]bool{},
-	}, nil
+	for _, s := range c.Sections {
+		for range s.openings() {
+			m.layout.Runs = append(m.layout.Runs, transcript.Run{K: s.K, Count: s.Count})
+		}
+	}
+	if len(m.layout.Runs) > 0 { // bits modulo 2 are opened nowhere
+		if err := m.layout.Check(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSection, err)
+		}
+		m.layoutDigest = m.layout.Digest()
+	}
+	return m, nil
 }
 
 func (m *Machine) vectorLen() int {
 	total := 0
-	for _, s := range m.Sections {
-		total += s.vectorLen(m.code.Degree())
+	for i := range m.layout.Runs {
+		total += m.layout.Bytes(i)
 	}
 	return total
 }
 
-// Start draws the randomness and sends the signed vector.
+// leaves cuts a vector into the leaves that its owner signs the root of.
+func (m *Machine) leaves(vector []byte) [][]byte {
+	leaves := make([][]byte, 0, m.layout.Leaves())
+	for i := range m.layout.Runs {
+		size := m.layout.Bytes(i)
+		leaves = m.layout.AppendLeaves(leaves, i, vector[:size:size])
+		vector = vector[size:]
+	}
+	return leaves
+}
+
+// canonical reports whether the bits that fill up the last byte of each run are 0.
+func (m *Machine) canonical(vector []byte) bool {
+	for i, r := range m.layout.Runs {
+		size := m.layout.Bytes(i)
+		if used := r.Count * m.layout.Degree * int(r.K) % 8; used != 0 && vector[size-1]>>used != 0 {
+			return false
+		}
+		vector = vector[size:]
+	}
+	return true
+}
+
+// Start draws the randomness and sends the signed vector, and the ECHO of an
+// earlier life if the journal has one.
 func (m *Machine) Start() ([]mpc.Message, error) {
 	vector := make([]byte, 0, m.vectorLen())
 	for _, s := range m.Sections {
@@ -110,28 +158,26 @@ func (m *Machine) Start() ([]mpc.Message, error) {
 			vector = ring.AppendPacked(vector, v, s.K)
 		}
 	}
-	root := merkle.Root(merkle.Chunks(vector, leafSize))
+	root := merkle.Root(m.leaves(vector))
 	m.vectors[m.self], m.roots[m.self] = vector, root
-	m.signed[m.self] = m.Identity.Sign(m.statement(m.self, root))
+	m.signed[m.self] = m.Identity.Sign(m.vectorStatement(m.self, root))
+	resumed, err := m.resume()
+	if err != nil {
+		return nil, err
+	}
 	out := []mpc.Message{{Round: roundVector, Payload: append(append([]byte(nil), m.signed[m.self]...), vector...)}}
-	return m.advance(out)
+	return m.advance(append(out, resumed...))
 }
-
-// Root returns the root that the party signed, known after Start. The caller has
-// (session, batch, root) on disk before the messages of Start leave, and the ECHO
-// before that leaves: after a restart a party sends the same bytes or nothing.
-func (m *Machine) Root() mpc.Digest { return m.roots[m.self] }
 
 // Receive takes a message of another party of E.
 func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
 	if from == m.self || !m.From.Has(from) {
 		return nil, nil
 	}
-	if round == roundFetch {
-		return m.answer(from, payload), nil
-	}
 	var err error
 	switch round { // also after Done: a second root is evidence whenever it comes
+	case roundFetch:
+		return m.answer(from, payload), nil
 	case roundVector:
 		err = m.takeVector(from, from, payload)
 	case roundFetched:
@@ -140,8 +186,10 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 		}
 	case roundEcho:
 		err = m.takeEcho(from, payload)
+	case roundClaim:
+		m.takeClaim(from, payload)
 	}
-	if err != nil {
+	if err != nil || m.done || m.failure != nil {
 		return nil, err
 	}
 	return m.advance(nil)
@@ -149,12 +197,12 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 
 // takeVector takes party i's signed vector, sent by sender.
 func (m *Machine) takeVector(sender, i int, payload []byte) error {
-	if len(payload) != ed25519.SignatureSize+m.vectorLen() {
+	if len(payload) != ed25519.SignatureSize+m.vectorLen() || !m.canonical(payload[ed25519.SignatureSize:]) {
 		m.wrong = m.wrong.With(sender)
 		return nil
 	}
 	signature, vector := payload[:ed25519.SignatureSize], payload[ed25519.SignatureSize:]
-	root := merkle.Root(merkle.Chunks(vector, leafSize))
+	root := merkle.Root(m.leaves(vector))
 	if err := m.learn(sender, i, root, signature); err != nil {
 		return err
 	}
@@ -168,16 +216,11 @@ func (m *Machine) takeVector(sender, i int, payload []byte) error {
 func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 	missing := m.missing()
 	if missing == 0 && !m.echoed {
-		m.echoed = true
-		digest := m.echo(m.roots)
-		m.echoes[digest] = m.echoes[digest].With(m.self)
-		var payload []byte
-		for _, i := range m.From.List() {
-			payload = append(payload, m.roots[i][:]...)
-			payload = append(payload, m.signed[i]...)
+		echo, err := m.sendEcho()
+		if err != nil {
+			return nil, err
 		}
-		payload = append(payload, m.Identity.Sign(digest)...)
-		out = append(out, mpc.Message{Round: roundEcho, Payload: payload})
+		out = append(out, echo)
 	}
 	if m.agreed == nil {
 		for digest, who := range m.echoes {
@@ -193,14 +236,26 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 			out = append(out, mpc.Message{To: i, Round: roundFetch, Payload: mpc.Uint64(uint64(missing))})
 		}
 	}
-	if m.agreed == nil || m.done || missing != 0 {
+	if m.agreed == nil || missing != 0 {
 		return out, nil
 	}
-	if err := m.verdict(); err != nil {
-		return out, err
+	if m.blame == nil {
+		bad, err := m.verdict()
+		if err != nil {
+			return out, err
+		}
+		if bad == nil {
+			m.done = true
+			return out, nil
+		}
+		claim, err := m.accuse(*bad)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, claim)
 	}
-	m.done = true
-	return out, nil
+	m.failure = m.conclude()
+	return out, m.failure
 }
 
 func (m *Machine) missing() sharing.Parties {
@@ -235,10 +290,18 @@ func (m *Machine) answer(to int, payload []byte) []mpc.Message {
 	return out
 }
 
-// verdict opens every index of the agreed vectors and finishes the material.
-func (m *Machine) verdict() error {
+// place is an index of the agreed vectors.
+type place struct{ section, opening, item int }
+
+// verdict opens every index of the agreed vectors and finishes the material, or
+// returns the lowest one that does not open to what it can be: by section, then by
+// opening; in an opening the first item that is no codeword, if there is none the
+// first that is no integer, then the first odd one. It is the same for everybody
+// who holds the agreed vectors.
+func (m *Machine) verdict() (*place, error) {
 	d, offset := m.code.Degree(), 0
 	vectors := make([][]uint64, m.code.N()+1)
+	var all []byte
 	for a, s := range m.Sections {
 		size := ring.PackedLen(s.Count*d, s.K)
 		opened := make([][]uint64, s.openings())
@@ -249,22 +312,23 @@ func (m *Machine) verdict() error {
 				}
 				vectors[i] = vectors[i][:s.Count*d]
 				if err := ring.Unpack(vectors[i], m.vectors[i][offset:offset+size], s.K); err != nil {
-					return &mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: fmt.Errorf("%w: %w", ErrBatchBad, err)}
+					return nil, err
 				}
 			}
 			offset += size
 			values, bad := s.open(m.code, m.From, vectors)
 			if bad >= 0 {
-				return fmt.Errorf("%w: section %d, index %d", ErrBatchBad, a, bad)
+				return &place{a, q, bad}, nil
 			}
 			opened[q] = values
-			m.opened = ring.AppendPacked(m.opened, values, s.K)
+			all = ring.AppendPacked(all, values, s.K)
 		}
 		if bad := s.finishLast(m.material[:a+1], d, opened); bad >= 0 {
-			return fmt.Errorf("%w: section %d, index %d is odd", ErrBatchBad, a, bad)
+			return &place{a, 0, bad}, nil // only bits can fail here
 		}
 	}
-	return nil
+	m.opened = all
+	return nil, nil
 }
 
 // String hides the material.
@@ -278,8 +342,25 @@ func (m *Machine) GoString() string { return m.String() }
 // Done reports whether the material may be used.
 func (m *Machine) Done() bool { return m.done }
 
-// Missing returns the parties of E whose vectors are waited for.
-func (m *Machine) Missing() sharing.Parties { return m.missing() }
+// Missing returns the parties of E that are waited for: for their vectors, else
+// for their ECHOs, else for their claims about a bad batch.
+func (m *Machine) Missing() sharing.Parties {
+	others := m.From.Without(sharing.PartiesOf(m.self))
+	switch missing := m.missing(); {
+	case missing != 0:
+		return missing
+	case m.done || m.failure != nil:
+		return 0
+	case m.agreed == nil:
+		return others.Without(m.heard)
+	}
+	for _, i := range others.List() {
+		if m.claims[i] != nil {
+			others = others.Without(sharing.PartiesOf(i))
+		}
+	}
+	return others
+}
 
 // Wrong returns the parties that sent malformed or unsigned messages. It is no
 // evidence: nobody else can check it.

@@ -32,12 +32,31 @@ func sections(count int) []preproc.Section {
 
 type cluster struct {
 	n          int
+	keys       []*prss.Keys
 	sources    []*prss.Source
 	identities []*mpc.Identity
+	honest     []byte // what sections(5) open to
 }
 
 func newCluster(t testing.TB, n int) cluster {
-	return cluster{n, mpctest.Sources(t, n, 4, 7, mpctest.Epoch), mpctest.Identities(t, n)}
+	t.Helper()
+	c := cluster{n: n, keys: mpctest.Keys(t, n, 7), sources: make([]*prss.Source, n+1), identities: mpctest.Identities(t, n)}
+	code, err := sharing.New(n, sharing.Threshold(n), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= n; i++ {
+		if c.sources[i], err = prss.NewSource(c.keys[i], code, preproc.Context(mpctest.Epoch, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	machines, got := c.start(t, sharing.AllParties(n), sections(5))
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+		t.Fatal(err)
+	}
+	c.honest = got[1].Opened()
+	return c
 }
 
 // start makes the machines of the members of from.
@@ -95,142 +114,48 @@ func TestMaterialIsWhatItShouldBe(t *testing.T) {
 						t.Fatalf("party %d: done=%v wrong=%v", i, got[i].Done(), got[i].Wrong())
 					}
 				}
-				for a, s := range list {
-					if s.Products == 0 {
-						bits := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].Bits })
-						ones := 0
-						for _, b := range bits {
-							if b > 1 {
-								t.Fatalf("R_%d: %d is no bit", s.K, b)
-							}
-							ones += int(b)
-						}
-						if ones < count*2/5 || ones > count*3/5 { // 5 standard deviations
-							t.Errorf("R_%d: %d ones of %d", s.K, ones, count)
-						}
-						continue
-					}
-					x := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].X })
-					for q := range s.Products {
-						y := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].Y[q] })
-						z := c.open(t, from, s.K, count, func(i int) []uint64 { return got[i].Material()[a].Z[q] })
-						for i := range x {
-							if (x[i]*y[i]-z[i])<<(64-s.K) != 0 {
-								t.Fatalf("R_%d: %d·%d ≠ %d", s.K, x[i], y[i], z[i])
-							}
-						}
-					}
-				}
+				c.check(t, from, list, got)
 			})
+		}
+	}
+}
+
+// check opens finished material of bits and products: it is what it should be.
+func (c cluster) check(t *testing.T, from sharing.Parties, list []preproc.Section, got []*preproc.Machine) {
+	t.Helper()
+	for a, s := range list {
+		if s.Products == 0 {
+			bits := c.open(t, from, s.K, s.Count, func(i int) []uint64 { return got[i].Material()[a].Bits })
+			ones := 0
+			for _, b := range bits {
+				if b > 1 {
+					t.Fatalf("R_%d: %d is no bit", s.K, b)
+				}
+				ones += int(b)
+			}
+			if s.Count >= 500 && (ones < s.Count*2/5 || ones > s.Count*3/5) { // 5 standard deviations
+				t.Errorf("R_%d: %d ones of %d", s.K, ones, s.Count)
+			}
+			continue
+		}
+		x := c.open(t, from, s.K, s.Count, func(i int) []uint64 { return got[i].Material()[a].X })
+		for q := range s.Products {
+			y := c.open(t, from, s.K, s.Count, func(i int) []uint64 { return got[i].Material()[a].Y[q] })
+			z := c.open(t, from, s.K, s.Count, func(i int) []uint64 { return got[i].Material()[a].Z[q] })
+			for i := range x {
+				if (x[i]*y[i]-z[i])<<(64-s.K) != 0 {
+					t.Fatalf("R_%d: %d·%d ≠ %d", s.K, x[i], y[i], z[i])
+				}
+			}
 		}
 	}
 }
 
 // resign returns a vector message of party i for other bytes, correctly signed.
-func (c cluster) resign(payload []byte, i int, alter func([]byte)) []byte {
+func (c cluster) resign(m *preproc.Machine, payload []byte, i int, alter func([]byte)) []byte {
 	body := bytes.Clone(payload[ed25519.SignatureSize:])
 	alter(body)
-	return append(preproc.SignVector(c.identities[i], session, 2, body), body...)
-}
-
-func TestCheatsInTheOfflinePhase(t *testing.T) {
-	for _, n := range []int{4, 7} {
-		c := newCluster(t, n)
-		all := sharing.AllParties(n)
-		flip := func(b []byte) { b[len(b)-1] ^= 0x40 }
-		evil := n // the cheating party
-		type outcome struct {
-			done    bool
-			err     error
-			culprit sharing.Parties
-			wrong   bool
-			missing sharing.Parties
-		}
-		for name, tc := range map[string]struct {
-			tap  func(mpctest.Envelope) []mpctest.Envelope
-			want outcome // at every honest party
-		}{
-			"wrong share, signed and sent to all": {func(e mpctest.Envelope) []mpctest.Envelope {
-				if e.From == evil && e.Round == 0 {
-					e.Payload = c.resign(e.Payload, evil, flip)
-				}
-				// The cheat echoes what it sent.
-				if e.From == evil && e.Round == 1 {
-					return nil
-				}
-				return []mpctest.Envelope{e}
-			}, outcome{err: preproc.ErrBatchBad}},
-			"silent": {func(e mpctest.Envelope) []mpctest.Envelope {
-				if e.From == evil {
-					return nil
-				}
-				return []mpctest.Envelope{e}
-			}, outcome{missing: sharing.PartiesOf(evil)}},
-			"garbage": {func(e mpctest.Envelope) []mpctest.Envelope {
-				if e.From == evil {
-					e.Payload = []byte("garbage")
-				}
-				return []mpctest.Envelope{e}
-			}, outcome{wrong: true, missing: sharing.PartiesOf(evil)}},
-			"unsigned change": {func(e mpctest.Envelope) []mpctest.Envelope {
-				if e.From == evil && e.Round == 0 {
-					flip(e.Payload)
-				}
-				if e.From == evil && e.Round == 1 {
-					return nil
-				}
-				return []mpctest.Envelope{e}
-			}, outcome{wrong: true, missing: sharing.PartiesOf(evil)}},
-			"replayed and doubled messages": {func(e mpctest.Envelope) []mpctest.Envelope {
-				return []mpctest.Envelope{e, {From: e.From, To: e.To, Round: e.Round, Payload: bytes.Clone(e.Payload)}}
-			}, outcome{done: true}},
-			"another vector to party 1": {func(e mpctest.Envelope) []mpctest.Envelope {
-				if e.From == evil && e.To == 1 && e.Round == 0 {
-					e.Payload = c.resign(e.Payload, evil, flip)
-				}
-				return []mpctest.Envelope{e}
-			}, outcome{err: preproc.ErrEquivocation, culprit: sharing.PartiesOf(evil)}},
-		} {
-			t.Run(fmt.Sprintf("n=%d %s", n, name), func(t *testing.T) {
-				for seed := range uint64(4) {
-					machines, got := c.start(t, all, sections(5))
-					network := mpctest.Network{Seed: seed, Tap: tc.tap}
-					errs := network.Run(machines, n)
-					var failed sharing.Parties
-					for i := 1; i < n; i++ {
-						m := got[i]
-						if errs[i] != nil {
-							failed = failed.With(i)
-						}
-						for _, e := range m.Evidence() {
-							failed = failed.With(i) // it may know although it was done before
-							other := e
-							other.Roots[1] = other.Roots[0]
-							if e.Party != evil || !e.Verify(c.identities[2], session, 2) || e.Verify(c.identities[2], session, 3) || other.Verify(c.identities[2], session, 2) {
-								t.Errorf("evidence against %d does not hold", e.Party)
-							}
-						}
-						if errors.Is(tc.want.err, preproc.ErrEquivocation) {
-							// Whoever sees both signatures drops the batch; nobody uses another one.
-							if errs[i] != nil && (!errors.Is(errs[i], tc.want.err) || mpc.Culprits(errs[i]) != tc.want.culprit) {
-								t.Errorf("party %d: %v", i, errs[i])
-							}
-							continue
-						}
-						if !errors.Is(errs[i], tc.want.err) || m.Done() != tc.want.done || (m.Material() != nil) != tc.want.done {
-							t.Errorf("party %d: done=%v, %v", i, m.Done(), errs[i])
-						}
-						if m.Wrong().Has(evil) != tc.want.wrong || m.Missing() != tc.want.missing {
-							t.Errorf("party %d: wrong %v, missing %v", i, m.Wrong(), m.Missing())
-						}
-					}
-					if errors.Is(tc.want.err, preproc.ErrEquivocation) && failed == 0 {
-						t.Error("nobody noticed the second vector")
-					}
-				}
-			})
-		}
-	}
+	return append(preproc.SignVector(m, c.identities[i], body), body...)
 }
 
 func TestAVectorSentToSomeIsFetchedFromTheOthers(t *testing.T) {
@@ -269,7 +194,7 @@ func TestNoBatchIsUsedBeforeNMinusTEchoes(t *testing.T) {
 			if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
 				t.Fatal(err)
 			}
-			if got[1].Done() != (lost <= th) || got[1].Missing() != 0 {
+			if got[1].Done() != (lost <= th) || (got[1].Missing() == 0) != got[1].Done() {
 				t.Errorf("n=%d, %d echoes lost: done=%v", n, lost, got[1].Done())
 			}
 		}
@@ -287,7 +212,7 @@ func TestASlowHonestPartyAndACheatDoNotGetAnUnverifiedBatchUsed(t *testing.T) {
 				Late: func(e mpctest.Envelope) bool { return e.From == slow },
 				Tap: func(e mpctest.Envelope) []mpctest.Envelope {
 					if e.From == evil && e.Round == 0 {
-						e.Payload = c.resign(e.Payload, evil, func(b []byte) { b[len(b)-1] ^= 0x40 })
+						e.Payload = c.resign(got[evil], e.Payload, evil, func(b []byte) { b[len(b)-1] ^= 0x40 })
 					}
 					if e.From == evil && e.Round == 1 || silent && e.From == slow {
 						return nil
@@ -320,30 +245,18 @@ func TestImpossibleValuesAreRefusedEvenIfEveryVectorIsACodeword(t *testing.T) {
 	for name, add := range map[string]ring.Elem{"odd": {1}, "no integer": {0, 2}, "as it was": {}} {
 		shift := r.Mul(inverse, add)
 		machines, got := c.start(t, from, section)
-		network := mpctest.Network{InOrder: true, Tap: func(e mpctest.Envelope) []mpctest.Envelope {
-			if e.From == 4 && e.Round == 0 {
-				e.Payload = c.resign(e.Payload, 4, func(b []byte) {
-					v := make([]uint64, 4)
-					if err := ring.Unpack(v, b, 17); err != nil {
-						t.Fatal(err)
-					}
-					r.Set(v, 0, r.Add(r.At(v, 0), shift))
-					copy(b, ring.AppendPacked(nil, v, 17))
-				})
+		machines[4] = liar{got[4], func(b []byte) {
+			v := make([]uint64, 4)
+			if err := ring.Unpack(v, b, 17); err != nil {
+				t.Fatal(err)
 			}
-			// The cheat echoes what it sent, not what it should have sent.
-			if e.From == 4 && e.Round == 1 {
-				return nil
-			}
-			if e.From == 2 && e.Round == 1 && e.To == 1 {
-				roots := e.Payload
-				echo := preproc.EchoOf(c.identities[4], session, 2, from, roots)
-				return []mpctest.Envelope{e, {From: 4, To: 1, Round: 1, Payload: echo}}
-			}
-			return []mpctest.Envelope{e}
+			r.Set(v, 0, r.Add(r.At(v, 0), shift))
+			copy(b, ring.AppendPacked(nil, v, 17))
 		}}
+		var network mpctest.Network
 		errs := network.Run(machines, 4)
-		if bad := errors.Is(errs[1], preproc.ErrBatchBad); bad != (name != "as it was") || got[1].Done() == bad {
+		bad := name != "as it was"
+		if errors.Is(errs[1], preproc.ErrBatchBad) != bad || got[1].Done() == bad || bad && mpc.Culprits(errs[1]) != sharing.PartiesOf(4) {
 			t.Errorf("%s: done=%v, %v", name, got[1].Done(), errs[1])
 		}
 	}
@@ -351,12 +264,11 @@ func TestImpossibleValuesAreRefusedEvenIfEveryVectorIsACodeword(t *testing.T) {
 
 func TestEchoesMustBeSignedAndShowRootsThatTheirOwnersSigned(t *testing.T) {
 	c := newCluster(t, 4)
-	sign := func(b []byte) {
-		copy(b, preproc.EchoOf(c.identities[4], session, 2, sharing.AllParties(4), b))
-	}
+	_, any := c.start(t, sharing.AllParties(4), sections(5))
+	sign := func(b []byte) { copy(b, preproc.EchoOf(any[4], c.identities[4], b)) }
 	for name, tc := range map[string]struct {
 		alter  func([]byte)
-		repent bool // sends its true ECHO afterwards
+		repent bool // sends its true ECHO afterwards: it has signed two
 	}{
 		"another root of party 1":          {func(b []byte) { b[0] ^= 1; sign(b) }, false},
 		"a bad signature":                  {func(b []byte) { b[len(b)-1] ^= 1 }, false},
@@ -380,9 +292,10 @@ func TestEchoesMustBeSignedAndShowRootsThatTheirOwnersSigned(t *testing.T) {
 		if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
 			t.Fatal(err)
 		}
-		if got[1].Done() != tc.repent || !got[1].Wrong().Has(4) {
-			t.Errorf("%s: done=%v wrong=%v", name, got[1].Done(), got[1].Wrong())
+		if got[1].Done() || !got[1].Wrong().Has(4) || len(got[1].Evidence()) > 0 != tc.repent {
+			t.Errorf("%s: done=%v wrong=%v evidence=%v", name, got[1].Done(), got[1].Wrong(), got[1].Evidence())
 		}
+		c.convicts(t, got[1].Evidence(), sharing.PartiesOf(4))
 	}
 }
 

@@ -1,0 +1,340 @@
+package preproc_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+// liar is a machine that signs, sends, echoes and claims as told.
+type liar struct {
+	*preproc.Machine
+	alter func(vector []byte)
+}
+
+func (l liar) Start() ([]mpc.Message, error) {
+	out, err := l.Machine.Start()
+	if err != nil || l.alter == nil {
+		return out, err
+	}
+	return preproc.Alter(l.Machine, out, l.alter), nil
+}
+
+// kinds are sections of every kind, bits that fail last among them.
+func kinds(count int) []preproc.Section {
+	out := sections(count)
+	for _, shape := range []preproc.Shape{{K: 6, W: 2, Digits: 2}, {K: 7, W: 3, Digits: 3}} {
+		at := len(out)
+		for _, s := range shape.Sections(3, count) {
+			if s.Bits > 0 {
+				s.FirstBit += at
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// flip changes the first element of a run.
+func flip(m *preproc.Machine, run int) func([]byte) {
+	return func(vector []byte) {
+		lo, _ := preproc.RunBytes(m, run)
+		vector[lo] ^= 1
+	}
+}
+
+// generation returns the cluster whose sources are of another generation.
+func (c cluster) generation(t testing.TB, g uint32) cluster {
+	t.Helper()
+	c.sources = slices.Clone(c.sources)
+	for i := 1; i <= c.n; i++ {
+		var err error
+		c.sources[i], err = prss.NewSource(c.keys[i], c.sources[i].Code(), preproc.Context(mpctest.Epoch, g))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// convicts checks that evidence of all kinds survives its encoding and convicts
+// nobody but evil, and only for this session.
+func (c cluster) convicts(t *testing.T, evidence []preproc.Evidence, evil sharing.Parties) {
+	t.Helper()
+	code := c.sources[1].Code()
+	var found sharing.Parties
+	for _, e := range evidence {
+		raw, err := e.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again preproc.Evidence
+		if _, ok := e.(*preproc.WrongVector); ok {
+			again, err = preproc.UnmarshalWrongVector(raw)
+		} else {
+			again, err = transcript.UnmarshalEquivocation(raw)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		culprit, err := again.Verify(session, code, c.identities[1].Verify)
+		if err != nil || !evil.Has(culprit) || found.Has(culprit) {
+			t.Errorf("evidence against %d: %v", culprit, err)
+		}
+		found = found.With(culprit)
+		if _, err := again.Verify(mpc.Hash("other"), code, c.identities[1].Verify); err == nil {
+			t.Error("evidence of another session convicts")
+		}
+	}
+}
+
+func TestBlameNamesWhoeverSentAWrongShareOfAnyOpening(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		all := sharing.AllParties(n)
+		evil := sharing.PartiesOf(n)
+		_, any := c.start(t, all, kinds(3))
+		for run := range preproc.Runs(any[1]) {
+			machines, got := c.start(t, all, kinds(3))
+			machines[n] = liar{got[n], flip(got[n], run)}
+			network := mpctest.Network{Seed: uint64(run)}
+			errs := network.Run(machines, n)
+			for i := 1; i <= n; i++ {
+				if !errors.Is(errs[i], preproc.ErrBatchBad) || mpc.Culprits(errs[i]) != evil || got[i].Done() || got[i].Material() != nil || got[i].Opened() != nil {
+					t.Fatalf("n=%d, run %d: party %d: done=%v, %v", n, run, i, got[i].Done(), errs[i])
+				}
+				if len(got[i].Evidence()) != 1 {
+					t.Fatalf("n=%d, run %d: %d pieces of evidence", n, run, len(got[i].Evidence()))
+				}
+				c.convicts(t, got[i].Evidence(), evil)
+			}
+			if network.Rounds != preproc.RoundClaim+1 {
+				t.Errorf("%d rounds", network.Rounds)
+			}
+		}
+	}
+}
+
+// cheat is what corrupt parties do.
+type cheat struct {
+	// alter changes the vector, lie what is sent; late holds everything back.
+	alter func(m *preproc.Machine) func([]byte)
+	lie   func(w *stage, e mpctest.Envelope) []mpctest.Envelope
+	late  bool
+	want  verdict
+}
+
+// stage is a cluster at work with its liars.
+type stage struct {
+	cluster
+	got  []*preproc.Machine
+	evil sharing.Parties
+}
+
+// verdict is what becomes of a batch.
+type verdict int
+
+const (
+	used    verdict = iota // all honest parties use it
+	burnt                  // all blame the liars, and have evidence
+	waiting                // all wait for the liars
+	dropped                // some have two signed vectors, nobody is wrong
+)
+
+// lastRun changes an element of the last run.
+func lastRun(m *preproc.Machine) func([]byte) { return flip(m, preproc.Runs(m)-1) }
+
+// cheats is the attack table of the offline phase.
+func cheats() map[string]cheat {
+	claims := func(lie func(w *stage, e *mpctest.Envelope)) func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
+		return func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
+			if e.Round == preproc.RoundClaim {
+				lie(w, &e)
+			}
+			return []mpctest.Envelope{e}
+		}
+	}
+	only := func(round uint16) func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
+		return func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
+			if e.Round == round {
+				return nil
+			}
+			return []mpctest.Envelope{e}
+		}
+	}
+	table := map[string]cheat{
+		"wrong share":                   {alter: lastRun, want: burnt},
+		"wrong share, late":             {alter: lastRun, late: true, want: burnt},
+		"wrong share, no ECHO":          {alter: lastRun, lie: only(1), want: burnt},
+		"wrong share, no claims":        {alter: lastRun, lie: only(preproc.RoundClaim), want: burnt},
+		"wrong share, garbage for them": {alter: lastRun, lie: claims(func(_ *stage, e *mpctest.Envelope) { e.Payload = []byte("garbage") }), want: burnt},
+		"wrong share, unsigned claims":  {alter: lastRun, lie: claims(func(_ *stage, e *mpctest.Envelope) { e.Payload[0] ^= 1 }), want: burnt},
+		"wrong share, other claims to each": {alter: lastRun, lie: claims(func(w *stage, e *mpctest.Envelope) {
+			e.Payload = preproc.Claims(w.got[e.From], func(words []byte) { words[0] ^= byte(e.To) })
+		}), want: burnt},
+		"no share at all": {lie: func(*stage, mpctest.Envelope) []mpctest.Envelope { return nil }, want: waiting},
+		"late":            {late: true, want: used},
+		"garbage": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
+			e.Payload = []byte("garbage")
+			return []mpctest.Envelope{e}
+		}, want: waiting},
+		"unsigned change": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
+			if e.Round == 0 {
+				e.Payload[len(e.Payload)-1] ^= 1
+			}
+			return []mpctest.Envelope{e}
+		}, want: waiting},
+		"bits beyond the last element": {alter: func(m *preproc.Machine) func([]byte) {
+			return func(vector []byte) { _, hi := preproc.RunBytes(m, 1); vector[hi-1] ^= 0x80 }
+		}, want: waiting},
+		"vector to some only": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
+			if e.Round == 0 && e.To == 1 {
+				return nil
+			}
+			return []mpctest.Envelope{e}
+		}, want: used},
+		"replayed and doubled": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
+			return []mpctest.Envelope{e, {From: e.From, To: e.To, Round: e.Round, Payload: bytes.Clone(e.Payload)}}
+		}, want: used},
+		"another vector to party 1": {lie: func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
+			if e.Round == 0 && e.To == 1 {
+				e.Payload = w.resign(w.got[e.From], e.Payload, e.From, lastRun(w.got[e.From]))
+			}
+			return []mpctest.Envelope{e}
+		}, want: dropped},
+		"good to one half, bad to the other": {lie: func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
+			if e.Round == 0 && e.To%2 == 0 {
+				e.Payload = w.resign(w.got[e.From], e.Payload, e.From, lastRun(w.got[e.From]))
+			}
+			return []mpctest.Envelope{e}
+		}, want: dropped},
+		"of another session": {lie: func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
+			other, err := preproc.New(preproc.Config{Source: w.sources[e.From], Session: mpc.Hash("other"), Batch: 2, From: sharing.AllParties(w.n), Identity: w.identities[e.From], Sections: sections(5)})
+			if err != nil || e.Round > 0 {
+				return nil
+			}
+			out, _ := other.Start()
+			e.Payload = bytes.Clone(out[0].Payload)
+			return []mpctest.Envelope{e}
+		}, want: waiting},
+	}
+	return table
+}
+
+func TestTheAttackTableOfTheOfflinePhase(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		for name, cheat := range cheats() {
+			for liars := 1; liars <= sharing.Threshold(n); liars++ {
+				t.Run(fmt.Sprintf("n=%d, %d %s", n, liars, name), func(t *testing.T) {
+					for seed := range uint64(4) {
+						c.attack(t, cheat, liars, seed)
+					}
+				})
+			}
+		}
+	}
+}
+
+// attack runs a batch with liars, checks what becomes of it, and makes it anew
+// without those that are to blame.
+func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
+	t.Helper()
+	all := sharing.AllParties(c.n)
+	machines, got := c.start(t, all, sections(5))
+	w := &stage{c, got, all.Without(sharing.AllParties(c.n - liars))}
+	for _, i := range w.evil.List() {
+		if cheat.alter != nil {
+			machines[i] = liar{got[i], cheat.alter(got[i])}
+		}
+	}
+	network := mpctest.Network{Seed: seed}
+	network.Tap = func(e mpctest.Envelope) []mpctest.Envelope {
+		if cheat.lie == nil || !w.evil.Has(e.From) {
+			return []mpctest.Envelope{e}
+		}
+		return cheat.lie(w, e)
+	}
+	if cheat.late {
+		network.Late = func(e mpctest.Envelope) bool { return w.evil.Has(e.From) }
+	}
+	errs := network.Run(machines, c.n)
+	var noticed bool
+	for _, i := range all.Without(w.evil).List() {
+		m := got[i]
+		c.convicts(t, m.Evidence(), w.evil)
+		noticed = noticed || len(m.Evidence()) > 0
+		if m.Wrong().Without(w.evil) != 0 || m.Missing().Without(w.evil) != 0 && cheat.want != dropped || mpc.Culprits(errs[i]).Without(w.evil) != 0 {
+			t.Errorf("party %d: honest ones are wrong %v, missing %v, culprits %v", i, m.Wrong(), m.Missing(), mpc.Culprits(errs[i]))
+		}
+		switch cheat.want {
+		case used:
+			if errs[i] != nil || !m.Done() || len(m.Evidence()) > 0 {
+				t.Errorf("party %d does not use the batch: %v", i, errs[i])
+			}
+		case burnt:
+			if !errors.Is(errs[i], preproc.ErrBatchBad) || mpc.Culprits(errs[i]) != w.evil || m.Done() || len(m.Evidence()) != liars {
+				t.Errorf("party %d: done=%v, %v", i, m.Done(), errs[i])
+			}
+		case waiting:
+			if errs[i] != nil || m.Done() || m.Missing() != w.evil {
+				t.Errorf("party %d: done=%v, missing %v, %v", i, m.Done(), m.Missing(), errs[i])
+			}
+		case dropped:
+			if m.Done() && !bytes.Equal(m.Opened(), c.honest) || errs[i] != nil && (!errors.Is(errs[i], preproc.ErrEquivocation) || mpc.Culprits(errs[i]).Count() != 1) {
+				t.Errorf("party %d: done=%v, %v", i, m.Done(), errs[i])
+			}
+		}
+	}
+	if cheat.want == dropped && !noticed {
+		t.Error("nobody has evidence")
+	}
+	if cheat.want == used {
+		return
+	}
+	again := c.generation(t, 1)
+	machines, got = again.start(t, all.Without(w.evil), sections(5))
+	network = mpctest.Network{Seed: seed}
+	if err := mpctest.FirstError(network.Run(machines, c.n)); err != nil || !got[1].Done() {
+		t.Fatalf("without the liars: done=%v, %v", got[1].Done(), err)
+	}
+	again.check(t, all.Without(w.evil), sections(5), got)
+}
+
+func TestAttemptsLeaveOutTheCulpritsOneAfterTheOther(t *testing.T) {
+	c := newCluster(t, 7)
+	code := c.sources[1].Code()
+	evil := sharing.PartiesOf(2, 5)
+	run := func(generation uint32, from sharing.Parties) error {
+		now := c.generation(t, generation)
+		machines, got := now.start(t, from, sections(2))
+		for a, i := range evil.List() {
+			if int(generation) == a && from.Has(i) {
+				machines[i] = liar{got[i], flip(got[i], a)}
+			}
+		}
+		var network mpctest.Network
+		return mpctest.FirstError(network.Run(machines, c.n))
+	}
+	culprits, err := preproc.Attempts(code, run)
+	if err != nil || culprits != evil {
+		t.Errorf("left out %v: %v", culprits, err)
+	}
+	calls := 0
+	_, err = preproc.Attempts(code, func(uint32, sharing.Parties) error {
+		calls++
+		return &mpc.CulpritError{Culprits: sharing.PartiesOf(calls), Err: preproc.ErrBatchBad}
+	})
+	if !errors.Is(err, preproc.ErrBatchBad) || calls != code.T()+1 {
+		t.Errorf("%d attempts: %v", calls, err)
+	}
+}
