@@ -22,21 +22,20 @@ func PackedLen(words int, k uint) int { return (words*int(k) + 7) / 8 }
 // significant bit first, the whole rounded up to a byte with zero bits.
 func AppendPacked(dst []byte, v []uint64, k uint) []byte {
 	size := PackedLen(len(v), k)
-	dst = slices.Grow(dst, size+8)
-	out := dst[len(dst) : len(dst)+size+8]
-	dst = dst[:len(dst)+size]
+	dst = slices.Grow(dst, size)[:len(dst)+size]
+	out := dst[len(dst)-size:]
 	if k == 64 {
-		for ; len(v) > 0; v, out = v[1:], out[8:] {
-			binary.LittleEndian.PutUint64(out, v[0])
+		for i, x := range v {
+			binary.LittleEndian.PutUint64(out[8*i:], x)
 		}
 		return dst
 	}
 	mask := Mask(k)
 	var acc uint64
 	var used uint // bits of acc not yet written, below 8
-	switch {      // as many coordinates at a time as fit a word
+	switch {      // as many coordinates at a time as fit 57 bits
 	case k <= 14:
-		for ; len(v) >= 4; v = v[4:] {
+		for ; len(v) >= 4 && len(out) >= 8; v = v[4:] {
 			acc |= (v[0]&mask | v[1]&mask<<(k&63) | v[2]&mask<<(2*k&63) | v[3]&mask<<(3*k&63)) << (used & 7)
 			used += 4 * k
 			binary.LittleEndian.PutUint64(out, acc)
@@ -45,7 +44,7 @@ func AppendPacked(dst []byte, v []uint64, k uint) []byte {
 			used &= 7
 		}
 	case k <= 28:
-		for ; len(v) >= 2; v = v[2:] {
+		for ; len(v) >= 2 && len(out) >= 8; v = v[2:] {
 			acc |= (v[0]&mask | v[1]&mask<<(k&63)) << (used & 7)
 			used += 2 * k
 			binary.LittleEndian.PutUint64(out, acc)
@@ -54,16 +53,20 @@ func AppendPacked(dst []byte, v []uint64, k uint) []byte {
 			used &= 7
 		}
 	}
+	var window [16]byte
 	for _, x := range v {
 		x &= mask
 		lo, hi := acc|x<<(used&7), x>>1>>(63-used&7)
 		used += k
-		binary.LittleEndian.PutUint64(out, lo)
-		out = out[used>>3:]
+		binary.LittleEndian.PutUint64(window[:], lo)
+		window[8] = byte(hi)
+		out = out[copy(out, window[:used>>3]):]
 		acc = lo>>(used&^7) | hi<<(64-used&^7)
 		used &= 7
 	}
-	out[0] = byte(acc)
+	if used > 0 {
+		out[0] = byte(acc)
+	}
 	return dst
 }
 

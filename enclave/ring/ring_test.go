@@ -147,7 +147,11 @@ func TestPackingRoundTripsAtEveryWidth(t *testing.T) {
 			for i := range v {
 				v[i] = g.Uint64()
 			}
-			packed := AppendPacked([]byte{7}, v, k)[1:]
+			room := bytes.Repeat([]byte{7}, 1+8*n+8)
+			packed := AppendPacked(room[:1], v, k)[1:]
+			if rest := room[1+len(packed):]; bytes.Count(rest, []byte{7}) != len(rest) {
+				t.Fatalf("k=%d n=%d: wrote more than it appended", k, n)
+			}
 			Reduce(v, k)
 			if len(packed) != PackedLen(n, k) {
 				t.Fatalf("k=%d n=%d: %d bytes", k, n, len(packed))
