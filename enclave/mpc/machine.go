@@ -25,8 +25,9 @@ type Machine interface {
 	Start() ([]Message, error)
 	// Receive takes one message from the party with index from (1..n, never the
 	// own index) and returns what to send now. Messages may come in any order
-	// and more than once. An error says that the session cannot go on; a message
-	// that is merely wrong never does: it is recorded against its sender.
+	// and more than once. An error says that the session cannot go on, and what is
+	// returned with it is still sent; a message that is merely wrong never is an
+	// error: it is recorded against its sender.
 	Receive(from int, round uint16, payload []byte) ([]Message, error)
 	// Done reports whether the result is ready.
 	Done() bool

@@ -211,6 +211,24 @@ func TestAFailingMachineEndsOnlyItsOwnSession(t *testing.T) {
 	require.NoError(t, <-healthy)
 }
 
+func TestTheLastWordOfAFailingMachineIsSent(t *testing.T) {
+	network := newMemoryNetwork(t)
+	alice, bob := network.join(t, 1, 2, nil), network.join(t, 2, 2, nil)
+	failing := &scripted{receive: func(int, uint16, []byte) ([]mpc.Message, error) {
+		return []mpc.Message{{Round: 7, Payload: []byte("why")}}, errors.New("it cannot go on")
+	}}
+	heard := make(chan uint16, 1)
+	hearing := &scripted{receive: func(_ int, round uint16, _ []byte) ([]mpc.Message, error) { heard <- round; return nil, nil }}
+	ctx, cancel := context.WithCancel(timeLimited(t))
+	result := make(chan error, 1)
+	go func() { result <- bob.Run(ctx, id(1), hearing) }()
+	alice.Receive(2, message(id(1), 0, nil))
+	require.ErrorContains(t, alice.Run(timeLimited(t), id(1), failing), "it cannot go on")
+	require.EqualValues(t, 7, <-heard)
+	cancel()
+	require.ErrorIs(t, <-result, context.Canceled)
+}
+
 func TestAMachineThatAddressesNobodyFails(t *testing.T) {
 	r := newMemoryNetwork(t).join(t, 1, 3, nil)
 	for i, to := range []int{-1, 1, 4, 3} { // 3 is no member of the session

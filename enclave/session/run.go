@@ -190,10 +190,11 @@ func (r *Router) start(s *session, machine mpc.Machine) (err error) {
 func (r *Router) step(s *session, machine mpc.Machine, m inbound) (err error) {
 	defer r.recover(s, &err)
 	out, err := machine.Receive(m.from, m.round, m.payload)
+	sent := r.send(s, out) // even so: others need what this party says of its failure
 	if err != nil {
 		return fmt.Errorf("session %s: round %d from party %d: %w", s.id, m.round, m.from, err)
 	}
-	return r.send(s, out)
+	return sent
 }
 
 // recover turns a panic into the end of one session: a message that trips a bug
