@@ -19,6 +19,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/mpc/wire"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -35,6 +36,8 @@ const (
 	KindEquivocation Kind = 1
 	// KindWrongOpening is transcript.WrongOpening.
 	KindWrongOpening Kind = 2
+	// KindWrongVector is *preproc.WrongVector.
+	KindWrongVector Kind = 3
 )
 
 // Body is what was signed, without the session that it was signed in.
@@ -51,8 +54,7 @@ type Evidence struct {
 	body    Body
 }
 
-// New puts a body, by value, together with its session. It panics if the body is of
-// no Kind.
+// New puts a body together with its session. It panics if the body is of no Kind.
 func New(session mpc.Session, body Body) *Evidence {
 	e := &Evidence{session: session, body: body}
 	switch body.(type) {
@@ -60,6 +62,8 @@ func New(session mpc.Session, body Body) *Evidence {
 		e.kind = KindEquivocation
 	case transcript.WrongOpening:
 		e.kind = KindWrongOpening
+	case *preproc.WrongVector:
+		e.kind = KindWrongVector
 	default:
 		panic(fmt.Sprintf("evidence: %T is no evidence", body))
 	}
@@ -107,6 +111,8 @@ func Decode(raw []byte, limit int) (*Evidence, error) {
 		e.body, err = transcript.UnmarshalEquivocation(body)
 	case KindWrongOpening:
 		e.body, err = transcript.UnmarshalWrongOpening(body)
+	case KindWrongVector:
+		e.body, err = preproc.UnmarshalWrongVector(body)
 	default:
 		err = fmt.Errorf("kind %d", e.kind)
 	}
