@@ -134,38 +134,29 @@ func (s Section) vectors() int {
 	return 1 + 2*s.Products
 }
 
-// generateTables draws the tables and returns them with the vectors to open.
-func (s Section) generateTables(source *prss.Source, made []Material) (Material, [][]uint64, error) {
-	r := source.Code().Ring()
-	words := s.Count * r.Degree()
+// generateTables is generate for the tables of a digit or a chain.
+func (s Section) generateTables(source *prss.Source, made []Material, vector []byte) (Material, []byte, error) {
+	words := s.Count * source.Code().Degree()
 	m := Material{Tables: make([][]uint64, s.tables())}
-	flat := make([]uint64, words*(len(m.Tables)+s.openings()))
-	next := func() (v []uint64) { v, flat = flat[:words:words], flat[words:]; return v }
-	var v prss.Vectors
+	flat := make([]uint64, words*len(m.Tables))
+	var integers [][]uint64
 	for i := range m.Tables {
-		m.Tables[i] = next()
+		m.Tables[i], flat = flat[:words:words], flat[words:]
 		if s.Bits == 0 || composite(i+1) {
-			v.Integers = append(v.Integers, m.Tables[i])
+			integers = append(integers, m.Tables[i])
 		}
 	}
 	for i := range s.Bits { // not yet finished: the integers that the bits come from
-		copy(m.Tables[1<<i-1], made[s.FirstBit+i].Bits)
+		table := m.Tables[1<<i-1]
+		copy(table, made[s.FirstBit+i].Bits)
+		ring.Reduce(table, s.K)
 	}
-	products := s.products()
-	for range products {
-		v.Zeros = append(v.Zeros, next())
+	var masks []masked
+	for _, p := range s.products() {
+		masks = append(masks, masked{m.Tables[p.x-1], m.Tables[p.y-1], m.Tables[p.z-1]})
 	}
-	if err := source.Draw(s.address(), v); err != nil {
-		return Material{}, nil, err
-	}
-	for q, p := range products {
-		r.MulVec(v.Zeros[q], m.Tables[p.x-1], m.Tables[p.y-1])
-		r.ScaleAdd(v.Zeros[q], m.Tables[p.z-1], ^uint64(0))
-	}
-	for _, x := range m.Tables {
-		ring.Reduce(x, s.K)
-	}
-	return m, v.Zeros, nil
+	vector, err := s.deal(source, vector, integers, masks)
+	return m, vector, err
 }
 
 // finishTables turns generated tables into their final form with the opened

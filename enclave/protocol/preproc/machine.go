@@ -149,14 +149,12 @@ func (m *Machine) canonical(vector []byte) bool {
 func (m *Machine) Start() ([]mpc.Message, error) {
 	vector := make([]byte, 0, m.vectorLen())
 	for _, s := range m.Sections {
-		material, masked, err := s.generateAfter(m.Source, m.material)
-		if err != nil {
+		var material Material
+		var err error
+		if material, vector, err = s.generate(m.Source, m.material, vector); err != nil {
 			return nil, err
 		}
 		m.material = append(m.material, material)
-		for _, v := range masked {
-			vector = ring.AppendPacked(vector, v, s.K)
-		}
 	}
 	root := merkle.Root(m.leaves(vector))
 	m.vectors[m.self], m.roots[m.self] = vector, root
@@ -300,23 +298,20 @@ type place struct{ section, opening, item int }
 // who holds the agreed vectors.
 func (m *Machine) verdict() (*place, error) {
 	d, offset := m.code.Degree(), 0
-	vectors := make([][]uint64, m.code.N()+1)
+	vectors := make([][]byte, m.code.N()+1)
 	var all []byte
 	for a, s := range m.Sections {
 		size := ring.PackedLen(s.Count*d, s.K)
 		opened := make([][]uint64, s.openings())
 		for q := range opened {
 			for _, i := range m.From.List() {
-				if cap(vectors[i]) < s.Count*d {
-					vectors[i] = make([]uint64, s.Count*d)
-				}
-				vectors[i] = vectors[i][:s.Count*d]
-				if err := ring.Unpack(vectors[i], m.vectors[i][offset:offset+size], s.K); err != nil {
-					return nil, err
-				}
+				vectors[i] = m.vectors[i][offset : offset+size]
 			}
 			offset += size
-			values, bad := s.open(m.code, m.From, vectors)
+			values, bad, err := s.open(m.code, m.From, vectors)
+			if err != nil {
+				return nil, err
+			}
 			if bad >= 0 {
 				return &place{a, q, bad}, nil
 			}
@@ -361,6 +356,9 @@ func (m *Machine) Missing() sharing.Parties {
 	}
 	return others
 }
+
+// Layout returns what the party's vector consists of, as its signature names it.
+func (m *Machine) Layout() transcript.Layout { return m.layout }
 
 // Wrong returns the parties that sent malformed or unsigned messages. It is no
 // evidence: nobody else can check it.

@@ -10,7 +10,7 @@ import (
 // Rebuild returns a party's shares of sections from its own keys and the values
 // that the others opened. The caller has opened from peers of which t+1 sent
 // equal digests of it: Rebuild can tell a malformed one only.
-func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material, error) {
+func Rebuild(source *prss.Source, sections []Section, opened []byte) (_ []Material, err error) {
 	if err := checkSections(sections); err != nil {
 		return nil, err
 	}
@@ -22,9 +22,16 @@ func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material
 		return nil, fmt.Errorf("%w: opened values have %d bytes, not %d", ErrEncoding, len(opened), total)
 	}
 	out := make([]Material, len(sections))
+	defer func() {
+		for i := range out {
+			if err != nil {
+				out[i].Zero()
+			}
+		}
+	}()
+	var vector []byte // that the party would have sent
 	for a, s := range sections {
-		material, _, err := s.generateAfter(source, out[:a])
-		if err != nil {
+		if out[a], vector, err = s.generate(source, out[:a], vector[:0]); err != nil {
 			return nil, err
 		}
 		values := make([][]uint64, s.openings())
@@ -36,7 +43,6 @@ func Rebuild(source *prss.Source, sections []Section, opened []byte) ([]Material
 			}
 			opened = opened[size:]
 		}
-		out[a] = material
 		if bad := s.finishLast(out[:a+1], source.Code().Degree(), values); bad >= 0 {
 			return nil, fmt.Errorf("%w: opened value %d of section %d is odd", ErrEncoding, bad, a)
 		}

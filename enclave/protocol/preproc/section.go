@@ -6,7 +6,6 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/ring"
-	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
 // Errors of this package.
@@ -154,12 +153,39 @@ func (m *Material) Zero() {
 	}
 }
 
-// generateAfter is generate for any section; made are the sections before it.
-func (s Section) generateAfter(source *prss.Source, made []Material) (Material, [][]uint64, error) {
-	if s.Bits > 0 || s.Chain > 0 {
-		return s.generateTables(source, made)
+// generate draws the section's randomness and appends to vector what is opened, one
+// packed vector an opening; made are the sections before it.
+func (s Section) generate(source *prss.Source, made []Material, vector []byte) (Material, []byte, error) {
+	switch {
+	case s.Bits > 0 || s.Chain > 0:
+		return s.generateTables(source, made, vector)
+	case s.Products > 0:
+		return s.generateProducts(source, vector)
 	}
-	return s.generate(source)
+	m := Material{Bits: make([]uint64, s.Count*source.Code().Degree())}
+	var masks []masked
+	if s.openings() > 0 {
+		masks = []masked{{x: m.Bits}}
+	}
+	vector, err := s.deal(source, vector, [][]uint64{m.Bits}, masks)
+	return m, vector, err
+}
+
+func (s Section) generateProducts(source *prss.Source, vector []byte) (Material, []byte, error) {
+	words := s.Count * source.Code().Degree()
+	flat := make([]uint64, words*(1+2*s.Products))
+	next := func() (v []uint64) { v, flat = flat[:words:words], flat[words:]; return v }
+	m := Material{X: next()}
+	integers := [][]uint64{m.X}
+	var masks []masked
+	for range s.Products {
+		y, z := next(), next()
+		m.Y, m.Z = append(m.Y, y), append(m.Z, z)
+		integers = append(integers, y, z)
+		masks = append(masks, masked{m.X, y, z})
+	}
+	vector, err := s.deal(source, vector, integers, masks)
+	return m, vector, err
 }
 
 // finishLast is finish for any section, the last of made, of which those before it
@@ -174,71 +200,6 @@ func (s Section) finishLast(made []Material, d int, opened [][]uint64) int {
 		m.opened = append([]uint64(nil), opened[0]...)
 	}
 	return s.finish(m, d, opened)
-}
-
-// generate draws the randomness of bits or products and returns it with the
-// vectors to open, one an opening.
-func (s Section) generate(source *prss.Source) (Material, [][]uint64, error) {
-	r := source.Code().Ring()
-	vector := func() []uint64 { return make([]uint64, s.Count*r.Degree()) }
-	var m Material
-	var v prss.Vectors
-	if s.Products == 0 {
-		m.Bits = vector()
-		v.Integers = [][]uint64{m.Bits}
-		if s.K > 1 {
-			v.Zeros = [][]uint64{vector()}
-		}
-	} else {
-		m.X = vector()
-		v.Integers = [][]uint64{m.X}
-		for range s.Products {
-			y, z := vector(), vector()
-			m.Y, m.Z = append(m.Y, y), append(m.Z, z)
-			v.Integers = append(v.Integers, y, z)
-			v.Zeros = append(v.Zeros, vector())
-		}
-	}
-	run, err := source.Begin(s.address(), prss.Layout{Integers: len(v.Integers), Zeros: len(v.Zeros)}, s.Count)
-	if err != nil {
-		return Material{}, nil, err
-	}
-	defer run.Close()
-	part := prss.Vectors{Integers: make([][]uint64, len(v.Integers)), Zeros: make([][]uint64, len(v.Zeros))}
-	for lo, end := 0, s.Count*r.Degree(); lo < end; lo += step * r.Degree() {
-		hi := min(lo+step*r.Degree(), end)
-		for i, x := range v.Integers {
-			part.Integers[i] = x[lo:hi]
-		}
-		for i, x := range v.Zeros {
-			part.Zeros[i] = x[lo:hi]
-		}
-		run.Next(part)
-		s.mask(r, part)
-	}
-	return m, v.Zeros, nil
-}
-
-// step is the items generated at a time, so that they stay in the L1 cache.
-const step = 128
-
-// mask adds to the zeros what they mask: a² + a for bits, x·y − z for products.
-func (s Section) mask(r ring.Ring, v prss.Vectors) {
-	for i, masked := range v.Zeros {
-		if s.Products == 0 {
-			r.SquareAdd(masked, v.Integers[0])
-			continue
-		}
-		r.MulVec(masked, v.Integers[0], v.Integers[1+2*i])
-		r.ScaleAdd(masked, v.Integers[2+2*i], ^uint64(0))
-	}
-}
-
-// open opens one vector of the section, sent by the members of from, and returns
-// the integers, or the lowest index that is no codeword or no integer.
-func (s Section) open(code *sharing.Code, from sharing.Parties, vectors [][]uint64) ([]uint64, int) {
-	integers := make([]uint64, s.Count)
-	return integers, code.OpenIntegers(integers, 2*code.T(), from, vectors, s.K)
 }
 
 // finish turns generated material into its final form with the opened integers,
