@@ -61,7 +61,7 @@ func (k *Keeper) EpochParties(ctx context.Context, epoch types.Epoch) ([]types.P
 }
 
 // eachLiveEpoch calls change on every live epoch in the order of ids and stores
-// those for which it returns true.
+// those for which it returns true. Answers to complaints go with their attempt.
 func (k *Keeper) eachLiveEpoch(ctx context.Context, change func(*types.Epoch) (bool, error)) error {
 	iterator, err := k.LiveEpochs.Iterate(ctx, nil)
 	if err != nil {
@@ -77,12 +77,19 @@ func (k *Keeper) eachLiveEpoch(ctx context.Context, change func(*types.Epoch) (b
 		if err != nil {
 			return err
 		}
+		held := epoch.HoldsAnswers()
 		changed, err := change(&epoch)
 		if err != nil {
 			return err
 		}
-		if changed {
-			if err := k.setEpoch(ctx, epoch); err != nil {
+		if !changed {
+			continue
+		}
+		if err := k.setEpoch(ctx, epoch); err != nil {
+			return err
+		}
+		if held && !epoch.HoldsAnswers() {
+			if err := k.dropAnswers(ctx, epoch.Id); err != nil {
 				return err
 			}
 		}
@@ -165,7 +172,7 @@ func emitChanges(ctx context.Context, epoch *types.Epoch, changes []types.Change
 		var err error
 		switch {
 		case change.Index == 0:
-			err = emit(ctx, &types.EventEpochStatus{EpochId: epoch.Id, Status: epoch.Status, Attempt: epoch.Attempt})
+			err = emitStatus(ctx, epoch)
 		case change.Excluded:
 			err = emit(ctx, &types.EventMemberExcluded{EpochId: epoch.Id, Index: change.Index, Generation: epoch.Generation})
 		default:
@@ -176,4 +183,14 @@ func emitChanges(ctx context.Context, epoch *types.Epoch, changes []types.Change
 		}
 	}
 	return nil
+}
+
+func emitStatus(ctx context.Context, epoch *types.Epoch) error {
+	if epoch.Status == types.EPOCH_STATUS_CONCLUDING && len(epoch.Dropped) > 0 {
+		event := &types.EventContributionsDropped{EpochId: epoch.Id, Attempt: epoch.Attempt, Dropped: epoch.Dropped}
+		if err := emit(ctx, event); err != nil {
+			return err
+		}
+	}
+	return emit(ctx, &types.EventEpochStatus{EpochId: epoch.Id, Status: epoch.Status, Attempt: epoch.Attempt})
 }

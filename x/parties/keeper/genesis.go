@@ -31,7 +31,20 @@ func (k *Keeper) InitGenesis(ctx context.Context, genesis types.GenesisState) er
 			return err
 		}
 	}
+	for _, found := range genesis.Evidence {
+		if err := k.indexEvidence(ctx, found); err != nil {
+			return err
+		}
+	}
+	for _, a := range genesis.Answers {
+		if err := k.SetupAnswers.Set(ctx, collections.Join3(a.EpochId, a.Accuser, a.Accused), a.Answer); err != nil {
+			return err
+		}
+	}
 	if err := setCount(ctx, k.LastParty, len(genesis.Parties)); err != nil {
+		return err
+	}
+	if err := setCount(ctx, k.LastEvidence, len(genesis.Evidence)); err != nil {
 		return err
 	}
 	return setCount(ctx, k.LastEpoch, len(genesis.Epochs))
@@ -81,7 +94,16 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	if genesis.Epochs, err = values(ctx, k.Epochs); err != nil {
 		return nil, err
 	}
-	genesis.Activities, err = values(ctx, k.Activities)
+	if genesis.Activities, err = values(ctx, k.Activities); err != nil {
+		return nil, err
+	}
+	if genesis.Evidence, err = values(ctx, k.Evidence); err != nil {
+		return nil, err
+	}
+	err = k.SetupAnswers.Walk(ctx, nil, func(key answerKey, answer types.ComplaintAnswer) (bool, error) {
+		genesis.Answers = append(genesis.Answers, types.SetupAnswer{EpochId: key.K1(), Accuser: key.K2(), Accused: key.K3(), Answer: answer})
+		return false, nil
+	})
 	return genesis, err
 }
 

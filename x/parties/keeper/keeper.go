@@ -42,6 +42,14 @@ type Keeper struct {
 	LiveEpochs collections.KeySet[uint64]
 	LastParty  collections.Item[uint64]
 	LastEpoch  collections.Item[uint64]
+	// SetupAnswers and Evidence lie under keys that are part of the API, too.
+	SetupAnswers collections.Map[answerKey, types.ComplaintAnswer]
+	Evidence     collections.Map[uint64, types.Evidence]
+	LastEvidence collections.Item[uint64]
+	// EvidenceSubjects finds evidence by the request or key that it is about.
+	EvidenceSubjects collections.KeySet[subjectKey]
+	// KnownEvidence is what members were convicted of.
+	KnownEvidence collections.KeySet[[]byte]
 }
 
 // NewKeeper returns a keeper. Authority is the account that forms committees,
@@ -67,6 +75,13 @@ func NewKeeper(cdc codec.BinaryCodec, storeService corestore.KVStoreService, aut
 		LiveEpochs:    collections.NewKeySet(sb, types.LiveEpochsPrefix, "live_epochs", collections.Uint64Key),
 		LastParty:     collections.NewItem(sb, types.LastPartyPrefix, "last_party", collections.Uint64Value),
 		LastEpoch:     collections.NewItem(sb, types.LastEpochPrefix, "last_epoch", collections.Uint64Value),
+		SetupAnswers: collections.NewMap(sb, types.SetupAnswersPrefix, "setup_answers",
+			collections.TripleKeyCodec(collections.Uint64Key, collections.Uint32Key, collections.Uint32Key), codec.CollValue[types.ComplaintAnswer](cdc)),
+		Evidence:     collections.NewMap(sb, types.EvidencePrefix, "evidence", collections.Uint64Key, codec.CollValue[types.Evidence](cdc)),
+		LastEvidence: collections.NewItem(sb, types.LastEvidencePrefix, "last_evidence", collections.Uint64Value),
+		EvidenceSubjects: collections.NewKeySet(sb, types.SubjectEvidencePrefix, "evidence_subjects",
+			collections.PairKeyCodec(collections.BytesKey, collections.Uint64Key)),
+		KnownEvidence: collections.NewKeySet(sb, types.KnownEvidencePrefix, "known_evidence", collections.BytesKey),
 	}
 	schema, err := sb.Build()
 	if err != nil {

@@ -17,8 +17,8 @@ func (s msgServer) FormCommittee(ctx context.Context, msg *types.MsgFormCommitte
 	if err := s.authorize(msg.Authority); err != nil {
 		return nil, err
 	}
-	if !types.ValidCommitteeSize(len(msg.PartyIds)) {
-		return nil, types.ErrInvalidCommittee.Wrapf("%d members; 1, 4 or 7 are possible", len(msg.PartyIds))
+	if err := types.CheckCommitteeSize(len(msg.PartyIds)); err != nil {
+		return nil, err
 	}
 	params, err := s.Params.Get(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (k *Keeper) supersedeSetups(ctx context.Context) error {
 		if epoch.Serving() {
 			return false, types.ErrEpochActive.Wrapf("epoch %d holds shares; a committee beside it would hold none", epoch.Id)
 		}
-		epoch.Status = types.EPOCH_STATUS_FAILED
+		epoch.Fail()
 		return true, emitChanges(ctx, epoch, []types.Change{{}})
 	})
 }
@@ -135,7 +135,7 @@ func (s msgServer) ConfirmSetup(ctx context.Context, msg *types.MsgConfirmSetup)
 	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
 	return &types.MsgConfirmSetupResponse{}, s.withMember(ctx, msg.Account, msg.EpochId,
 		func(epoch *types.Epoch, member types.Member) error {
-			return epoch.Confirm(member.Index, msg.Attempt, msg.Transcript, height)
+			return epoch.Confirm(member.Index, msg.Attempt, msg.Transcript, msg.RoundTripMicros, height)
 		})
 }
 

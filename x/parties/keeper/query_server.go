@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"cosmossdk.io/collections"
+
 	"github.com/cosmos/cosmos-sdk/types/query"
 
 	"github.com/tkms-network/tkms/x/parties/types"
@@ -80,6 +82,26 @@ func (s queryServer) Epoch(ctx context.Context, req *types.QueryEpochRequest) (*
 		return nil, err
 	}
 	return &types.QueryEpochResponse{Epoch: epoch, Parties: parties, Simulated: epoch.Simulated}, nil
+}
+
+func (s queryServer) Evidence(ctx context.Context, req *types.QueryEvidenceRequest) (*types.QueryEvidenceResponse, error) {
+	var found []types.Evidence
+	var page *query.PageResponse
+	var err error
+	if subject := req.GetSubject(); len(subject) > 0 {
+		found, page, err = query.CollectionPaginate(ctx, s.keeper.EvidenceSubjects, req.GetPagination(),
+			func(key subjectKey, _ collections.NoValue) (types.Evidence, error) {
+				return s.keeper.Evidence.Get(ctx, key.K2())
+			},
+			query.WithCollectionPaginationPairPrefix[[]byte, uint64](subject))
+	} else {
+		found, page, err = query.CollectionPaginate(ctx, s.keeper.Evidence, req.GetPagination(),
+			func(_ uint64, e types.Evidence) (types.Evidence, error) { return e, nil })
+	}
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return &types.QueryEvidenceResponse{Evidence: found, Pagination: page}, nil
 }
 
 func queryError(err error) error {

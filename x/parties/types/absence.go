@@ -26,6 +26,36 @@ func (e *Epoch) Excluded() []uint32 {
 // IsExcluded reports whether the member is not waited for.
 func (e *Epoch) IsExcluded(index uint32) bool { return slices.Contains(e.Excluded(), index) }
 
+// IsConvicted reports whether evidence convicted the member in this epoch.
+func (e *Epoch) IsConvicted(index uint32) bool {
+	return slices.ContainsFunc(e.Absences, func(a Absence) bool { return a.Index == index && a.Convicted })
+}
+
+// Convict takes a member of a serving epoch out for good. If t members are excluded
+// already it is as good as excluded only when one of them comes back: until then the
+// others cannot do without it, but its word about others no longer counts.
+func (e *Epoch) Convict(index uint32, height int64) []Change {
+	absence := e.absence(index)
+	absence.Convicted = true
+	absence.ReadyHeight = 0
+	for i := range e.Absences {
+		e.Absences[i].withdraw(index)
+	}
+	return e.excludeConvicted(height)
+}
+
+// excludeConvicted excludes convicted members that are not yet, as far as t allows.
+func (e *Epoch) excludeConvicted(height int64) (changes []Change) {
+	for i := range e.Absences {
+		if index := e.Absences[i].Index; e.Absences[i].Convicted && !e.Absences[i].Excluded && len(e.Excluded()) < int(e.T) {
+			e.exclude(index, height)
+			e.Generation++
+			changes = append(changes, Change{Index: index, Excluded: true})
+		}
+	}
+	return changes
+}
+
 // Report replaces the reporter's standing reports by indices, the members that
 // it finds silent now; a member it named before keeps the height of that report.
 // Withdrawn reports matter as much as new ones: t liars alone exclude nobody.
@@ -35,6 +65,9 @@ func (e *Epoch) Report(reporter, generation uint32, indices []uint32, height int
 	}
 	if generation != e.Generation {
 		return ErrOldGeneration
+	}
+	if e.IsConvicted(reporter) {
+		return ErrConvicted
 	}
 	if e.IsExcluded(reporter) {
 		return ErrExcluded.Wrap("the reporter is excluded")
@@ -72,10 +105,13 @@ func ReadyDigest(transcript []byte, generation uint32) [DigestSize]byte {
 
 // Ready takes the word of an excluded member that it takes part again, with the
 // ReadyDigest of the epoch as it is. Of a member that is not excluded it voids the
-// reports, as any of its messages does.
+// reports, as any of its messages does. A convicted one does not come back.
 func (e *Epoch) Ready(index uint32, digest []byte, height int64, params Params) error {
 	if !e.Serving() {
 		return ErrWrongStatus.Wrap("no epoch to be ready for")
+	}
+	if e.IsConvicted(index) {
+		return ErrConvicted
 	}
 	if want := ReadyDigest(e.Transcript, e.Generation); !bytes.Equal(digest, want[:]) {
 		return ErrReadyDigest
@@ -130,15 +166,21 @@ func (e *Epoch) Remove(index uint32, height int64) ([]Change, error) {
 	return []Change{{Index: index, Excluded: true}}, nil
 }
 
+// advanceAbsences brings back who is ready before anybody is excluded: there is
+// room for t only, and the convicted come first.
 func (e *Epoch) advanceAbsences(height int64, params Params) (changes []Change, dirty bool) {
 	for i := range e.Absences {
 		absence := &e.Absences[i]
+		if absence.Excluded && absence.ReadyHeight > 0 && height >= absence.ReadyHeight+absence.readyBlocks(params) {
+			absence.Excluded, absence.ReadyHeight = false, 0
+			e.Generation++
+			changes = append(changes, Change{Index: absence.Index})
+		}
+	}
+	changes = append(changes, e.excludeConvicted(height)...)
+	for i := range e.Absences {
+		absence := &e.Absences[i]
 		if absence.Excluded {
-			if absence.ReadyHeight > 0 && height >= absence.ReadyHeight+absence.readyBlocks(params) {
-				absence.Excluded, absence.ReadyHeight = false, 0
-				e.Generation++
-				changes = append(changes, Change{Index: absence.Index})
-			}
 			continue
 		}
 		if absence.expire(height, params) {

@@ -11,6 +11,7 @@ func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 	registry.RegisterImplementations((*sdk.Msg)(nil),
 		&MsgRegisterParty{}, &MsgFormCommittee{}, &MsgUpdateParams{}, &MsgSetMeasurement{}, &MsgRemoveParty{},
 		&MsgCommitSetup{}, &MsgConfirmSetup{}, &MsgReportAbsent{}, &MsgReady{},
+		&MsgComplainSetup{}, &MsgAnswerComplaint{}, &MsgRevealComplaint{}, &MsgSubmitEvidence{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
 }
@@ -23,5 +24,9 @@ func PartyMessages() []string {
 		sdk.MsgTypeURL(&MsgConfirmSetup{}),
 		sdk.MsgTypeURL(&MsgReportAbsent{}),
 		sdk.MsgTypeURL(&MsgReady{}),
+		sdk.MsgTypeURL(&MsgComplainSetup{}),
+		sdk.MsgTypeURL(&MsgAnswerComplaint{}),
+		sdk.MsgTypeURL(&MsgRevealComplaint{}),
+		sdk.MsgTypeURL(&MsgSubmitEvidence{}),
 	}
 }

@@ -10,30 +10,37 @@ import (
 // Committee sizes that the parties' protocols take.
 const (
 	minCommittee = 1
-	maxCommittee = 7
+	maxCommittee = 13
 )
+
+// maxRoundTripMicros is the longest round trip that a member is believed, 10 s.
+const maxRoundTripMicros = 10_000_000
 
 // DigestSize is the size of roots and transcripts in bytes.
 const DigestSize = 32
 
-// Change is one thing that happened to an epoch at the end of a block.
-// Index is 0 for a change of status or attempt.
+// Change is one thing that happened to an epoch. Index is 0 for a change of status
+// or attempt.
 type Change struct {
 	Index    uint32
 	Excluded bool
 }
 
-// ValidCommitteeSize reports whether n members can form a committee: 1, 4 or 7.
-func ValidCommitteeSize(n int) bool {
-	return n >= minCommittee && n <= maxCommittee && n%3 == 1
+// CheckCommitteeSize returns ErrInvalidCommittee unless n members can form a
+// committee.
+func CheckCommitteeSize(n int) error {
+	if n < minCommittee || n > maxCommittee || n%3 != 1 {
+		return ErrInvalidCommittee.Wrapf("%d members; 1, 4, 7, 10 or 13 are possible", n)
+	}
+	return nil
 }
 
 // NewEpoch returns attempt 1 of the set-up of a committee that is formed at
 // height; its members take the indices 1..n in order.
 func NewEpoch(id uint64, parties []Party, height int64, params Params) (Epoch, error) {
 	n := len(parties)
-	if !ValidCommitteeSize(n) {
-		return Epoch{}, errorsmod.Wrapf(ErrInvalidCommittee, "%d members; 1, 4 or 7 are possible", n)
+	if err := CheckCommitteeSize(n); err != nil {
+		return Epoch{}, err
 	}
 	epoch := Epoch{Id: id, T: uint32((n - 1) / 3), CreatedHeight: height}
 	for i, party := range parties {
@@ -51,7 +58,13 @@ func (e *Epoch) startAttempt(attempt uint32, height int64, params Params) {
 	e.Status = EPOCH_STATUS_COMMITTING
 	e.Attempt = attempt
 	e.Deadline = height + int64(params.SetupCommitBlocks)
-	e.Roots, e.Confirmations = nil, nil
+	e.Roots, e.Confirmations, e.Complaints, e.Dropped = nil, nil, nil, nil
+}
+
+// Fail ends a set-up for good.
+func (e *Epoch) Fail() {
+	e.Status = EPOCH_STATUS_FAILED
+	e.Complaints = nil
 }
 
 // N is the number of members.
@@ -73,7 +86,18 @@ func (e *Epoch) MemberOf(partyID uint64) (Member, bool) {
 // Live reports whether the end of a block may change the epoch.
 func (e *Epoch) Live() bool {
 	switch e.Status {
-	case EPOCH_STATUS_COMMITTING, EPOCH_STATUS_CONFIRMING, EPOCH_STATUS_ACTIVE, EPOCH_STATUS_DRAINING:
+	case EPOCH_STATUS_COMMITTING, EPOCH_STATUS_CONFIRMING:
+		return true
+	default:
+		return e.HoldsAnswers() || e.Serving()
+	}
+}
+
+// HoldsAnswers reports whether answers to complaints are kept: until the attempt
+// of the set-up is over.
+func (e *Epoch) HoldsAnswers() bool {
+	switch e.Status {
+	case EPOCH_STATUS_ANSWERING, EPOCH_STATUS_REVEALING, EPOCH_STATUS_CONCLUDING:
 		return true
 	default:
 		return false
@@ -85,31 +109,59 @@ func (e *Epoch) Serving() bool {
 	return e.Status == EPOCH_STATUS_ACTIVE || e.Status == EPOCH_STATUS_DRAINING
 }
 
-func (e *Epoch) removed(index uint32) bool { return e.Members[index-1].Removed }
+// stands reports whether a member takes part: it is not removed, nor convicted.
+func (e *Epoch) stands(index uint32) bool {
+	return !e.Members[index-1].Removed && !e.IsConvicted(index)
+}
+
+// standing is the number of members that take part.
+func (e *Epoch) standing() int {
+	count := 0
+	for _, member := range e.Members {
+		if e.stands(member.Index) {
+			count++
+		}
+	}
+	return count
+}
+
+// during returns why a member's word is not taken, if it is none of the present
+// attempt of a set-up in one of the given states.
+func (e *Epoch) during(index, attempt uint32, states ...EpochStatus) error {
+	switch {
+	case !slices.Contains(states, e.Status):
+		return ErrWrongStatus.Wrap(e.Status.String())
+	case attempt != e.Attempt:
+		return ErrWrongAttempt
+	case e.IsConvicted(index):
+		return ErrConvicted
+	}
+	return nil
+}
 
 // CommitRoot takes a member's set-up root for an attempt. Repeating it changes nothing.
 func (e *Epoch) CommitRoot(index, attempt uint32, root []byte, height int64) error {
-	if e.Status != EPOCH_STATUS_COMMITTING {
-		return ErrWrongStatus.Wrap("roots are not taken now")
+	err := e.during(index, attempt, EPOCH_STATUS_COMMITTING)
+	if err != nil {
+		return err
 	}
-	if attempt != e.Attempt {
-		return ErrWrongAttempt
-	}
-	var err error
 	e.Roots, err = addEntry(e.Roots, SetupEntry{Index: index, Digest: root, Height: height})
 	return err
 }
 
-// Confirm takes a member's transcript digest for an attempt. Repeating it changes nothing.
-func (e *Epoch) Confirm(index, attempt uint32, transcript []byte, height int64) error {
-	if e.Status != EPOCH_STATUS_CONFIRMING {
-		return ErrWrongStatus.Wrap("confirmations are not taken now")
+// Confirm takes a member's transcript digest for an attempt, with the round trip to
+// its peers that it measured in microseconds, 0 if none. Repeating it changes nothing.
+func (e *Epoch) Confirm(index, attempt uint32, transcript []byte, roundTrip uint32, height int64) error {
+	err := e.during(index, attempt, EPOCH_STATUS_CONFIRMING, EPOCH_STATUS_CONCLUDING)
+	if err != nil {
+		return err
 	}
-	if attempt != e.Attempt {
-		return ErrWrongAttempt
+	if e.Status == EPOCH_STATUS_CONFIRMING && e.complained(index) {
+		return ErrSpoken
 	}
-	var err error
-	e.Confirmations, err = addEntry(e.Confirmations, SetupEntry{Index: index, Digest: transcript, Height: height})
+	e.Confirmations, err = addEntry(e.Confirmations, SetupEntry{
+		Index: index, Digest: transcript, Height: height, RoundTripMicros: min(roundTrip, maxRoundTripMicros),
+	})
 	return err
 }
 
@@ -136,8 +188,12 @@ func (e *Epoch) Advance(height int64, params Params) (changes []Change, dirty bo
 	switch e.Status {
 	case EPOCH_STATUS_COMMITTING:
 		changes = e.advanceCommitting(height, params)
-	case EPOCH_STATUS_CONFIRMING:
+	case EPOCH_STATUS_CONFIRMING, EPOCH_STATUS_CONCLUDING:
 		changes = e.advanceConfirming(height, params)
+	case EPOCH_STATUS_ANSWERING:
+		changes = e.advanceAnswering(height, params)
+	case EPOCH_STATUS_REVEALING:
+		changes = e.advanceRevealing(height, params)
 	case EPOCH_STATUS_ACTIVE, EPOCH_STATUS_DRAINING:
 		return e.advanceAbsences(height, params)
 	}
@@ -145,19 +201,15 @@ func (e *Epoch) Advance(height int64, params Params) (changes []Change, dirty bo
 }
 
 func (e *Epoch) advanceCommitting(height int64, params Params) []Change {
-	standing, posted := 0, 0
-	for _, member := range e.Members {
-		if member.Removed {
-			continue
-		}
-		standing++
-		if hasEntry(e.Roots, member.Index) {
+	standing, posted := e.standing(), 0
+	for _, root := range e.Roots {
+		if e.stands(root.Index) {
 			posted++
 		}
 	}
 	switch {
 	case standing < e.Quorum():
-		e.Status = EPOCH_STATUS_FAILED
+		e.Fail()
 	case posted == standing, height >= e.Deadline && posted >= e.Quorum():
 		e.Status = EPOCH_STATUS_CONFIRMING
 		e.Deadline = height + int64(params.SetupConfirmBlocks)
@@ -169,18 +221,18 @@ func (e *Epoch) advanceCommitting(height int64, params Params) []Change {
 	return []Change{{}}
 }
 
-// advanceConfirming waits for every member that posted a root. A member that did
-// not confirm in time begins the epoch excluded: it has no keys to work with, and
-// comes in by READY once it holds the transcript.
+// advanceConfirming waits for every member that posted a root to confirm or to
+// complain; complaints are answered before anything becomes active. A member that
+// did not confirm in time begins the epoch excluded: it has no keys to work with, and
+// comes in by READY once it holds the transcript. So does a convicted one, for good.
 func (e *Epoch) advanceConfirming(height int64, params Params) []Change {
-	complete := true
-	for _, root := range e.Roots {
-		if !e.removed(root.Index) && !hasEntry(e.Confirmations, root.Index) {
-			complete = false
-		}
-	}
-	if !complete && height < e.Deadline {
+	if !e.heard() && height < e.Deadline {
 		return nil
+	}
+	if e.Status == EPOCH_STATUS_CONFIRMING && len(e.Complaints) > 0 {
+		e.Status = EPOCH_STATUS_ANSWERING
+		e.Deadline = height + int64(params.SetupAnswerBlocks)
+		return []Change{{}}
 	}
 	transcript, agreeing := e.majority()
 	if agreeing < e.Quorum() {
@@ -189,12 +241,14 @@ func (e *Epoch) advanceConfirming(height int64, params Params) []Change {
 	}
 	e.Status = EPOCH_STATUS_ACTIVE
 	e.Transcript = transcript
+	e.RoundTripMicros = e.roundTrip(transcript)
 	e.ActiveHeight = height
 	e.Deadline = 0
 	e.Generation = 1
+	e.Complaints = nil
 	changes := []Change{{}}
 	for _, member := range e.Members {
-		if !member.Removed && e.confirmed(member.Index, transcript) {
+		if e.stands(member.Index) && e.confirmed(member.Index, transcript) {
 			continue
 		}
 		e.exclude(member.Index, height)
@@ -203,21 +257,35 @@ func (e *Epoch) advanceConfirming(height int64, params Params) []Change {
 	return changes
 }
 
+// heard reports whether all members that posted a root and take part have
+// confirmed, or complained where that is possible.
+func (e *Epoch) heard() bool {
+	for _, root := range e.Roots {
+		spoke := hasEntry(e.Confirmations, root.Index) || e.Status == EPOCH_STATUS_CONFIRMING && e.complained(root.Index)
+		if e.stands(root.Index) && !spoke {
+			return false
+		}
+	}
+	return true
+}
+
+// retry begins the next attempt. Without the convicted there may be too few for it;
+// the set-up has failed then, and another committee is to be formed.
 func (e *Epoch) retry(height int64, params Params) {
-	if e.Attempt >= params.MaxSetupAttempts {
-		e.Status = EPOCH_STATUS_FAILED
+	if e.Attempt >= params.MaxSetupAttempts || e.standing() < e.Quorum() {
+		e.Fail()
 		return
 	}
 	e.startAttempt(e.Attempt+1, height, params)
 }
 
-// majority returns the transcript that most standing members confirmed, and
+// majority returns the transcript that most members that take part confirmed, and
 // their number. At n-t of n >= 3t+1 it is the only one with as many.
 func (e *Epoch) majority() (transcript []byte, agreeing int) {
 	for _, candidate := range e.Confirmations {
 		count := 0
 		for _, other := range e.Confirmations {
-			if !e.removed(other.Index) && bytes.Equal(other.Digest, candidate.Digest) {
+			if e.stands(other.Index) && bytes.Equal(other.Digest, candidate.Digest) {
 				count++
 			}
 		}
@@ -239,4 +307,21 @@ func (e *Epoch) confirmed(index uint32, transcript []byte) bool {
 
 func hasEntry(entries []SetupEntry, index uint32) bool {
 	return slices.ContainsFunc(entries, func(e SetupEntry) bool { return e.Index == index })
+}
+
+// roundTrip returns the lower median of the round trips that members which
+// confirmed the transcript measured, 0 if none did. With fewer than half of them
+// liars it is between two honest ones.
+func (e *Epoch) roundTrip(transcript []byte) uint32 {
+	var measured []uint32
+	for _, entry := range e.Confirmations {
+		if entry.RoundTripMicros > 0 && e.stands(entry.Index) && bytes.Equal(entry.Digest, transcript) {
+			measured = append(measured, entry.RoundTripMicros)
+		}
+	}
+	if len(measured) == 0 {
+		return 0
+	}
+	slices.Sort(measured)
+	return measured[(len(measured)-1)/2]
 }

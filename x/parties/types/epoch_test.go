@@ -13,6 +13,7 @@ func testParams() Params {
 	p := DefaultParams()
 	p.SetupCommitBlocks, p.SetupConfirmBlocks = 10, 10
 	p.AbsenceBlocks, p.ReportWindowBlocks, p.ReadyBlocks = 20, 50, 5
+	p.SetupAnswerBlocks, p.SetupRevealBlocks = 10, 10
 	p.MaxSetupAttempts = 3
 	return p
 }
@@ -39,7 +40,7 @@ func setUp(t *testing.T, n int) *Epoch {
 	}
 	advance(t, epoch, 101, EPOCH_STATUS_CONFIRMING)
 	for i := range n {
-		require.NoError(t, epoch.Confirm(uint32(i+1), 1, digest(9), 102))
+		require.NoError(t, epoch.Confirm(uint32(i+1), 1, digest(9), 0, 102))
 	}
 	advance(t, epoch, 102, EPOCH_STATUS_ACTIVE)
 	return epoch
@@ -52,14 +53,14 @@ func advance(t *testing.T, epoch *Epoch, height int64, want EpochStatus) []Chang
 	return changes
 }
 
-func TestCommitteesHaveOneFourOrSevenDifferentMembers(t *testing.T) {
+func TestCommitteesHave3tPlus1DifferentMembers(t *testing.T) {
 	for n := range 20 {
 		parties := make([]Party, n)
 		for i := range parties {
 			parties[i].Id = uint64(i + 1)
 		}
 		epoch, err := NewEpoch(1, parties, 1, testParams())
-		if n == 1 || n == 4 || n == 7 {
+		if slices.Contains([]int{1, 4, 7, 10, 13}, n) {
 			require.NoError(t, err)
 			require.Equal(t, uint32((n-1)/3), epoch.T)
 			require.Equal(t, n-int(epoch.T), epoch.Quorum())
@@ -120,7 +121,7 @@ func TestAMemberHasOneWordInAnAttempt(t *testing.T) {
 	require.ErrorIs(t, epoch.CommitRoot(1, 1, digest(2), 102), ErrConflictingEntry)
 	require.Equal(t, digest(1), epoch.Roots[0].Digest)
 	require.ErrorIs(t, epoch.CommitRoot(2, 1, digest(1)[1:], 102), ErrInvalidMessage)
-	require.ErrorIs(t, epoch.Confirm(2, 1, digest(1), 102), ErrWrongStatus)
+	require.ErrorIs(t, epoch.Confirm(2, 1, digest(1), 0, 102), ErrWrongStatus)
 }
 
 func TestAMemberThatDoesNotConfirmBeginsExcluded(t *testing.T) {
@@ -130,7 +131,7 @@ func TestAMemberThatDoesNotConfirmBeginsExcluded(t *testing.T) {
 	}
 	advance(t, epoch, 101, EPOCH_STATUS_CONFIRMING)
 	for _, index := range []uint32{1, 2, 4} {
-		require.NoError(t, epoch.Confirm(index, 1, digest(9), 102))
+		require.NoError(t, epoch.Confirm(index, 1, digest(9), 0, 102))
 	}
 	require.ErrorIs(t, epoch.CommitRoot(3, 1, digest(1), 102), ErrWrongStatus)
 	require.Empty(t, advance(t, epoch, 110, EPOCH_STATUS_CONFIRMING), "all that posted a root are waited for")
@@ -146,10 +147,10 @@ func TestAMemberWithoutARootIsNotWaitedForButMayConfirm(t *testing.T) {
 	}
 	advance(t, epoch, 110, EPOCH_STATUS_CONFIRMING)
 	for _, index := range []uint32{1, 2, 4} {
-		require.NoError(t, epoch.Confirm(index, 1, digest(9), 111))
+		require.NoError(t, epoch.Confirm(index, 1, digest(9), 0, 111))
 	}
 	advance(t, epoch, 111, EPOCH_STATUS_CONFIRMING)
-	require.NoError(t, epoch.Confirm(3, 1, digest(9), 112))
+	require.NoError(t, epoch.Confirm(3, 1, digest(9), 0, 112))
 	advance(t, epoch, 112, EPOCH_STATUS_ACTIVE)
 	require.Empty(t, epoch.Excluded())
 }
@@ -160,9 +161,9 @@ func TestAnotherTranscriptNeitherCountsNorStopsTheQuorum(t *testing.T) {
 		require.NoError(t, epoch.CommitRoot(index, 1, digest(1), 101))
 	}
 	advance(t, epoch, 101, EPOCH_STATUS_CONFIRMING)
-	require.NoError(t, epoch.Confirm(1, 1, digest(7), 102))
+	require.NoError(t, epoch.Confirm(1, 1, digest(7), 0, 102))
 	for _, index := range []uint32{2, 3, 4} {
-		require.NoError(t, epoch.Confirm(index, 1, digest(9), 102))
+		require.NoError(t, epoch.Confirm(index, 1, digest(9), 0, 102))
 	}
 	advance(t, epoch, 102, EPOCH_STATUS_ACTIVE)
 	require.Equal(t, digest(9), epoch.Transcript)
@@ -176,7 +177,7 @@ func TestWithoutAQuorumOnOneTranscriptNothingBecomesActive(t *testing.T) {
 	}
 	advance(t, epoch, 101, EPOCH_STATUS_CONFIRMING)
 	for index := uint32(1); index <= 4; index++ {
-		require.NoError(t, epoch.Confirm(index, 1, digest(byte(index%2)), 102))
+		require.NoError(t, epoch.Confirm(index, 1, digest(byte(index%2)), 0, 102))
 	}
 	advance(t, epoch, 102, EPOCH_STATUS_COMMITTING)
 	require.Equal(t, uint32(2), epoch.Attempt)
@@ -192,7 +193,7 @@ func TestARemovedMemberIsNotWaitedForAndItsWordDoesNotCount(t *testing.T) {
 	}
 	advance(t, epoch, 101, EPOCH_STATUS_CONFIRMING)
 	for index := uint32(1); index <= 3; index++ {
-		require.NoError(t, epoch.Confirm(index, 1, digest(9), 102))
+		require.NoError(t, epoch.Confirm(index, 1, digest(9), 0, 102))
 	}
 	advance(t, epoch, 102, EPOCH_STATUS_ACTIVE)
 	require.Equal(t, []uint32{4}, epoch.Excluded())
@@ -212,7 +213,7 @@ func TestARemovedMemberIsNotWaitedForAndItsWordDoesNotCount(t *testing.T) {
 	}
 	advance(t, epoch, 101, EPOCH_STATUS_CONFIRMING)
 	for index := uint32(1); index <= 3; index++ {
-		require.NoError(t, epoch.Confirm(index, 1, digest(9), 102))
+		require.NoError(t, epoch.Confirm(index, 1, digest(9), 0, 102))
 	}
 	_, err = epoch.Remove(3, 102)
 	require.NoError(t, err)
@@ -252,14 +253,14 @@ func TestInvariantsHoldUnderRandomMessages(t *testing.T) {
 // act lets a random member do something, mostly sensible. Its errors are part of the game.
 func act(random *rand.Rand, epoch *Epoch, parties []Party, height int64, params Params) {
 	index := uint32(random.IntN(epoch.N()) + 1)
-	if epoch.removed(index) {
+	if epoch.Members[index-1].Removed {
 		return // the keeper lets nothing of a removed party through
 	}
 	switch random.IntN(12) {
 	case 0, 1, 2:
 		_ = epoch.CommitRoot(index, epoch.Attempt, digest(1), height)
 	case 3, 4, 5:
-		_ = epoch.Confirm(index, epoch.Attempt, digest(byte(random.IntN(8)/7)), height)
+		_ = epoch.Confirm(index, epoch.Attempt, digest(byte(random.IntN(8)/7)), random.Uint32(), height)
 	case 6, 7, 8:
 		var absent []uint32
 		for other := uint32(1); int(other) <= epoch.N(); other++ {

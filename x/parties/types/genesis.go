@@ -2,6 +2,7 @@ package types
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	errorsmod "cosmossdk.io/errors"
@@ -55,7 +56,78 @@ func (g GenesisState) Validate() error {
 		}
 		last = activity.PartyId
 	}
+	if err := g.validateEvidence(); err != nil {
+		return err
+	}
+	return g.validateAnswers()
+}
+
+func (g GenesisState) validateEvidence() error {
+	for i, e := range g.Evidence {
+		if e.Id != uint64(i+1) || e.EpochId < 1 || e.EpochId > uint64(len(g.Epochs)) {
+			return ErrInvalidEvidence.Wrapf("evidence %d in place %d: ids count from 1 without gaps, epochs are known", e.Id, i+1)
+		}
+		epoch := &g.Epochs[e.EpochId-1]
+		member, seated := epoch.MemberOf(e.PartyId)
+		if !seated || member.Index != e.Index || !epoch.IsConvicted(e.Index) || e.Reporter < 1 || e.Reporter > uint64(len(g.Parties)) {
+			return ErrInvalidEvidence.Wrapf("evidence %d: against a convicted member of its epoch, from a party", e.Id)
+		}
+		// Of a set-up there is no session.
+		sessionSize, maxSubject := DigestSize, maxSubjectSize
+		switch e.Kind {
+		case EVIDENCE_KIND_EQUIVOCATION, EVIDENCE_KIND_WRONG_OPENING, EVIDENCE_KIND_WRONG_VECTOR:
+		case EVIDENCE_KIND_WRONG_ANSWER, EVIDENCE_KIND_FALSE_COMPLAINT:
+			sessionSize, maxSubject = 0, 0
+		default:
+			return ErrInvalidEvidence.Wrapf("evidence %d: kind", e.Id)
+		}
+		if len(e.SessionId) != sessionSize || len(e.Subject) > maxSubject {
+			return ErrInvalidEvidence.Wrapf("evidence %d: session or subject", e.Id)
+		}
+		for _, other := range g.Evidence[:i] {
+			if other.EpochId == e.EpochId && other.Index == e.Index && other.Kind == e.Kind && bytes.Equal(other.SessionId, e.SessionId) {
+				return ErrKnownEvidence.Wrapf("evidence %d and %d", other.Id, e.Id)
+			}
+		}
+	}
 	return nil
+}
+
+// validateAnswers checks that there is an answer of the right form for each
+// complaint that has one, and no other.
+func (g GenesisState) validateAnswers() error {
+	answered := 0
+	for i := range g.Epochs {
+		for _, complaint := range g.Epochs[i].Complaints {
+			if complaint.Answered {
+				answered++
+			}
+		}
+	}
+	if len(g.Answers) != answered {
+		return ErrInvalidAnswer.Wrapf("%d answers to %d answered complaints", len(g.Answers), answered)
+	}
+	for i, a := range g.Answers {
+		if i > 0 && compareAnswers(g.Answers[i-1], a) >= 0 || a.EpochId < 1 || a.EpochId > uint64(len(g.Epochs)) {
+			return ErrInvalidAnswer.Wrap("answers: ascending by epoch, accuser and accused")
+		}
+		epoch := &g.Epochs[a.EpochId-1]
+		complaint, err := epoch.ComplaintOf(a.Accuser, a.Accused)
+		if err != nil {
+			return err
+		}
+		if !complaint.Answered {
+			return ErrInvalidAnswer.Wrap("the complaint is not answered")
+		}
+		if err := epoch.checkAnswer(complaint, a.Answer.Openings); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareAnswers(a, b SetupAnswer) int {
+	return cmp.Or(cmp.Compare(a.EpochId, b.EpochId), cmp.Compare(a.Accuser, b.Accuser), cmp.Compare(a.Accused, b.Accused))
 }
 
 func (p *Party) validate() error {
@@ -87,10 +159,13 @@ func (p *Party) validate() error {
 
 func (e *Epoch) validate(parties []Party) error {
 	n := len(e.Members)
-	if !ValidCommitteeSize(n) || int(e.T) != (n-1)/3 {
-		return ErrInvalidCommittee.Wrap("1, 4 or 7 members, of which t = (n-1)/3 are tolerated")
+	if err := CheckCommitteeSize(n); err != nil {
+		return err
 	}
-	if e.Status <= EPOCH_STATUS_UNSPECIFIED || e.Status > EPOCH_STATUS_FAILED || e.Attempt < 1 {
+	if int(e.T) != (n-1)/3 {
+		return ErrInvalidCommittee.Wrap("of n members t = (n-1)/3 are tolerated")
+	}
+	if e.Status <= EPOCH_STATUS_UNSPECIFIED || e.Status > EPOCH_STATUS_CONCLUDING || e.Attempt < 1 {
 		return ErrInvalidCommittee.Wrap("status or attempt")
 	}
 	seats := make(map[uint64]bool)
@@ -121,7 +196,42 @@ func (e *Epoch) validate(parties []Party) error {
 			last = entry.Index
 		}
 	}
+	if err := e.validateComplaints(); err != nil {
+		return err
+	}
 	return e.validateAbsences()
+}
+
+func (e *Epoch) validateComplaints() error {
+	if len(e.Complaints) > 0 && e.Status != EPOCH_STATUS_CONFIRMING && !e.HoldsAnswers() {
+		return ErrInvalidComplaint.Wrap("complaints are of an attempt under way")
+	}
+	for i, c := range e.Complaints {
+		if i > 0 && compareComplaints(e.Complaints[i-1], c) >= 0 || c.Accuser < 1 || int(c.Accuser) > e.N() || c.Accused < 1 || int(c.Accused) > e.N() {
+			return ErrInvalidComplaint.Wrap("complaints: of members about members, ascending")
+		}
+		if c.Revealed && !c.Answered {
+			return ErrInvalidComplaint.Wrap("only answered complaints are revealed")
+		}
+		if err := e.checkGrievance(c.Accuser, Grievance{Accused: c.Accused, Sets: c.Sets, RecipientKey: c.RecipientKey}); err != nil {
+			return err
+		}
+	}
+	var last uint32
+	for _, d := range e.Dropped {
+		if d.Index <= last || int(d.Index) > e.N() || !hasEntry(e.Roots, d.Index) {
+			return ErrInvalidComplaint.Wrap("dropped: of members that posted a root, ascending")
+		}
+		last = d.Index
+		sets, err := e.setsOf(d.Index)
+		if err != nil {
+			return err
+		}
+		if !ascending(d.Sets, len(sets)) {
+			return ErrInvalidComplaint.Wrapf("dropped sets of member %d", d.Index)
+		}
+	}
+	return nil
 }
 
 func (e *Epoch) validateAbsences() error {

@@ -34,6 +34,13 @@ const (
 	minDocumentBytes    = 1 << 10
 	minAttestationGas   = 1
 	smallestBlockWindow = 1
+	minEvidenceBytes    = 1 << 10
+	// With what is around it, it fits into a party's transaction of 256 KiB.
+	maxEvidenceBytes = 255 << 10
+	minEvidenceGas   = 1
+	maxEvidenceGas   = 10_000_000
+	// Of the subject of a session, as enclave/mpc encodes it.
+	maxSubjectSize = 64
 )
 
 // DefaultParams suits blocks of about 200 ms; no enclave image is accepted and
@@ -54,6 +61,10 @@ func DefaultParams() Params {
 		PartyTxsPerWindow:   60,
 		PartyWindowBlocks:   10,
 		MaxSetupAttempts:    1000,
+		SetupAnswerBlocks:   100,
+		SetupRevealBlocks:   100,
+		MaxEvidenceBytes:    192 << 10,
+		GasPerEvidence:      2_000_000,
 	}
 }
 
@@ -102,6 +113,10 @@ func (p Params) Validate() error {
 		{"party_txs_per_window", uint64(p.PartyTxsPerWindow), 1, maxPartyTxs},
 		{"party_window_blocks", uint64(p.PartyWindowBlocks), smallestBlockWindow, maxPhaseBlocks},
 		{"max_setup_attempts", uint64(p.MaxSetupAttempts), 1, maxAttempts},
+		{"setup_answer_blocks", uint64(p.SetupAnswerBlocks), smallestBlockWindow, maxPhaseBlocks},
+		{"setup_reveal_blocks", uint64(p.SetupRevealBlocks), smallestBlockWindow, maxPhaseBlocks},
+		{"max_evidence_bytes", uint64(p.MaxEvidenceBytes), minEvidenceBytes, maxEvidenceBytes},
+		{"gas_per_evidence", p.GasPerEvidence, minEvidenceGas, maxEvidenceGas},
 	} {
 		if number.value < number.atLeast || number.value > number.atMost {
 			return errorsmod.Wrapf(ErrInvalidParams, "%s must be between %d and %d", number.name, number.atLeast, number.atMost)
