@@ -9,6 +9,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/party/blob"
 	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/handles"
@@ -48,19 +49,26 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// fetch gets and reads the ciphertexts, all of them or none: a party without
-// one sends nothing for the request, so that no mask meets two inputs.
-func (p *Party) fetch(ctx context.Context, request *kmstypes.Request, endpoints []string, parameters tfhe.Parameters) ([]*tfhe.Ciphertext, error) {
+// intake is what a decryption needs of a ciphertext: its blocks become shares of
+// their phases as soon as they are here, and are not kept.
+type intake struct {
+	outline *tfhe.Ciphertext
+	phases  *decrypt.Phases
+}
+
+// fetch takes the ciphertexts in, all of them or none: a party without one sends
+// nothing for the request, so that no mask meets two inputs.
+func (p *Party) fetch(ctx context.Context, request *kmstypes.Request, endpoints []string, held *heldKey) ([]*intake, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := make([]*tfhe.Ciphertext, len(request.Ciphertexts))
+	out := make([]*intake, len(request.Ciphertexts))
 	failures := make([]error, len(out))
 	var fetching sync.WaitGroup
 	for i, c := range request.Ciphertexts {
 		fetching.Go(func() {
 			// One that is refused for good settles the request: the others need not
 			// be waited for.
-			if out[i], failures[i] = p.fetchOne(ctx, request, endpoints, c, parameters); failures[i] != nil {
+			if out[i], failures[i] = p.fetchOne(ctx, request, endpoints, c, held); failures[i] != nil {
 				cancel()
 			}
 		})
@@ -70,13 +78,13 @@ func (p *Party) fetch(ctx context.Context, request *kmstypes.Request, endpoints 
 }
 
 // fetchOne asks the stores until one of them has the bytes.
-func (p *Party) fetchOne(ctx context.Context, request *kmstypes.Request, endpoints []string, c kmstypes.Ciphertext, parameters tfhe.Parameters) (*tfhe.Ciphertext, error) {
+func (p *Party) fetchOne(ctx context.Context, request *kmstypes.Request, endpoints []string, c kmstypes.Ciphertext, held *heldKey) (*intake, error) {
 	handle, err := handles.Parse(c.Handle)
 	if err != nil {
 		return nil, &refusal{status.ReasonMalformed, err}
 	}
 	for {
-		ciphertext, err := p.download(ctx, endpoints, c, tfhe.Type(handle.Type()), parameters)
+		ciphertext, err := p.download(ctx, endpoints, c, tfhe.Type(handle.Type()), held)
 		var refused *refusal
 		if err == nil || ctx.Err() != nil || errors.As(err, &refused) {
 			return ciphertext, err
@@ -95,28 +103,33 @@ func (p *Party) fetchOne(ctx context.Context, request *kmstypes.Request, endpoin
 	}
 }
 
-// download asks the stores once. A slot bounds the bytes under way; it is held
+// download asks the stores once and reads, hashes and switches what comes, once. A
+// slot bounds the bytes under way; it is held
 // neither while a store is waited for to come to its senses nor while peers are:
 // parties whose slots are taken by different requests would wait for each other.
-func (p *Party) download(ctx context.Context, endpoints []string, c kmstypes.Ciphertext, typ tfhe.Type, parameters tfhe.Parameters) (*tfhe.Ciphertext, error) {
+func (p *Party) download(ctx context.Context, endpoints []string, c kmstypes.Ciphertext, typ tfhe.Type, held *heldKey) (*intake, error) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	data, err := p.blobs.Fetch(ctx, endpoints, [32]byte(c.Digest), maxBytes(typ, parameters))
+	data, err := p.blobs.Fetch(ctx, endpoints, [32]byte(c.Digest), maxBytes(typ, held.parameters))
 	if err != nil {
 		return nil, err
 	}
-	ciphertext, err := tfhe.Decode(data, typ, parameters)
+	ciphertext, err := tfhe.Decode(data, typ, held.parameters)
 	if err == nil && ciphertext.Len() > int(c.Blocks) {
 		err = fmt.Errorf("%d LWE ciphertexts, the chain assigned %d items", ciphertext.Len(), c.Blocks)
 	}
 	if err != nil {
 		return nil, &refusal{status.ReasonMalformed, err}
 	}
-	return ciphertext, nil
+	phases, err := held.keys[ciphertext.Key()].Phases(ciphertext)
+	if err != nil {
+		return nil, &refusal{status.ReasonMalformed, err}
+	}
+	return &intake{outline: ciphertext.Outline(), phases: phases}, nil
 }
 
 // maxBytes bounds the encoding of a ciphertext: one LWE ciphertext a block in

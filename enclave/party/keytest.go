@@ -133,10 +133,18 @@ func (g *generation) testDecrypt(ctx context.Context, protocol string, key *decr
 	if err != nil {
 		return nil, err
 	}
-	machine, err := decrypt.New(decrypt.Config{Code: g.seat.code, Self: g.seat.identity.Self(), Key: key, Blocks: blocks, Stock: []*preproc.Batch{piece}})
+	phases, err := key.Phases(blocks)
 	if err != nil {
 		return nil, err
 	}
+	machine, err := decrypt.New(decrypt.Config{
+		Code: g.seat.code, Self: g.seat.identity.Self(), Session: g.session(protocol).ID(), Identity: g.seat.identity,
+		Phases: []*decrypt.Phases{phases}, Stock: []*preproc.Batch{piece},
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer machine.Release()
 	if err := g.run(ctx, protocol, machine); err != nil {
 		return nil, err
 	}

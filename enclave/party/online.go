@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -24,53 +25,26 @@ const onlineLinger = 3 * time.Second
 type group struct {
 	kind    tfhe.KeyKind
 	members []int // positions in the request
-	blocks  joined
-}
-
-// joined presents several ciphertexts as one run of blocks.
-type joined struct {
-	parts []*tfhe.Ciphertext
-	owner []int // part of each block
-	start []int // first block of each part
-}
-
-func (j *joined) add(c *tfhe.Ciphertext) {
-	j.start = append(j.start, len(j.owner))
-	for range c.Len() {
-		j.owner = append(j.owner, len(j.parts))
-	}
-	j.parts = append(j.parts, c)
-}
-
-// Len implements decrypt.Blocks.
-func (j *joined) Len() int { return len(j.owner) }
-
-// Dimension implements decrypt.Blocks.
-func (j *joined) Dimension() int { return j.parts[0].Dimension() }
-
-// SwitchedLWE implements decrypt.Blocks.
-func (j *joined) SwitchedLWE(i int, k uint, dst []uint32) {
-	part := j.owner[i]
-	j.parts[part].SwitchedLWE(i-j.start[part], k, dst)
+	phases  []*decrypt.Phases
 }
 
 // grouped sorts ciphertexts by the key that they are under. Two groups never
 // share an item: each ciphertext has a range of its own.
-func grouped(ciphertexts []*tfhe.Ciphertext) []*group {
+func grouped(taken []*intake) []*group {
 	var groups []*group
-	for i, c := range ciphertexts {
+	for i, c := range taken {
 		var g *group
 		for _, known := range groups {
-			if known.kind == c.Key() {
+			if known.kind == c.outline.Key() {
 				g = known
 			}
 		}
 		if g == nil {
-			g = &group{kind: c.Key()}
+			g = &group{kind: c.outline.Key()}
 			groups = append(groups, g)
 		}
 		g.members = append(g.members, i)
-		g.blocks.add(c)
+		g.phases = append(g.phases, c.phases)
 	}
 	return groups
 }
@@ -84,10 +58,10 @@ func grouped(ciphertexts []*tfhe.Ciphertext) []*group {
 // this request and attempt, no other has it, and the ciphertexts are those of its
 // digests. So a restarted party can only repeat the messages that it sent before,
 // bit for bit; a further attempt has items of its own.
-func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, ciphertexts []*tfhe.Ciphertext) ([]*big.Int, error) {
-	values := make([]*big.Int, len(ciphertexts))
-	for _, g := range grouped(ciphertexts) {
-		stocked, err := p.items(ctx, s, t.request, held, ciphertexts, g)
+func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, taken []*intake) ([]*big.Int, error) {
+	values := make([]*big.Int, len(taken))
+	for _, g := range grouped(taken) {
+		stocked, err := p.items(ctx, s, t.request, held, g)
 		if err != nil {
 			return nil, err
 		}
@@ -96,11 +70,11 @@ func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, ci
 			return nil, err
 		}
 		for k, member := range g.members {
-			c := ciphertexts[member]
-			start := g.blocks.start[k]
-			if values[member], err = c.Recompose(plain[start : start+c.Len()]); err != nil {
+			c, count := taken[member].outline, g.phases[k].Len()
+			if values[member], err = c.Recompose(plain[:count]); err != nil {
 				return nil, fmt.Errorf("recompose %s: %w", c.Type(), err)
 			}
+			plain = plain[count:]
 		}
 	}
 	return values, nil
@@ -108,7 +82,7 @@ func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, ci
 
 // items takes the offline items of a group, waiting for them if they are yet to
 // be made.
-func (p *Party) items(ctx context.Context, s *seat, request *kmstypes.Request, held *heldKey, ciphertexts []*tfhe.Ciphertext, g *group) ([]*preproc.Batch, error) {
+func (p *Party) items(ctx context.Context, s *seat, request *kmstypes.Request, held *heldKey, g *group) ([]*preproc.Batch, error) {
 	if s.code.N() == 1 {
 		return nil, nil
 	}
@@ -119,8 +93,8 @@ func (p *Party) items(ctx context.Context, s *seat, request *kmstypes.Request, h
 	p.progress(request, func(r *status.Request) { r.State, r.Reason, r.Detail = status.StateWaiting, "", "" })
 	var all []*preproc.Batch
 	fromStock := true
-	for _, member := range g.members {
-		pieces, atOnce, err := st.Take(ctx, request.Ciphertexts[member].FirstItem, ciphertexts[member].Len())
+	for k, member := range g.members {
+		pieces, atOnce, err := st.Take(ctx, request.Ciphertexts[member].FirstItem, g.phases[k].Len())
 		if err != nil {
 			return nil, err
 		}
@@ -131,28 +105,50 @@ func (p *Party) items(ctx context.Context, s *seat, request *kmstypes.Request, h
 	return all, nil
 }
 
-// online runs the online phase of a group with all members: who is absent does
-// not matter, and who is excluded may be back.
-func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *group, stocked []*preproc.Batch) ([]uint64, error) {
-	request := t.request
+// session names the online phase of a group with all members: who is absent does
+// not matter, and who is excluded may be back. The same items made in another
+// context are other masks, so the id covers the contexts.
+func (p *Party) session(s *seat, request *kmstypes.Request, held *heldKey, g *group, stocked []*preproc.Batch) mpc.Session {
 	digests := make([]mpc.Digest, len(request.Ciphertexts))
 	for i, c := range request.Ciphertexts {
 		digests[i] = mpc.Digest(c.Digest)
 	}
-	members := sharing.AllParties(s.code.N())
-	id := mpc.Session{
-		ChainID: p.cfg.ChainID, Subject: request.Id, Ciphertexts: digests, Parameters: held.parameters.Name, Epoch: request.EpochId,
-		Attempt: request.Attempt, Protocol: "decrypt/" + g.kind.String(), Parties: members, T: s.code.T(),
-	}.ID()
-	machine, err := decrypt.New(decrypt.Config{Code: s.code, Self: s.identity.Self(), Key: held.keys[g.kind], Blocks: &g.blocks, Stock: stocked})
+	var masks []byte
+	for _, b := range stocked {
+		context := b.Context()
+		first, count := b.Range()
+		masks = append(masks, context[:]...)
+		masks = append(masks, mpc.Uint64(first)...)
+		masks = append(masks, mpc.Uint64(uint64(count))...) // #nosec G115 -- positive
+	}
+	items := mpc.Hash("tkms/v1/online/items", masks)
+	return mpc.Session{
+		ChainID: p.cfg.ChainID, Subject: slices.Concat(request.Id, items[:]), Ciphertexts: digests, Parameters: held.parameters.Name, Epoch: request.EpochId,
+		Attempt: request.Attempt, Protocol: "decrypt/" + g.kind.String(), Parties: sharing.AllParties(s.code.N()), T: s.code.T(),
+	}
+}
+
+// online runs the online phase of a group.
+func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *group, stocked []*preproc.Batch) ([]uint64, error) {
+	named := p.session(s, t.request, held, g, stocked)
+	id := named.ID()
+	machine, err := decrypt.New(decrypt.Config{
+		Code: s.code, Self: s.identity.Self(), Session: id, Identity: s.identity, Phases: g.phases, Stock: stocked,
+	})
 	if err != nil {
 		return nil, err
 	}
-	p.progress(request, func(r *status.Request) { r.State, r.Reason, r.Detail = status.StateComputing, "", "" })
+	p.progress(t.request, func(r *status.Request) { r.State, r.Reason, r.Detail = status.StateComputing, "", "" })
 	var values []uint64
-	err = s.run(ctx, session.ID(id), t.id, members, machine, session.WithLinger(onlineLinger,
+	err = s.run(ctx, session.ID(id), t.id, named.Parties, machine, session.WithLinger(onlineLinger,
 		func() { values = machine.Values() },
-		func() { p.name(s, request, machine.Culprits()) }))
+		func() {
+			machine.Release()
+			p.name(s, t.request, machine.Culprits())
+		}))
+	if err != nil {
+		machine.Release()
+	}
 	return values, err
 }
 

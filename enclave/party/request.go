@@ -149,11 +149,11 @@ func (p *Party) answer(ctx context.Context, s *seat, t *task, since time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	ciphertexts, err := p.fetch(ctx, request, host.BlobEndpoints, held.parameters)
+	taken, err := p.fetch(ctx, request, host.BlobEndpoints, held)
 	if err != nil {
 		return nil, err
 	}
-	values, err := p.decrypt(ctx, s, t, held, ciphertexts)
+	values, err := p.decrypt(ctx, s, t, held, taken)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package tfhe
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/big"
 )
@@ -213,13 +214,26 @@ func (c *Ciphertext) SwitchedLWE(i int, bits uint, dst []uint32) {
 	}
 	mask := dst[:max(0, len(dst)-1)]
 	source, rotation, body := c.lwe(i, len(mask))
-	for j := range rotation {
-		mask[j] = switchModulus(-source.At(len(mask)-rotation+j), bits)
-	}
-	for j := rotation; j < len(mask); j++ {
-		mask[j] = switchModulus(source.At(j-rotation), bits)
-	}
+	kept := len(mask) - rotation
+	source.Slice(kept, len(mask)).switchModulus(mask[:rotation], bits, ^uint64(0))
+	source.Slice(0, kept).switchModulus(mask[rotation:], bits, 0)
 	dst[len(mask)] = switchModulus(body, bits)
+}
+
+// switchModulus switches every word to dst, its negative if sign is all ones.
+func (w Words) switchModulus(dst []uint32, bits uint, sign uint64) {
+	half, shift := uint64(1)<<(63-bits), (64-bits)&63
+	half -= sign // two's complement: -x = ^x + 1
+	for len(dst) >= 4 && len(w) >= 32 {
+		dst[0] = uint32(((binary.LittleEndian.Uint64(w) ^ sign) + half) >> shift)
+		dst[1] = uint32(((binary.LittleEndian.Uint64(w[8:]) ^ sign) + half) >> shift)
+		dst[2] = uint32(((binary.LittleEndian.Uint64(w[16:]) ^ sign) + half) >> shift)
+		dst[3] = uint32(((binary.LittleEndian.Uint64(w[24:]) ^ sign) + half) >> shift)
+		dst, w = dst[4:], w[32:]
+	}
+	for j := range dst {
+		dst[j] = uint32(((w.At(j) ^ sign) + half) >> shift)
+	}
 }
 
 // switchModulus rounds x * 2^(bits-64) to the nearest integer modulo 2^bits.
@@ -240,6 +254,17 @@ func (c *Ciphertext) lwe(i, n int) (source Words, rotation int, body uint64) {
 	}
 	i += c.firstLWE
 	return c.list.mask(i), i % n, c.list.body(i)
+}
+
+// Outline returns the ciphertext without its LWE ciphertexts: Recompose works on
+// it, while the bytes that c is a view of need not be kept.
+func (c *Ciphertext) Outline() *Ciphertext {
+	out := *c
+	out.blocks = nil
+	if c.list != nil {
+		out.list = &CompactCiphertextList{Packed: c.list.Packed}
+	}
+	return &out
 }
 
 // Recompose makes the value from the plaintexts of the LWE ciphertexts in order,

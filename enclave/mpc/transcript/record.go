@@ -44,6 +44,9 @@ func NewRecord(session mpc.Digest, batch uint32, layout Layout, identity *mpc.Id
 	return r
 }
 
+// Layout returns what each party sends.
+func (r *Record) Layout() Layout { return r.layout }
+
 // Add keeps the packed bytes of a run, of the length that the layout says, the
 // first that a party sends of it. It panics on another length or party.
 func (r *Record) Add(party, run int, packed []byte) {

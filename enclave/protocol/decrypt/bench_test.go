@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
-	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 )
 
@@ -17,10 +16,7 @@ func BenchmarkPhase(b *testing.B) {
 			w := newWorld(b, 1, dimension, shape)
 			blocks := w.encrypt(w.messages(64), 1)
 			for b.Loop() {
-				m, _ := decrypt.New(decrypt.Config{Code: w.code, Self: 1, Key: w.keys[1], Blocks: blocks})
-				if _, err := m.Start(); err != nil {
-					b.Fatal(err)
-				}
+				w.phases(b, 1, blocks)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*64), "ns/block")
 		})
@@ -38,47 +34,70 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// variants of the production shape: a tree, and digits.
+func variants() []preproc.Shape {
+	var out []preproc.Shape
+	for _, digits := range []uint8{0, 2, 3, 4} {
+		shape := production
+		shape.Digits = digits
+		out = append(out, shape)
+	}
+	return out
+}
+
 // The machines of all parties run one after another in one process; the figure is
 // of one party. That of "online" includes reading the stock.
 func BenchmarkDecrypt(b *testing.B) {
-	for _, n := range []int{4, 7} {
-		for _, count := range []int{1, 32, 1024} {
-			w := newWorld(b, n, dimension, production)
-			blocks := w.encrypt(w.messages(count), 1)
-			run := func(b *testing.B, offline, online bool) {
-				var stock [][]*preproc.Batch
-				var raw [][]byte
-				if !offline {
-					raw = make([][]byte, n+1)
-					for i, s := range w.stock(b, count) {
-						if s != nil {
-							raw[i], _ = s[0].MarshalBinary()
-						}
-					}
+	for _, n := range []int{4, 7, 10, 13} {
+		for _, shape := range variants() {
+			for _, count := range []int{1, 32, 1024} {
+				if n > 4 && (count > 32 || shape.Digits == 2) {
+					continue // what n costs shows in a few
 				}
-				cpu := cpuTime(b)
-				for b.Loop() {
-					if offline {
-						stock = w.stock(b, count)
-					} else {
-						stock = make([][]*preproc.Batch, n+1)
-						for i := 1; i <= n; i++ {
-							s, _ := preproc.UnmarshalBatch(raw[i])
-							stock[i] = []*preproc.Batch{s}
-						}
-					}
-					if online {
-						machines, _ := w.start(b, blocks, stock)
-						network := mpctest.Network{InOrder: true}
-						if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
-							b.Fatal(err)
-						}
-					}
-				}
-				b.ReportMetric(float64((cpuTime(b)-cpu).Nanoseconds())/float64(b.N*count*n)/1000, "cpu-µs/block/party")
+				name := fmt.Sprintf("n=%d/digits=%d/B=%d/", n, shape.Digits, count)
+				b.Run(name+"offline", func(b *testing.B) { benchmarkOffline(b, n, shape, count) })
+				b.Run(name+"online", func(b *testing.B) { benchmarkOnline(b, n, shape, count) })
 			}
-			b.Run(fmt.Sprintf("n=%d/B=%d/offline", n, count), func(b *testing.B) { run(b, true, false) })
-			b.Run(fmt.Sprintf("n=%d/B=%d/online", n, count), func(b *testing.B) { run(b, false, true) })
 		}
 	}
+}
+
+func benchmarkOffline(b *testing.B, n int, shape preproc.Shape, count int) {
+	w := newWorld(b, n, 64, shape)
+	measured(b, n, count, func() { w.stock(b, count) })
+}
+
+func benchmarkOnline(b *testing.B, n int, shape preproc.Shape, count int) {
+	w := newWorld(b, n, 64, shape)
+	blocks := w.encrypt(w.messages(count), 1)
+	raw := make([][]byte, n+1)
+	for i, s := range w.stock(b, count) {
+		if s != nil {
+			raw[i], _ = s[0].MarshalBinary()
+		}
+	}
+	measured(b, n, count, func() {
+		stock := make([][]*preproc.Batch, n+1)
+		for i := 1; i <= n; i++ {
+			s, _ := preproc.UnmarshalBatch(raw[i])
+			stock[i] = []*preproc.Batch{s}
+		}
+		machines, list := w.start(b, blocks, stock)
+		network := mpctest.Network{InOrder: true}
+		if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+			b.Fatal(err)
+		}
+		for _, m := range list[1:] {
+			m.Release()
+		}
+	})
+}
+
+func measured(b *testing.B, n, count int, run func()) {
+	b.Helper()
+	cpu := cpuTime(b)
+	for b.Loop() {
+		run()
+	}
+	b.ReportMetric(float64((cpuTime(b)-cpu).Nanoseconds())/float64(b.N*count*n)/1000, "cpu-µs/block/party")
 }

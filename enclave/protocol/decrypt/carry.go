@@ -1,117 +1,142 @@
 package decrypt
 
-import (
-	"github.com/tkms-network/tkms/enclave/ring"
-)
+import "github.com/tkms-network/tkms/enclave/protocol/preproc"
 
-// carries are shares over R_W of generate and propagate for each live leaf of the
-// tree, d words a block.
-type carries struct {
-	g, p [][]uint64
+// A carrier computes the carry of c + r out of the low bits, on shares over R_W,
+// once c is opened. It opens values in levels, one a round.
+type carrier interface {
+	// levels returns the number of levels, openings the vectors that one opens.
+	levels() int
+	openings(level int) int
+	// words is the working memory that it takes of the arena.
+	words() int
+	// start takes the opened c.
+	start(c []uint64)
+	// shares writes what a level opens to out, vector by vector, one share a block.
+	shares(level int, out []uint64)
+	// combine takes what a level opened, in the same order.
+	combine(level int, opened []uint64)
+	// add adds the carry of every block to out.
+	add(out []uint64)
 }
 
-func (c *carries) zero() {
-	for i := range c.g {
-		clear(c.g[i])
-		clear(c.p[i])
+// segment is the part of the blocks that takes its items from one batch.
+type segment struct {
+	batch *preproc.Batch
+	// first and count are blocks of the session.
+	first, count int
+}
+
+// tree is the carrier without digits: generate and propagate of the bits are
+// combined in pairs, a level a round.
+type tree struct {
+	m     *Machine
+	pairs [][]preproc.Pair
+	g, p  [][]uint64 // by leaf
+}
+
+func newTree(m *Machine) *tree {
+	return &tree{m: m, pairs: m.shape.Tree(), g: make([][]uint64, m.shape.Low()), p: make([][]uint64, m.shape.Low())}
+}
+
+func (t *tree) levels() int { return len(t.pairs) }
+
+func (t *tree) openings(level int) int {
+	total := 0
+	for _, p := range t.pairs[level] {
+		total += 1 + p.Products()
 	}
+	return total
 }
 
-// leaves returns g_i = c_i·r_i and p_i = c_i + r_i − 2·c_i·r_i for the low bits.
-func (m *Machine) leaves() carries {
-	d, low := m.code.Degree(), m.shape.Low()
-	out := carries{g: make([][]uint64, low), p: make([][]uint64, low)}
-	for i := range low {
-		g, p, r := make([]uint64, len(m.bits[i])), make([]uint64, len(m.bits[i])), m.bits[i]
-		for b, c := range m.c {
-			bit := c >> i & 1
-			for x := b * d; x < (b+1)*d; x++ {
-				g[x] = bit * r[x]
-				p[x] = r[x] - 2*g[x]
+func (t *tree) words() int { return 2 * t.m.shape.Low() * t.m.count * t.m.d }
+
+// start sets g_i = c_i·r_i and p_i = c_i + r_i − 2·c_i·r_i for the low bits.
+func (t *tree) start(opened []uint64) {
+	m, d := t.m, t.m.d
+	for i := range t.g {
+		g, p := m.memory.take(m.count*d), m.memory.take(m.count*d)
+		for _, s := range m.segments {
+			r := s.batch.Bits(i)
+			for b, c := range opened[s.first : s.first+s.count] {
+				bit, at := c>>i&1, (s.first+b)*d
+				for x, share := range r[b*d : (b+1)*d] {
+					g[at+x] = bit * share
+					p[at+x] = share - 2*bit*share
+				}
+				p[at] += bit
 			}
-			p[b*d] += bit
 		}
-		out.g[i], out.p[i] = g, p
+		t.g[i], t.p[i] = g, p
 	}
-	return out
 }
 
 // pairBefore returns the number of pairs in the levels below.
-func (m *Machine) pairBefore(level int) int {
-	g := 0
-	for _, l := range m.levels[:level] {
-		g += len(l)
+func (t *tree) pairBefore(level int) int {
+	n := 0
+	for _, l := range t.pairs[:level] {
+		n += len(l)
 	}
-	return g
+	return n
 }
 
-// differences returns what a level opens: for each pair pHi − x, gLo − y₁ and, if
-// it is double, pLo − y₂.
-func (m *Machine) differences(level int) []uint64 {
-	d := m.code.Degree()
-	out := make([]uint64, 0, m.openings(level+1)*d)
-	subtract := func(a, b []uint64) {
-		b = b[:len(a)]
-		for i, x := range a {
-			out = append(out, x-b[i])
+// shares are for each pair pHi − x, gLo − y₁ and, if it is double, pLo − y₂.
+func (t *tree) shares(level int, out []uint64) {
+	m := t.m
+	first := t.pairBefore(level)
+	subtract := func(a []uint64, part func(*preproc.Material) []uint64, pair int) {
+		for _, s := range m.segments {
+			b := part(s.batch.Product(pair))
+			at := s.first * m.d
+			for i, x := range b {
+				out[at+i] = a[at+i] - x
+			}
 		}
+		out = out[m.count*m.d:]
 	}
-	g := m.pairBefore(level)
-	for i, pair := range m.levels[level] {
-		t := &m.products[g+i]
-		subtract(m.carry.p[pair.Hi], t.X)
-		subtract(m.carry.g[pair.Lo], t.Y[0])
+	for i, pair := range t.pairs[level] {
+		subtract(t.p[pair.Hi], func(x *preproc.Material) []uint64 { return x.X }, first+i)
+		subtract(t.g[pair.Lo], func(x *preproc.Material) []uint64 { return x.Y[0] }, first+i)
 		if pair.Double {
-			subtract(m.carry.p[pair.Lo], t.Y[1])
+			subtract(t.p[pair.Lo], func(x *preproc.Material) []uint64 { return x.Y[1] }, first+i)
 		}
 	}
-	return out
 }
 
-// combine computes the level's nodes from the opened differences.
-func (m *Machine) combine(level int, opened []uint64) {
-	next := func() []uint64 {
-		v := opened[:m.count]
-		opened = opened[m.count:]
-		return v
-	}
-	first := m.pairBefore(level)
-	for i, pair := range m.levels[level] {
-		t := &m.products[first+i]
+func (t *tree) combine(level int, opened []uint64) {
+	next := func() (v []uint64) { v, opened = opened[:t.m.count], opened[t.m.count:]; return v }
+	first := t.pairBefore(level)
+	for i, pair := range t.pairs[level] {
 		epsilon := next()
-		m.product(m.carry.g[pair.Lo], epsilon, next(), t.X, t.Y[0], t.Z[0])
-		for x, g := range m.carry.g[pair.Hi] {
-			m.carry.g[pair.Lo][x] += g
+		t.product(t.g[pair.Lo], epsilon, next(), first+i, 0)
+		for x, g := range t.g[pair.Hi] {
+			t.g[pair.Lo][x] += g
 		}
 		if pair.Double {
-			m.product(m.carry.p[pair.Lo], epsilon, next(), t.X, t.Y[1], t.Z[1])
+			t.product(t.p[pair.Lo], epsilon, next(), first+i, 1)
 		}
 	}
 }
 
 // product writes the share of (ε + x)·(ρ + y) = ερ + εy + ρx + z to dst.
-func (m *Machine) product(dst, epsilon, rho, x, y, z []uint64) {
-	d := m.code.Degree()
-	for b, e := range epsilon {
-		r := rho[b]
-		for w := b * d; w < (b+1)*d; w++ {
-			dst[w] = e*y[w] + r*x[w] + z[w]
+func (t *tree) product(dst, epsilon, rho []uint64, pair, q int) {
+	d := t.m.d
+	for _, s := range t.m.segments {
+		p := s.batch.Product(pair)
+		x, y, z := p.X, p.Y[q], p.Z[q]
+		to := dst[s.first*d:]
+		for b, e := range epsilon[s.first : s.first+s.count] {
+			r := rho[s.first+b]
+			for w := b * d; w < (b+1)*d; w++ {
+				to[w] = e*y[w] + r*x[w] + z[w]
+			}
+			to[b*d] += e * r
 		}
-		dst[b*d] += e * r
 	}
 }
 
-// result returns the shares of c_hi + r_hi + carry over R_W.
-func (m *Machine) result() []uint64 {
-	d, low := m.code.Degree(), m.shape.Low()
-	out := append([]uint64(nil), m.carry.g[0]...)
-	for b, c := range m.c {
-		out[b*d] += c >> low
+func (t *tree) add(out []uint64) {
+	for x, g := range t.g[0] {
+		out[x] += g
 	}
-	r := m.code.Ring()
-	for j, bits := range m.bits[low:] {
-		r.ScaleAdd(out, bits, 1<<j)
-	}
-	ring.Reduce(out, m.shape.W)
-	return out
 }

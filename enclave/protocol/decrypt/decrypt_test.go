@@ -123,15 +123,26 @@ func (w *world) stock(t testing.TB, count int) [][]*preproc.Batch {
 	return out
 }
 
+// phases are a party's.
+func (w *world) phases(t testing.TB, i int, blocks decrypt.Blocks) []*decrypt.Phases {
+	t.Helper()
+	p, err := w.keys[i].Phases(blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*decrypt.Phases{p}
+}
+
+func (w *world) config(t testing.TB, i int, blocks decrypt.Blocks, stock []*preproc.Batch) decrypt.Config {
+	t.Helper()
+	return decrypt.Config{Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: w.phases(t, i, blocks), Stock: stock}
+}
+
 func (w *world) start(t testing.TB, blocks decrypt.Blocks, stock [][]*preproc.Batch) (map[int]mpc.Machine, []*decrypt.Machine) {
 	t.Helper()
 	machines, out := map[int]mpc.Machine{}, make([]*decrypt.Machine, w.n+1)
 	for i := 1; i <= w.n; i++ {
-		c := decrypt.Config{Code: w.code, Self: i, Key: w.keys[i], Blocks: blocks}
-		if stock != nil {
-			c.Stock = stock[i]
-		}
-		m, err := decrypt.New(c)
+		m, err := decrypt.New(w.config(t, i, blocks, stock[i]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,14 +152,18 @@ func (w *world) start(t testing.TB, blocks decrypt.Blocks, stock [][]*preproc.Ba
 }
 
 func TestDecryptionGivesTheTopBits(t *testing.T) {
-	for _, n := range mpc.SupportedParties {
-		for _, shape := range []preproc.Shape{production, {K: 19, W: 5}, {K: 12, W: 3}, {K: 6, W: 5}, {K: 7, W: 1}} {
-			t.Run(fmt.Sprintf("n=%d,K=%d,W=%d", n, shape.K, shape.W), func(t *testing.T) {
+	for _, n := range []int{1, 4, 7} {
+		for _, shape := range []preproc.Shape{
+			production, {K: 19, W: 5}, {K: 12, W: 3}, {K: 6, W: 5}, {K: 7, W: 1},
+			{K: 17, W: 5, Digits: 2}, {K: 17, W: 5, Digits: 3}, {K: 17, W: 5, Digits: 4},
+			{K: 19, W: 5, Digits: 4}, {K: 12, W: 3, Digits: 3}, {K: 12, W: 3, Digits: 2}, {K: 6, W: 2, Digits: 4}, {K: 7, W: 5, Digits: 2},
+		} {
+			t.Run(fmt.Sprintf("n=%d,K=%d,W=%d,digits=%d", n, shape.K, shape.W, shape.Digits), func(t *testing.T) {
 				dim := dimension
 				if shape.K < 17 {
 					dim = 4 // the switch's error is (dim+1)/2 units, of 2^(K−W−1)
 				}
-				if shape.Low() == 1 {
+				if shape.Low() <= 2 {
 					dim = 1
 				}
 				w := newWorld(t, n, dim, shape)
@@ -160,7 +175,7 @@ func TestDecryptionGivesTheTopBits(t *testing.T) {
 						noise = 0
 					}
 					machines, got := w.start(t, w.encrypt(want, noise), stock)
-					network := mpctest.Network{Seed: seed}
+					network := mpctest.Network{Seed: seed, InOrder: seed == 0}
 					if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
 						t.Fatal(err)
 					}
@@ -169,7 +184,7 @@ func TestDecryptionGivesTheTopBits(t *testing.T) {
 							t.Fatalf("party %d: %v, not %v; culprits %v", i, got[i].Values(), want, got[i].Culprits())
 						}
 					}
-					if shape == production && n > 1 && network.Rounds != 6 {
+					if n > 1 && (network.Rounds != shape.Rounds()+1 || got[1].Rounds() != shape.Rounds()) { // the last is of roots
 						t.Errorf("%d online rounds", network.Rounds)
 					}
 					if n == 1 && network.Messages != 0 {
@@ -301,16 +316,20 @@ func TestConfigurationsThatDoNotFitAreRefused(t *testing.T) {
 	blocks, stock := w.encrypt(w.messages(2), 0), w.stock(t, 2)
 	long, _ := decrypt.NewLWEs(65, make([]uint64, 2*66))
 	empty, _ := decrypt.NewLWEs(64, nil)
-	small := newWorld(t, 4, 64, preproc.Shape{K: 12, W: 5})
-	good := decrypt.Config{Code: w.code, Self: 1, Key: w.keys[1], Blocks: blocks, Stock: stock[1]}
+	small, one := newWorld(t, 4, 64, preproc.Shape{K: 12, W: 5}), w.encrypt(w.messages(1), 0)
+	good := w.config(t, 1, blocks, stock[1])
 	for name, change := range map[string]func(*decrypt.Config){
-		"other dimension": func(c *decrypt.Config) { c.Blocks = long },
-		"no blocks":       func(c *decrypt.Config) { c.Blocks = empty },
+		"no blocks":       func(c *decrypt.Config) { c.Phases = nil },
 		"no stock":        func(c *decrypt.Config) { c.Stock = nil },
 		"too much stock":  func(c *decrypt.Config) { c.Stock = append(c.Stock[:1:1], stock[1]...) },
 		"another's stock": func(c *decrypt.Config) { c.Stock = stock[2] },
 		"other parties":   func(c *decrypt.Config) { c.Code = other.code },
-		"other shape":     func(c *decrypt.Config) { c.Key = small.keys[1] },
+		"other shape":     func(c *decrypt.Config) { c.Phases = small.phases(t, 1, small.encrypt(small.messages(2), 0)) },
+		"two shapes": func(c *decrypt.Config) {
+			c.Phases = append(w.phases(t, 1, one), small.phases(t, 1, small.encrypt(small.messages(1), 0))...)
+		},
+		"no identity":      func(c *decrypt.Config) { c.Identity = nil },
+		"another identity": func(c *decrypt.Config) { c.Identity = w.identities[2] },
 	} {
 		c := good
 		change(&c)
@@ -328,6 +347,11 @@ func TestConfigurationsThatDoNotFitAreRefused(t *testing.T) {
 	erased := w.stock(t, 2)[1]
 	erased[0].Zero()
 	good.Stock = erased
+	for _, blocks := range []decrypt.Blocks{long, empty} {
+		if _, err := w.keys[1].Phases(blocks); !errors.Is(err, decrypt.ErrConfig) {
+			t.Error(err)
+		}
+	}
 	if _, err := decrypt.New(good); !errors.Is(err, preproc.ErrSpent) {
 		t.Error(err)
 	}
@@ -336,7 +360,7 @@ func TestConfigurationsThatDoNotFitAreRefused(t *testing.T) {
 	for from, want := range map[uint64]error{first: decrypt.ErrConfig, first + 1: decrypt.ErrConfig, first + 2: nil} {
 		a, _ := whole.Cut(first, 2)
 		b, _ := whole.Cut(from, 2)
-		good.Blocks, good.Stock = w.encrypt(w.messages(4), 0), []*preproc.Batch{b, a}
+		good.Phases, good.Stock = w.phases(t, 1, w.encrypt(w.messages(4), 0)), []*preproc.Batch{b, a}
 		if _, err := decrypt.New(good); !errors.Is(err, want) {
 			t.Errorf("items from %d: %v", from-first, err)
 		}
@@ -359,8 +383,7 @@ func (o oversized) SwitchedLWE(i int, k uint, dst []uint32) { o.LWEs.SwitchedLWE
 func TestCoefficientsBeyondTheModulusAreRefused(t *testing.T) {
 	for _, shape := range []preproc.Shape{production, {K: 30, W: 5}} {
 		w := newWorld(t, 4, 64, shape)
-		machines, _ := w.start(t, oversized{w.encrypt(w.messages(2), 0)}, w.stock(t, 2))
-		if _, err := machines[1].Start(); !errors.Is(err, decrypt.ErrConfig) {
+		if _, err := w.keys[1].Phases(oversized{w.encrypt(w.messages(2), 0)}); !errors.Is(err, decrypt.ErrConfig) {
 			t.Error(err)
 		}
 	}
@@ -369,7 +392,7 @@ func TestCoefficientsBeyondTheModulusAreRefused(t *testing.T) {
 func TestSecretsDoNotShowThemselves(t *testing.T) {
 	w := newWorld(t, 4, 64, production)
 	_, m := w.start(t, w.encrypt(w.messages(1), 0), w.stock(t, 1))
-	for _, v := range []any{w.keys[1], m[1]} {
+	for _, v := range []any{w.keys[1], m[1], w.phases(t, 1, w.encrypt(w.messages(1), 0))[0]} {
 		if s := fmt.Sprintf("%v %+v %#v", v, v, v); len(s) > 200 || strings.Count(s, "redacted") != 3 {
 			t.Error(s)
 		}
@@ -391,7 +414,7 @@ func FuzzReceive(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := decrypt.New(decrypt.Config{Code: w.code, Self: 1, Key: w.keys[1], Blocks: blocks, Stock: []*preproc.Batch{b}})
+		m, err := decrypt.New(w.config(t, 1, blocks, []*preproc.Batch{b}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,24 +4,27 @@ import (
 	"fmt"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
 // MaxBlocks bounds the blocks of one session.
-const MaxBlocks = 1 << 16
+const MaxBlocks = 1 << 15
 
 // Config is what a Machine needs.
 type Config struct {
 	// Code and Self are the parties and the own index.
 	Code *sharing.Code
 	Self int
-	// Key is the own share of the key that all blocks are under.
-	Key *Key
-	// Blocks are the ciphertexts, of one request or of several, in the order that
+	// Session is the id of the session; Identity signs in it what was sent. They are
+	// not needed if n = 1.
+	Session  mpc.Digest
+	Identity *mpc.Identity
+	// Phases are those of the blocks, of one request or of several, in the order that
 	// the session id fixes. A party that lacks one of them stays out of the session.
-	Blocks Blocks
+	Phases []*Phases
 	// Stock has an item for each block, in order; the machine takes it over and
 	// erases it. It is not needed if n = 1.
 	Stock []*preproc.Batch
@@ -33,22 +36,21 @@ type Machine struct {
 	code   *sharing.Code
 	self   int
 	shape  preproc.Shape
-	key    *Key
-	blocks Blocks
+	d      int
 	count  int
-	stock  []*preproc.Batch
-	levels [][]preproc.Pair
+	phases []*Phases
 
-	openers []*sharing.Opener
-	wrong   sharing.Parties
-	round   int // the round whose values are waited for
-	started bool
+	segments []segment
+	memory   *arena
+	carrier  carrier
+	openers  []*sharing.Opener
+	record   *transcript.Record
+	wrong    sharing.Parties
+	round    int // the round whose values are waited for
+	started  bool
 
-	bits     [][]uint64
-	products []preproc.Material
-	c        []uint64 // the opened masked phases
-	carry    carries
-	values   []uint64
+	c      []uint64 // the opened masked phases
+	values []uint64
 }
 
 // New returns a machine, ErrConfig, or preproc.ErrSpent if the stock was used
@@ -58,40 +60,44 @@ func New(c Config) (*Machine, error) {
 	if err := mpc.CheckParties(code.N(), code.T(), c.Self); err != nil {
 		return nil, err
 	}
-	count := c.Blocks.Len()
-	if count < 1 || count > MaxBlocks {
-		return nil, fmt.Errorf("%w: %d blocks", ErrConfig, count)
+	m := &Machine{code: code, self: c.Self, d: code.Degree(), phases: c.Phases}
+	for i, p := range c.Phases {
+		if p.key.code.N() != code.N() || p.key.code.Degree() != m.d || i > 0 && p.key.shape != m.shape {
+			return nil, fmt.Errorf("%w: phases of other parties or shapes", ErrConfig)
+		}
+		m.shape = p.key.shape
+		m.count += p.count
 	}
-	if c.Key.code.N() != code.N() || c.Key.code.Degree() != code.Degree() || c.Key.n != c.Blocks.Dimension() {
-		return nil, fmt.Errorf("%w: a key of dimension %d for blocks of dimension %d", ErrConfig, c.Key.n, c.Blocks.Dimension())
+	if m.count < 1 || m.count > MaxBlocks {
+		return nil, fmt.Errorf("%w: %d blocks", ErrConfig, m.count)
 	}
-	shape := c.Key.shape
-	m := &Machine{code: code, self: c.Self, shape: shape, key: c.Key, blocks: c.Blocks, count: count, stock: c.Stock, levels: shape.Tree()}
 	if code.N() == 1 {
 		return m, nil
 	}
-	if err := m.takeStock(); err != nil {
+	if c.Identity == nil || c.Identity.N() != code.N() || c.Identity.Self() != c.Self {
+		return nil, fmt.Errorf("%w: signing keys", ErrConfig)
+	}
+	if err := m.takeStock(c.Stock); err != nil {
 		return nil, err
 	}
-	for r := range m.Rounds() {
-		m.openers = append(m.openers, code.NewOpener(m.width(r), m.openings(r)))
-	}
+	m.prepare(c.Session, c.Identity)
 	return m, nil
 }
 
 // takeStock checks that the stock has an item for each block, none twice and none
 // used before, and marks it as used.
-func (m *Machine) takeStock() error {
+func (m *Machine) takeStock(stock []*preproc.Batch) error {
 	items := 0
-	for i, b := range m.stock {
+	for i, b := range stock {
 		if b.Shape() != m.shape || !b.Fits(m.code, m.self) {
 			return fmt.Errorf("%w: stock %v of shape %v", ErrConfig, b, b.Shape())
 		}
 		first, n := b.Range()
+		m.segments = append(m.segments, segment{batch: b, first: items, count: n})
 		items += n
-		for _, other := range m.stock[:i] {
+		for _, other := range stock[:i] {
 			start, count := other.Range()
-			if first < start+uint64(count) && start < first+uint64(n) { // #nosec G115 -- positive
+			if other.Context() == b.Context() && first < start+uint64(count) && start < first+uint64(n) { // #nosec G115 -- positive
 				return fmt.Errorf("%w: an item for two blocks, in %v and %v", ErrConfig, other, b)
 			}
 		}
@@ -99,7 +105,7 @@ func (m *Machine) takeStock() error {
 	if items != m.count {
 		return fmt.Errorf("%w: %d items for %d blocks", ErrConfig, items, m.count)
 	}
-	for _, b := range m.stock {
+	for _, b := range stock {
 		if err := b.Take(); err != nil {
 			return err
 		}
@@ -107,8 +113,28 @@ func (m *Machine) takeStock() error {
 	return nil
 }
 
-// Rounds returns the number of online rounds: 6 for K=17, W=5.
-func (m *Machine) Rounds() int { return len(m.levels) + 2 }
+// prepare lays out the rounds and takes the memory for them.
+func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
+	if m.shape.Digits > 0 {
+		m.carrier = newDigits(m)
+	} else {
+		m.carrier = newTree(m)
+	}
+	layout := transcript.Layout{Degree: m.d}
+	words := m.carrier.words()
+	for r := range m.Rounds() {
+		layout.Runs = append(layout.Runs, transcript.Run{K: m.width(r), Count: m.openings(r)})
+		m.openers = append(m.openers, m.code.NewOpener(m.width(r), m.openings(r)))
+		words += m.openings(r) * (m.d*m.code.N() + 1)
+	}
+	m.record = transcript.NewRecord(session, 0, layout, identity)
+	m.memory = newArena(words)
+}
+
+// Rounds returns the number of online rounds: for K=17, W=5 it is 3 with digits, 6
+// with a tree. One more message, when the values are known, has the signed root of
+// all that the party sent, and others may follow if somebody is wrong.
+func (m *Machine) Rounds() int { return m.carrier.levels() + 2 }
 
 // width returns the k of the ring that round r opens in.
 func (m *Machine) width(r int) uint {
@@ -123,76 +149,33 @@ func (m *Machine) openings(r int) int {
 	if r == 0 || r == m.Rounds()-1 {
 		return m.count
 	}
-	total := 0
-	for _, p := range m.levels[r-1] {
-		total += (1 + p.Products()) * m.count
-	}
-	return total
+	return m.count * m.carrier.openings(r-1)
 }
 
-// Start computes the phases and sends the first shares.
+// Start masks the phases and sends the first shares.
 func (m *Machine) Start() ([]mpc.Message, error) {
-	phases, err := m.phases()
-	if err != nil {
-		return nil, err
-	}
 	if m.code.N() == 1 {
-		m.values = make([]uint64, m.count)
-		for i := range m.values {
-			m.values[i] = phases[i*m.code.Degree()] >> m.shape.Low()
+		m.values = make([]uint64, 0, m.count)
+		for _, p := range m.phases {
+			for i := range p.count {
+				m.values = append(m.values, p.shares[i*m.d]>>m.shape.Low())
+			}
 		}
 		return nil, nil
 	}
-	m.gather()
-	r := m.code.Ring()
-	for i, b := range m.bits {
-		r.ScaleAdd(phases, b, -(uint64(1) << i))
+	shares := m.memory.take(m.count * m.d)
+	at := 0
+	for _, p := range m.phases {
+		at += copy(shares[at:], p.shares)
+	}
+	for _, s := range m.segments {
+		part := shares[s.first*m.d:][:s.count*m.d]
+		for i := range int(m.shape.K) {
+			m.code.Ring().ScaleAdd(part, s.batch.Bits(i), -(uint64(1) << i))
+		}
 	}
 	m.started = true
-	return m.advance([]mpc.Message{m.send(phases)})
-}
-
-func (m *Machine) phases() ([]uint64, error) {
-	d := m.code.Degree()
-	out := make([]uint64, m.count*d)
-	block := make([]uint32, m.key.n+1)
-	for i := range m.count {
-		m.blocks.SwitchedLWE(i, m.shape.K, block)
-		if err := m.key.phase(out[i*d:(i+1)*d], block); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// gather joins the stock's batches.
-func (m *Machine) gather() {
-	join := func(part func(*preproc.Batch) []uint64) []uint64 {
-		out := make([]uint64, 0, m.count*m.code.Degree())
-		for _, b := range m.stock {
-			out = append(out, part(b)...)
-		}
-		return out
-	}
-	for i := range int(m.shape.K) {
-		m.bits = append(m.bits, join(func(b *preproc.Batch) []uint64 { return b.Bits(i) }))
-	}
-	g := 0
-	for _, level := range m.levels {
-		for _, p := range level {
-			x := preproc.Material{X: join(func(b *preproc.Batch) []uint64 { return b.Product(g).X })}
-			for q := range p.Products() {
-				x.Y = append(x.Y, join(func(b *preproc.Batch) []uint64 { return b.Product(g).Y[q] }))
-				x.Z = append(x.Z, join(func(b *preproc.Batch) []uint64 { return b.Product(g).Z[q] }))
-			}
-			m.products = append(m.products, x)
-			g++
-		}
-	}
-	for _, b := range m.stock {
-		b.Zero()
-	}
-	m.stock = nil
+	return m.advance([]mpc.Message{m.send(shares)})
 }
 
 // send makes the message of the current round and takes the own shares.
@@ -200,24 +183,34 @@ func (m *Machine) send(shares []uint64) mpc.Message {
 	k := m.width(m.round)
 	ring.Reduce(shares, k)
 	payload := ring.AppendPacked(make([]byte, 0, ring.PackedLen(len(shares), k)+8), shares, k)
+	m.record.Add(m.self, m.round, payload)
 	m.openers[m.round].Add(m.self, shares)
 	return mpc.Message{Round: uint16(m.round), Payload: payload} // #nosec G115 -- few rounds
 }
 
-// Receive takes another party's shares of any round, early or late.
+// Receive takes another party's shares of any round, early or late, and its signed
+// root.
 func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
-	if from < 1 || from > m.code.N() || from == m.self || int(round) >= len(m.openers) {
+	if from < 1 || from > m.code.N() || from == m.self || m.memory == nil || int(round) > len(m.openers) {
 		return nil, nil
+	}
+	if (m.wrong | m.record.Wrong()).Has(from) { // a bound on the work that a liar makes
+		return nil, nil
+	}
+	if int(round) == len(m.openers) {
+		m.record.Receive(from, payload)
+		return m.tell(nil), nil
 	}
 	opener := m.openers[round]
 	if opener.Have().Has(from) {
 		return nil, nil
 	}
-	shares := make([]uint64, m.openings(int(round))*m.code.Degree())
+	shares := m.memory.take(m.openings(int(round)) * m.d)
 	if err := ring.Unpack(shares, payload, m.width(int(round))); err != nil {
 		m.wrong = m.wrong.With(from)
 		return nil, nil
 	}
+	m.record.Add(from, int(round), payload)
 	opener.Add(from, shares)
 	if !m.started {
 		return nil, nil
@@ -228,43 +221,87 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 // advance goes on as long as the values of the current round are known.
 func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 	for m.values == nil && m.openers[m.round].Done() {
-		values := make([]uint64, m.openings(m.round))
+		last := m.Rounds() - 1
+		var values []uint64
+		if m.round == last {
+			values = make([]uint64, m.count)
+		} else {
+			values = m.memory.take(m.openings(m.round))
+		}
 		if i := m.code.Integers(values, m.openers[m.round].Values()); i >= 0 {
 			return out, fmt.Errorf("%w: round %d, index %d", ErrInconsistent, m.round, i)
 		}
-		last := m.Rounds() - 1
-		if m.round == last {
+		switch m.round {
+		case last:
 			m.values = values
 			m.erase()
-			return out, nil
-		}
-		if m.round == 0 {
+			out = append(out, m.signed(m.record.Sign()))
+			return m.tell(out), nil
+		case 0:
 			m.c = values
-			m.carry = m.leaves()
-		} else {
-			m.combine(m.round-1, values)
+			m.carrier.start(values)
+		default:
+			m.carrier.combine(m.round-1, values)
 		}
 		m.round++
-		var shares []uint64
+		shares := m.memory.take(m.openings(m.round) * m.d)
 		if m.round == last {
-			shares = m.result()
+			m.result(shares)
 		} else {
-			shares = m.differences(m.round - 1)
+			m.carrier.shares(m.round-1, shares)
 		}
 		out = append(out, m.send(shares))
 	}
-	return out, nil
+	return m.tell(out), nil
 }
 
+// signed is a message about a root.
+func (m *Machine) signed(payload []byte) mpc.Message {
+	return mpc.Message{Round: uint16(len(m.openers)), Payload: payload} // #nosec G115 -- few rounds
+}
+
+// tell shows the others what parties found wrong have signed.
+func (m *Machine) tell(out []mpc.Message) []mpc.Message {
+	if wrong := m.Culprits(); wrong != 0 {
+		for _, payload := range m.record.Tell(wrong) {
+			out = append(out, m.signed(payload))
+		}
+	}
+	return out
+}
+
+// result adds c_hi + r_hi + carry over R_W to shares.
+func (m *Machine) result(shares []uint64) {
+	low := m.shape.Low()
+	m.carrier.add(shares)
+	for b, c := range m.c {
+		shares[b*m.d] += c >> low
+	}
+	for _, s := range m.segments {
+		part := shares[s.first*m.d:][:s.count*m.d]
+		for j := range int(m.shape.W) {
+			m.code.Ring().ScaleAdd(part, s.batch.Bits(low+j), 1<<j)
+		}
+	}
+}
+
+// erase drops what no later message depends on.
 func (m *Machine) erase() {
-	for _, b := range m.bits {
-		clear(b)
+	for _, s := range m.segments {
+		s.batch.Zero()
 	}
-	for i := range m.products {
-		m.products[i].Zero()
+	m.segments = nil
+}
+
+// Release erases what is left of the session and gives its memory back; the machine
+// takes no more messages. Values, Culprits and Evidence stay.
+func (m *Machine) Release() {
+	if m.memory == nil {
+		return
 	}
-	m.carry.zero()
-	m.bits, m.products = nil, nil
+	m.erase()
+	m.memory.release()
+	m.memory = nil
 }
 
 // String hides the shares.
@@ -278,6 +315,15 @@ func (m *Machine) GoString() string { return m.String() }
 // Done reports whether the values are known.
 func (m *Machine) Done() bool { return m.values != nil }
 
+// Layout returns what a party sends to be opened, a run a round, as its signature
+// names it; nothing if n = 1.
+func (m *Machine) Layout() transcript.Layout {
+	if m.record == nil {
+		return transcript.Layout{}
+	}
+	return m.record.Layout()
+}
+
 // Values returns for each block the top W bits of its phase, rounded: message,
 // carries and padding bit, below 2^W. Nil before Done.
 func (m *Machine) Values() []uint64 { return m.values }
@@ -289,5 +335,20 @@ func (m *Machine) Culprits() sharing.Parties {
 	for _, o := range m.openers {
 		out |= o.Wrong()
 	}
+	if m.record != nil {
+		out |= m.record.Wrong()
+	}
 	return out
+}
+
+// Evidence returns what convicts culprits before others: shares that they signed
+// and that are wrong, and two roots signed by one. It looks at the roots, so that
+// Culprits afterwards also has those who signed another root than that of what they
+// sent here; that is no evidence, nor is a malformed message. Call it when nothing
+// more is to come.
+func (m *Machine) Evidence() ([]transcript.WrongOpening, []transcript.Equivocation) {
+	if m.record == nil {
+		return nil, nil
+	}
+	return m.record.Openings(m.code, m.Culprits()), m.record.Equivocations()
 }

@@ -271,7 +271,13 @@ func TestAUint8UnderTheGeneratedKeyDecrypts(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return decrypt.New(decrypt.Config{Code: w.code, Self: i, Key: key, Blocks: blocks, Stock: []*preproc.Batch{batch}})
+			phases, err := key.Phases(blocks)
+			if err != nil {
+				return nil, err
+			}
+			return decrypt.New(decrypt.Config{
+				Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: []*decrypt.Phases{phases}, Stock: []*preproc.Batch{batch},
+			})
 		})
 		for i := 1; i <= n; i++ {
 			x := uint64(0)
