@@ -162,85 +162,65 @@ func MulMap(acc, src []uint64, stride int, m *Map) {
 	if count := len(acc) / m.Words; len(acc) != count*m.Words || len(src) < (count-1)*stride+m.In {
 		panic("ring: vectors of different lengths")
 	}
-	in := 0
-	for ; in+4 <= m.In; in += 4 { // an element where d = 4
-		switch m.Words {
-		case 1:
-			mulMap4x1(acc, src[in:], stride, m.mask, m.rows[in:])
-		case 2:
-			mulMap4x2(acc, src[in:], stride, m.mask, m.rows[2*in:])
-		default:
-			mulMap4(acc, src[in:], stride, m, m.rows[in*m.Words:])
+	// Two words of a result and four numbers, an element where d = 4, at a time: their
+	// constants stay in registers.
+	for q := 0; q < m.Words; q += 2 {
+		two := q+1 < m.Words
+		for in := 0; in < m.In; {
+			rows := m.rows[in*m.Words+q:]
+			switch four := in+4 <= m.In; {
+			case four && two:
+				mul4x2(acc[q:], src[in:], stride, m, rows)
+				in += 4
+			case four:
+				mul4x1(acc[q:], src[in:], stride, m, rows)
+				in += 4
+			case two:
+				mul1x2(acc[q:], src[in:], stride, m, rows)
+				in++
+			default:
+				mul1x1(acc[q:], src[in:], stride, m, rows)
+				in++
+			}
 		}
 	}
-	for ; in < m.In; in++ {
-		switch rows := m.rows[in*m.Words:]; m.Words {
-		case 1:
-			mulMap1x1(acc, src[in:], stride, m.mask, rows[0])
-		case 2:
-			mulMap1x2(acc, src[in:], stride, m.mask, rows[0], rows[1])
-		default:
-			mulMap1(acc, src[in:], stride, m, rows)
-		}
+}
+
+func mul1x1(acc, src []uint64, stride int, m *Map, rows []uint64) {
+	mask, words, m0 := m.mask, m.Words, rows[0]
+	for i, o := 0, 0; i < len(acc); i, o = i+words, o+stride {
+		acc[i] += src[o] & mask * m0
 	}
 }
 
-func mulMap1(acc, src []uint64, stride int, m *Map, rows []uint64) {
-	for o := 0; len(acc) >= m.Words; o += stride {
-		x, a := src[o]&m.mask, acc[:m.Words]
-		rows := rows[:len(a)]
-		for q := range a {
-			a[q] += x * rows[q]
-		}
-		acc = acc[m.Words:]
+func mul1x2(acc, src []uint64, stride int, m *Map, rows []uint64) {
+	mask, words, m0, m1 := m.mask, m.Words, rows[0], rows[1]
+	for i, o := 0, 0; i < len(acc); i, o = i+words, o+stride {
+		x, a := src[o]&mask, acc[i:i+2]
+		a[0] += x * m0
+		a[1] += x * m1
 	}
 }
 
-func mulMap1x1(acc, src []uint64, stride int, mask, m uint64) {
-	for i, o := 0, 0; i < len(acc); i, o = i+1, o+stride {
-		acc[i] += src[o] & mask * m
-	}
-}
-
-func mulMap1x2(acc, src []uint64, stride int, mask, m0, m1 uint64) {
-	for o := 0; len(acc) >= 2; o += stride {
-		x := src[o] & mask
-		acc[0] += x * m0
-		acc[1] += x * m1
-		acc = acc[2:]
-	}
-}
-
-func mulMap4(acc, src []uint64, stride int, m *Map, rows []uint64) {
-	words := m.Words
-	m0, m1, m2, m3 := rows[:words], rows[words:2*words], rows[2*words:3*words], rows[3*words:4*words]
-	for o := 0; len(acc) >= words; o += stride {
-		x, a := src[o:o+4], acc[:words]
-		x0, x1, x2, x3 := x[0]&m.mask, x[1]&m.mask, x[2]&m.mask, x[3]&m.mask
-		m0, m1, m2, m3 := m0[:len(a)], m1[:len(a)], m2[:len(a)], m3[:len(a)]
-		for q := range a {
-			a[q] += x0*m0[q] + x1*m1[q] + x2*m2[q] + x3*m3[q]
-		}
-		acc = acc[words:]
-	}
-}
-
-func mulMap4x1(acc, src []uint64, stride int, mask uint64, m []uint64) {
-	m0, m1, m2, m3 := m[0], m[1], m[2], m[3]
-	for i, o := 0, 0; i < len(acc); i, o = i+1, o+stride {
+func mul4x1(acc, src []uint64, stride int, m *Map, rows []uint64) {
+	mask, words := m.mask, m.Words
+	m0, m1, m2, m3 := rows[0], rows[words], rows[2*words], rows[3*words]
+	for i, o := 0, 0; i < len(acc); i, o = i+words, o+stride {
 		x := src[o : o+4]
 		acc[i] += x[0]&mask*m0 + x[1]&mask*m1 + x[2]&mask*m2 + x[3]&mask*m3
 	}
 }
 
-func mulMap4x2(acc, src []uint64, stride int, mask uint64, m []uint64) {
-	m00, m01, m10, m11, m20, m21, m30, m31 := m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
-	for o := 0; len(acc) >= 2; o += stride {
-		x := src[o : o+4]
+func mul4x2(acc, src []uint64, stride int, m *Map, rows []uint64) {
+	mask, words := m.mask, m.Words
+	r0, r1, r2, r3 := rows[:2], rows[words:words+2], rows[2*words:2*words+2], rows[3*words:3*words+2]
+	m00, m10, m20, m30 := r0[0], r1[0], r2[0], r3[0]
+	m01, m11, m21, m31 := r0[1], r1[1], r2[1], r3[1]
+	for i, o := 0, 0; i < len(acc); i, o = i+words, o+stride {
+		x, a := src[o:o+4], acc[i:i+2]
 		x0, x1, x2, x3 := x[0]&mask, x[1]&mask, x[2]&mask, x[3]&mask
-		acc[0] += x0*m00 + x1*m10 + x2*m20 + x3*m30
-		acc[1] += x0*m01 + x1*m11 + x2*m21 + x3*m31
-		acc = acc[2:]
+		a[0] += x0*m00 + x1*m10 + x2*m20 + x3*m30
+		a[1] += x0*m01 + x1*m11 + x2*m21 + x3*m31
 	}
 }
 
