@@ -13,13 +13,17 @@ import (
 // retryBlocks is the pause after an item of a queue could not be handled.
 const retryBlocks = 100
 
-// EndBlock handles what is due by height: attempts of key generation, expiries,
-// pay-outs and the end of retention, of each at most max_end_block_items. What is
-// over waits for the next block, oldest first. It returns an error only if the
-// store fails: an item that cannot be handled is tried again later.
+// EndBlock ends attempts of key generation that lost a member, and handles what is
+// due by height: attempts, expiries, pay-outs and the end of retention, of each at
+// most max_end_block_items. What is over waits for the next block, oldest first. It
+// returns an error only if the store fails: an item that cannot be handled is tried
+// again later.
 func (k Keeper) EndBlock(ctx context.Context) error {
 	params, err := k.Params.Get(ctx)
 	if err != nil {
+		return err
+	}
+	if err := k.endInterrupted(ctx, params); err != nil {
 		return err
 	}
 	for _, queue := range []struct {
@@ -61,16 +65,45 @@ func (k Keeper) workOff(ctx context.Context, name string, queue collections.KeyS
 		if err := queue.Remove(ctx, key); err != nil {
 			return err
 		}
-		sdkCtx := sdk.UnwrapSDKContext(ctx)
-		cached, write := sdkCtx.CacheContext()
-		if err := handle(cached, key.K2()); err != nil {
-			sdkCtx.Logger().Error("kms: item is put off", "queue", name, "id", hexID(key.K2()), "error", err)
-			if err := queue.Set(ctx, collections.Join(height+retryBlocks, key.K2())); err != nil {
-				return err
-			}
+		if handled(ctx, name, key.K2(), handle) {
 			continue
 		}
-		write()
+		if err := queue.Set(ctx, collections.Join(height+retryBlocks, key.K2())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handled handles an item and reports whether it could; if not, nothing is written.
+func handled(ctx context.Context, name string, id []byte, handle func(context.Context, []byte) error) bool {
+	sdkCtx := sdk.UnwrapSDKContext(ctx)
+	cached, write := sdkCtx.CacheContext()
+	if err := handle(cached, id); err != nil {
+		sdkCtx.Logger().Error("kms: item could not be handled", "queue", name, "id", hexID(id), "error", err)
+		return false
+	}
+	write()
+	return true
+}
+
+// endInterrupted ends the attempts of key generation one of whose members was
+// excluded since they began: their offline stage would wait for it until the
+// deadline. It looks at the first max_end_block_items open keys; any other ends at
+// its deadline.
+func (k Keeper) endInterrupted(ctx context.Context, params types.Params) error {
+	var open []dueKey
+	err := k.OpenKeys.Walk(ctx, nil, func(key dueKey) (bool, error) {
+		open = append(open, key)
+		return uint32(len(open)) >= params.MaxEndBlockItems, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range open {
+		handled(ctx, "interrupted key attempt", key.K2(), func(ctx context.Context, id []byte) error {
+			return k.endIfInterrupted(ctx, params, id)
+		})
 	}
 	return nil
 }

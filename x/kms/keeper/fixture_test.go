@@ -122,6 +122,7 @@ type committee struct {
 	keys          []*ecdsa.PrivateKey
 	inactive      bool
 	contributions map[uint64]int
+	evidence      []partiestypes.Evidence
 }
 
 func newCommittee(t *testing.T, n int) *committee {
@@ -175,6 +176,23 @@ func (c *committee) MemberByAccount(_ context.Context, epoch uint64, a sdk.AccAd
 func (c *committee) RecordContribution(_ context.Context, party uint64) error {
 	c.contributions[party]++
 	return nil
+}
+
+func (c *committee) EvidenceOf(_ context.Context, subject []byte) (found []partiestypes.Evidence, err error) {
+	for _, e := range c.evidence {
+		if bytes.Equal(e.Subject, subject) {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+// exclude has the chain go on without the members.
+func (c *committee) exclude(indices ...uint32) {
+	c.epoch.Absences = nil
+	for _, index := range indices {
+		c.epoch.Absences = append(c.epoch.Absences, partiestypes.Absence{Index: index, Excluded: true})
+	}
 }
 
 // fixture is a keeper on a memory store with an active key.

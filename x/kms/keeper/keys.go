@@ -125,7 +125,7 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 	if !waiting {
 		key.Deadline = height + int64(params.KeyDeadlineBlocks)
 	}
-	key.Echoes, key.EchoDigest, key.Contributions = nil, nil, nil
+	key.Echoes, key.EchoDigest, key.Contributions, key.Without = nil, nil, nil, nil
 	epoch, err := k.parties.ActiveEpoch(ctx)
 	if err != nil {
 		key.Status, key.EpochId, key.Threshold = types.KEY_STATUS_REQUESTED, 0, 0
@@ -139,6 +139,7 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 		return k.saveKey(ctx, *key)
 	}
 	key.Status, key.EpochId, key.Threshold = types.KEY_STATUS_GENERATING, epoch.Id, threshold(epoch)
+	key.Without = epoch.Excluded()
 	key.Attempt++
 	key.StartedHeight, key.Deadline = height, height+int64(params.KeyDeadlineBlocks)
 	if key.Simulated, err = k.standIns(ctx, nil, nil, epoch); err != nil {
@@ -184,6 +185,24 @@ func (k Keeper) endAttempt(ctx context.Context, params types.Params, key types.K
 		return k.failKey(ctx, key)
 	}
 	return k.beginAttempt(ctx, params, &key)
+}
+
+// endIfInterrupted ends the attempt if a member that it began with is excluded now.
+func (k Keeper) endIfInterrupted(ctx context.Context, params types.Params, id []byte) error {
+	key, err := k.key(ctx, id)
+	if err != nil {
+		return err
+	}
+	epoch, err := k.parties.EpochByID(ctx, key.EpochId)
+	if err != nil {
+		return err
+	}
+	for _, index := range epoch.Excluded() {
+		if !slices.Contains(key.Without, index) {
+			return k.endAttempt(ctx, params, key)
+		}
+	}
+	return nil
 }
 
 // failKey returns the fee; the host chain may be given another key.

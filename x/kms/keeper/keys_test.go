@@ -3,6 +3,7 @@ package keeper_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/tkms-network/tkms/x/kms/handles"
 	"github.com/tkms-network/tkms/x/kms/types"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
 func TestAKeyBecomesActiveWhen2tPlus1PartiesPostEqualMaterial(t *testing.T) {
@@ -171,6 +173,58 @@ func TestAnAttemptEndsAtItsDeadlineAndTheLastOneReturnsTheFee(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, created)
 	require.NotEqual(t, id, again)
+}
+
+func TestAnAttemptEndsAtOnceWhenAMemberOfItIsExcluded(t *testing.T) {
+	f := newStore(t, 7)
+	id, _, err := f.requestKey(hostChain)
+	require.NoError(t, err)
+	require.Empty(t, f.key(id).Without)
+	f.endBlocks(102)
+	require.EqualValues(t, 1, f.key(id).Attempt)
+
+	f.parties.exclude(3)
+	f.endBlocks(103)
+	key := f.key(id)
+	require.EqualValues(t, 2, key.Attempt)
+	require.Equal(t, []uint32{3}, key.Without)
+	require.EqualValues(t, 103, key.StartedHeight)
+
+	// The next attempt has nothing to do with member 3.
+	f.parties.exclude()
+	f.endBlocks(104)
+	f.parties.exclude(3)
+	f.endBlocks(106)
+	require.EqualValues(t, 2, f.key(id).Attempt)
+
+	f.parties.exclude(3, 5)
+	f.endBlocks(107)
+	require.EqualValues(t, 3, f.key(id).Attempt)
+	require.Equal(t, []uint32{3, 5}, f.key(id).Without)
+}
+
+func TestABlockLooksAtABoundedNumberOfOpenKeys(t *testing.T) {
+	f := newStore(t, 4)
+	f.setParams(func(p *types.Params) { p.MaxEndBlockItems = 1 })
+	first, _, err := f.requestKey(hostChain)
+	require.NoError(t, err)
+	second, _, err := f.requestKey(otherChain)
+	require.NoError(t, err)
+	f.parties.exclude(2)
+	f.endBlocks(101)
+	require.EqualValues(t, 3, f.key(first).Attempt+f.key(second).Attempt)
+}
+
+func TestConvictionsAreShownWithWhatTheyAreAbout(t *testing.T) {
+	f := newFixture(t, 4)
+	id := f.accepted(handle(1, handles.Bool))
+	f.parties.evidence = []partiestypes.Evidence{{Id: 1, Subject: id, Index: 3}, {Id: 2, Subject: f.keyID, Index: 2}}
+	request, err := f.queries.Request(f.ctx, &types.QueryRequestRequest{Id: hex.EncodeToString(id)})
+	require.NoError(t, err)
+	require.Equal(t, f.parties.evidence[:1], request.Evidence)
+	key, err := f.queries.Key(f.ctx, &types.QueryKeyRequest{Id: hex.EncodeToString(f.keyID)})
+	require.NoError(t, err)
+	require.Equal(t, f.parties.evidence[1:], key.Evidence)
 }
 
 func TestAKeyWaitsForAnActiveEpoch(t *testing.T) {

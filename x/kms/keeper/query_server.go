@@ -46,7 +46,8 @@ func (s queryServer) Key(ctx context.Context, req *types.QueryKeyRequest) (*type
 	if err != nil {
 		return nil, notFound(err, types.ErrUnknownKey)
 	}
-	return &types.QueryKeyResponse{Key: key}, nil
+	evidence, err := s.keeper.parties.EvidenceOf(ctx, id)
+	return &types.QueryKeyResponse{Key: key, Evidence: evidence}, err
 }
 
 // HostKey implements types.QueryServer.
@@ -78,7 +79,8 @@ func (s queryServer) Request(ctx context.Context, req *types.QueryRequestRequest
 	if err != nil {
 		return nil, err
 	}
-	return &types.QueryRequestResponse{Request: r}, nil
+	evidence, err := s.keeper.parties.EvidenceOf(ctx, r.Id)
+	return &types.QueryRequestResponse{Request: r, Evidence: evidence}, err
 }
 
 // Certificate implements types.QueryServer.

@@ -35,4 +35,6 @@ type PartiesKeeper interface {
 	MemberByAccount(ctx context.Context, epochID uint64, account sdk.AccAddress) (partiestypes.Member, partiestypes.Party, error)
 	// RecordContribution notes that a party's work was accepted.
 	RecordContribution(ctx context.Context, partyID uint64) error
+	// EvidenceOf returns who was convicted of cheating in sessions of a request or key.
+	EvidenceOf(ctx context.Context, subject []byte) ([]partiestypes.Evidence, error)
 }

@@ -150,6 +150,11 @@ func (k Key) validate() error {
 			return fail("contributions")
 		}
 	}
+	for i, index := range k.Without {
+		if i > 0 && index <= k.Without[i-1] {
+			return fail("without")
+		}
+	}
 	for i, e := range k.Echoes {
 		if i > 0 && e.Index <= k.Echoes[i-1].Index || len(e.Digest) != DigestSize {
 			return fail("echoes")
