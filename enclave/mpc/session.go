@@ -74,10 +74,10 @@ func (s Session) ID() Digest {
 }
 
 // SupportedParties are the numbers of parties that protocols accept.
-var SupportedParties = []int{1, 4, 7}
+var SupportedParties = []int{1, 4, 7, 10, 13}
 
 // ErrParties reports a number of parties that the protocols do not run with.
-var ErrParties = errors.New("mpc: the protocols run with 1, 4 or 7 parties")
+var ErrParties = errors.New("mpc: the protocols run with 1, 4, 7, 10 or 13 parties")
 
 // CheckParties returns ErrParties unless n is supported, t is ⌊(n−1)/3⌋ and self
 // is one of 1..n.
