@@ -8,9 +8,15 @@
 // A vector of elements is a flat []uint64 of d words an element, lowest power of
 // Y first. A single element is an Elem; coordinates from d upwards are zero.
 //
-// No function branches on, or indexes by, the value of an element or scalar:
-// time depends on lengths, k and d only. Lengths are the caller's duty: vector
-// functions panic where they disagree.
+// No function branches on, or indexes by, the value of an element or scalar, but
+// Inverse, which is asked of public constants: time depends on lengths, k and d
+// only. A test reads the code of this package, and of those that handle shares with
+// it, for conditions, indices, bounds, divisions and shifts that depend on words of
+// vectors; its list of exceptions says which of them are public. Lengths are the
+// caller's duty: vector functions panic where they disagree.
+//
+// Sums of multiples by constants, which is what drawing and opening sharings are,
+// are taken in Lanes: where k is small one multiplication serves several coordinates.
 //
 // Source: eprint 2025/699, section 2 (Galois rings, exceptional sets).
 package ring
