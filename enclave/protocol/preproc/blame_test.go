@@ -188,9 +188,10 @@ func cheats() map[string]cheat {
 			return []mpctest.Envelope{e}
 		}, want: waiting},
 		"unsigned change": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
-			if e.Round == 0 {
-				e.Payload[len(e.Payload)-1] ^= 1
+			if e.Round > 0 {
+				return nil // it would be asked for the right vector
 			}
+			e.Payload[len(e.Payload)-1] ^= 1
 			return []mpctest.Envelope{e}
 		}, want: waiting},
 		"bits beyond the last element": {alter: func(m *preproc.Machine) func([]byte) {
@@ -198,6 +199,12 @@ func cheats() map[string]cheat {
 		}, want: waiting},
 		"vector to some only": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
 			if e.Round == 0 && e.To == 1 {
+				return nil
+			}
+			return []mpctest.Envelope{e}
+		}, want: used},
+		"vector to one only, which then waits for the others": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
+			if e.Round == 0 && e.To != 3 || e.Round == 1 && e.To != 3 {
 				return nil
 			}
 			return []mpctest.Envelope{e}

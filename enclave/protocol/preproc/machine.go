@@ -64,7 +64,7 @@ type Machine struct {
 	echoes   map[mpc.Digest]sharing.Parties
 	heard    sharing.Parties // whose valid ECHO was counted
 	agreed   *mpc.Digest
-	fetched  bool
+	asked    sharing.Parties // for vectors
 	answered map[[2]int]bool
 
 	claims    [][]byte // by party: what it says about the failing index
@@ -227,13 +227,7 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 			}
 		}
 	}
-	// Of t+1 parties that sent an ECHO one is honest and holds all vectors.
-	if missing != 0 && !m.fetched && m.heard.Count() > m.code.T() {
-		m.fetched = true
-		for _, i := range m.heard.List()[:m.code.T()+1] {
-			out = append(out, mpc.Message{To: i, Round: roundFetch, Payload: mpc.Uint64(uint64(missing))})
-		}
-	}
+	out = append(out, m.fetch(missing)...)
 	if m.agreed == nil || missing != 0 {
 		return out, nil
 	}
@@ -254,6 +248,24 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 	}
 	m.failure = m.conclude()
 	return out, m.failure
+}
+
+// fetch asks who sent an ECHO, and so holds all vectors if it is honest, for those
+// that are missing: the first t+1, of which one is honest. It does not wait for that
+// many. Who sends its vector to a single honest party would else keep the others
+// from sending an ECHO, and the single one would call them missing. Of more than t
+// missing vectors some are on their way.
+func (m *Machine) fetch(missing sharing.Parties) (out []mpc.Message) {
+	if missing == 0 || missing.Count() > m.code.T() {
+		return nil
+	}
+	for _, i := range m.heard.Without(m.asked).List() {
+		if m.asked.Count() <= m.code.T() {
+			m.asked = m.asked.With(i)
+			out = append(out, mpc.Message{To: i, Round: roundFetch, Payload: mpc.Uint64(uint64(missing))})
+		}
+	}
+	return out
 }
 
 func (m *Machine) missing() sharing.Parties {
