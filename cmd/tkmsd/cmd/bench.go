@@ -68,6 +68,7 @@ func benchCommand() *cobra.Command {
 			return home.close(err)
 		},
 	}
+	cmd.AddCommand(benchEngineCommand(), enginePartyCommand())
 	f := cmd.Flags()
 	home.addFlags(cmd)
 	f.IntSliceVar(&o.Parties, "parties", []int{1, 4}, "numbers of parties to measure: 1, 4 or 7")

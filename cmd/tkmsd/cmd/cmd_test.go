@@ -110,3 +110,17 @@ func TestALocalNetworkIsPreparedOnlyOnce(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "holds a network already")
 }
+
+func TestEngineBenchmarksRefuseWhatTheyCannotMeasure(t *testing.T) {
+	for _, c := range []struct{ args, message string }{
+		{"--parties=5", "error: no protocol for 5 parties\nhint: --parties takes "},
+		{"--output=xml", "error: --output is text or json, not \"xml\"\n"},
+		{"--variant=digits9", "error: enginebench: invalid options: no variant \"digits9\"\n"},
+		{"--repeats=0", "error: enginebench: invalid options: "},
+	} {
+		code, stdout, stderr := run("bench", "engine", c.args)
+		require.Equal(t, 1, code)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, c.message)
+	}
+}
