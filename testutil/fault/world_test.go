@@ -1,0 +1,170 @@
+package fault_test
+
+import (
+	"crypto/sha256"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/testutil/dealer"
+)
+
+var (
+	small = preproc.Shape{K: 6, W: 3}
+	tiny  = keygen.Parameters{Dimensions: [3]int{16, 8, 4}, NoiseBound: 3}
+)
+
+// world is n parties with the keys of an epoch and shares of a dealt key.
+type world struct {
+	n          int
+	code       *sharing.Code
+	keys       []*prss.Keys
+	identities []*mpc.Identity
+	secret     []uint64
+	shares     []*decrypt.Key
+	next       uint64
+	random     *rand.Rand
+}
+
+func newWorld(t testing.TB, n int) *world {
+	t.Helper()
+	w := &world{n: n, keys: mpctest.Keys(t, n, 1), identities: mpctest.Identities(t, n), shares: make([]*decrypt.Key, n+1), random: rand.New(rand.NewPCG(1, uint64(n)))}
+	var err error
+	w.code, err = sharing.New(n, sharing.Threshold(n), sharing.DegreeFor(n))
+	require.NoError(t, err)
+	w.secret = make([]uint64, 4)
+	for i := range w.secret {
+		w.secret[i] = w.random.Uint64() & 1
+	}
+	shares, err := dealer.Deal(rand.NewChaCha8([32]byte{}), n, w.code.T(), w.code.Degree(), w.secret)
+	require.NoError(t, err)
+	for i, s := range shares {
+		w.shares[i+1], err = decrypt.NewKey(w.code, small, s)
+		require.NoError(t, err)
+	}
+	return w
+}
+
+func (w *world) source(t testing.TB, i int, context mpc.Digest) *prss.Source {
+	t.Helper()
+	s, err := prss.NewSource(w.keys[i], w.code, context)
+	require.NoError(t, err)
+	return s
+}
+
+// encrypt returns blocks without noise whose values are returned, too.
+func (w *world) encrypt(t testing.TB, count int) (*decrypt.LWEs, []uint64) {
+	t.Helper()
+	var data, values []uint64
+	for range count {
+		v := w.random.Uint64N(1 << small.W)
+		values = append(values, v)
+		body := v << (64 - small.W)
+		for _, s := range w.secret {
+			a := w.random.Uint64()
+			data = append(data, a)
+			body += a * s
+		}
+		data = append(data, body)
+	}
+	blocks, err := decrypt.NewLWEs(len(w.secret), data)
+	require.NoError(t, err)
+	return blocks, values
+}
+
+// offline makes the machines of a batch for the members of from, without running
+// them.
+func (w *world) offline(t testing.TB, session mpc.Digest, from sharing.Parties, count int) (map[int]mpc.Machine, []*preproc.Machine) {
+	t.Helper()
+	machines, made := map[int]mpc.Machine{}, make([]*preproc.Machine, w.n+1)
+	for _, i := range from.List() {
+		m, err := preproc.NewBatch(preproc.Config{
+			Source: w.source(t, i, session), Session: session, From: from, Identity: w.identities[i],
+		}, small, w.next, count)
+		require.NoError(t, err)
+		machines[i], made[i] = m, m
+	}
+	w.next += uint64(count)
+	return machines, made
+}
+
+// stock makes items without any fault, as encodings: a batch is used once.
+func (w *world) stock(t testing.TB, session mpc.Digest, count int) [][]byte {
+	t.Helper()
+	machines, made := w.offline(t, session, sharing.AllParties(w.n), count)
+	var network mpctest.Network
+	require.NoError(t, mpctest.FirstError(network.Run(machines, w.n)))
+	raw := make([][]byte, w.n+1)
+	for i := 1; i <= w.n; i++ {
+		b, err := preproc.FromMachine(made[i], small)
+		require.NoError(t, err)
+		raw[i], err = b.MarshalBinary()
+		require.NoError(t, err)
+	}
+	return raw
+}
+
+// online makes the machines of a decryption.
+func (w *world) online(t testing.TB, session mpc.Digest, blocks decrypt.Blocks, stock [][]byte) (map[int]mpc.Machine, []*decrypt.Machine) {
+	t.Helper()
+	machines, made := map[int]mpc.Machine{}, make([]*decrypt.Machine, w.n+1)
+	for i := 1; i <= w.n; i++ {
+		b, err := preproc.UnmarshalBatch(stock[i])
+		require.NoError(t, err)
+		phases, err := w.shares[i].Phases(blocks)
+		require.NoError(t, err)
+		made[i], err = decrypt.New(decrypt.Config{
+			Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: []*decrypt.Phases{phases}, Stock: []*preproc.Batch{b},
+		})
+		require.NoError(t, err)
+		machines[i] = made[i]
+	}
+	return machines, made
+}
+
+// generation makes the machines of the first stage of a key generation.
+func (w *world) generation(t testing.TB, session mpc.Digest) (map[int]mpc.Machine, []*preproc.Machine) {
+	t.Helper()
+	machines, made := map[int]mpc.Machine{}, make([]*preproc.Machine, w.n+1)
+	for i := 1; i <= w.n; i++ {
+		m, err := keygen.NewGeneration(preproc.Config{
+			Source: w.source(t, i, session), Session: session, From: sharing.AllParties(w.n), Identity: w.identities[i],
+		}, tiny)
+		require.NoError(t, err)
+		machines[i], made[i] = m, m
+	}
+	return machines, made
+}
+
+func expand(seed [keygen.SeedSize]byte, n int) ([]uint64, error) {
+	g := rand.NewChaCha8(sha256.Sum256(seed[:]))
+	out := make([]uint64, n)
+	for i := range out {
+		out[i] = g.Uint64()
+	}
+	return out, nil
+}
+
+// opening makes the machines of the second stage after an honest first one.
+func (w *world) opening(t testing.TB, session mpc.Digest) (map[int]mpc.Machine, []*keygen.Opening) {
+	t.Helper()
+	machines, generations := w.generation(t, session)
+	var network mpctest.Network
+	require.NoError(t, mpctest.FirstError(network.Run(machines, w.n)))
+	made := make([]*keygen.Opening, w.n+1)
+	for i := 1; i <= w.n; i++ {
+		var err error
+		made[i], err = keygen.NewOpening(keygen.OpeningConfig{Parameters: tiny, Generation: generations[i], Posted: generations[1].Echo(), KeyID: session, Expand: expand})
+		require.NoError(t, err)
+		machines[i] = made[i]
+	}
+	return machines, made
+}
