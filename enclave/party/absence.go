@@ -15,15 +15,18 @@ import (
 
 // comeBack does what an excluded member must before the chain waits for it again:
 // it gets the epoch's keys if it missed the set-up, and says READY. Without keys
-// it stays out: counted again it would stop everybody's offline phase.
+// it stays out: counted again it would stop everybody's offline phase. A convicted
+// one stays out whatever it says.
 func (s *seat) comeBack(ctx context.Context, c *committee.Committee) error {
+	if c.Convicted {
+		return nil
+	}
 	keys, err := s.loadKeys(c)
 	if err != nil {
 		return err
 	}
 	if keys == nil {
-		s.startSetup(c)
-		return nil
+		return s.followSetup(c)
 	}
 	transcript, err := s.transcript(c)
 	if err != nil {

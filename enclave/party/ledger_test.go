@@ -203,6 +203,12 @@ func (l *ledger) apply(ctx context.Context, msg sdk.Msg) (err error) {
 		_, err = parties.CommitSetup(ctx, m)
 	case *partiestypes.MsgConfirmSetup:
 		_, err = parties.ConfirmSetup(ctx, m)
+	case *partiestypes.MsgComplainSetup:
+		_, err = parties.ComplainSetup(ctx, m)
+	case *partiestypes.MsgAnswerComplaint:
+		_, err = parties.AnswerComplaint(ctx, m)
+	case *partiestypes.MsgRevealComplaint:
+		_, err = parties.RevealComplaint(ctx, m)
 	case *partiestypes.MsgReportAbsent:
 		_, err = parties.ReportAbsent(ctx, m)
 	case *partiestypes.MsgReady:

@@ -151,7 +151,7 @@ func (p *Party) eraseEpoch(epoch uint64) error {
 	}
 	for _, object := range objects {
 		switch object.Kind {
-		case kindContribution, kindSetupSent, kindKeys, kindBatch, kindKeyShare, kindKeyOpened:
+		case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindEcho, kindKeyShare, kindKeyOpened:
 			if object.Epoch != epoch {
 				continue
 			}

@@ -23,9 +23,11 @@ import (
 // Kinds of sealed objects of an epoch.
 const (
 	kindContribution = "prss-contribution"
-	kindSetupSent    = "prss-sent"
+	kindOpenings     = "prss-openings"
+	kindComplaint    = "prss-complaint-key"
 	kindKeys         = "prss-keys"
 	kindBatch        = "offline-batch"
+	kindEcho         = "echo"
 	kindKeyShare     = "key-share"
 	kindKeyOpened    = "key-opened"
 )
@@ -45,14 +47,20 @@ type seat struct {
 
 	mu        sync.Mutex
 	committee *committee.Committee
-	settingUp uint32 // attempt whose set-up session runs
+	setup     *setupRun // nil when none is under way
+	erased    bool      // what only the set-up needed is gone
 	keys      *prss.Keys
 	stocks    map[preproc.Shape]*stock.Stock
 	open      map[string]itemRange // items of open requests, by task
 	next      uint64               // first item that no request has
+	counted   bool                 // whether next is known, and all of the rest that is open
 	held      map[string]*heldKey  // by key id in hex
 
-	silent map[string]sharing.Parties // whom key generations wait for, by task
+	silent  map[string]sharing.Parties // whom key generations wait for, by task
+	accused map[mpc.Digest]accusation
+
+	pinging sync.Mutex
+	pinged  uint32 // round trip in microseconds, 0 before it is measured
 }
 
 type itemRange struct{ first, end uint64 }
@@ -72,6 +80,7 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 	s := &seat{
 		party: p, identity: identity, code: code, sent: recall.New(), committee: c,
 		stocks: map[preproc.Shape]*stock.Stock{}, open: map[string]itemRange{}, held: map[string]*heldKey{}, silent: map[string]sharing.Parties{},
+		accused: map[mpc.Digest]accusation{},
 	}
 	listener, err := net.Listen("tcp", p.cfg.Listen)
 	if err != nil {
@@ -89,6 +98,7 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 	if err == nil {
 		s.router.Handle(recall.Method, s.sent.Serve)
 		s.router.Handle(methodKeyOpened, s.serveOpened)
+		s.router.Handle(methodPing, servePing)
 		err = errors.Join(s.mesh.SetPeers(c.Peers), s.mesh.Start(s.router.Receive))
 	}
 	if err != nil {
@@ -148,11 +158,17 @@ func (s *seat) observe(ctx context.Context, c *committee.Committee) error {
 	if c.Removed {
 		return nil
 	}
+	if c.Convicted && !c.Epoch.Serving() {
+		s.endSetup()
+		return nil
+	}
 	switch c.Epoch.Status {
 	case partiestypes.EPOCH_STATUS_COMMITTING:
 		return s.commit(ctx, c)
-	case partiestypes.EPOCH_STATUS_CONFIRMING:
+	case partiestypes.EPOCH_STATUS_CONFIRMING, partiestypes.EPOCH_STATUS_CONCLUDING:
 		return s.confirm(ctx, c)
+	case partiestypes.EPOCH_STATUS_ANSWERING, partiestypes.EPOCH_STATUS_REVEALING:
+		return s.settle(ctx, c)
 	case partiestypes.EPOCH_STATUS_ACTIVE, partiestypes.EPOCH_STATUS_DRAINING:
 		for _, st := range stocks {
 			st.SetMembers(c.Epoch.Generation, c.Active)
@@ -160,6 +176,10 @@ func (s *seat) observe(ctx context.Context, c *committee.Committee) error {
 		if c.Excluded {
 			return s.comeBack(ctx, c)
 		}
+		if err := s.finishSetup(c); err != nil {
+			return err
+		}
+		s.repeatAccusations(ctx, c)
 		return s.reportAbsent(ctx, c, stocks)
 	}
 	return nil

@@ -119,7 +119,10 @@ func (s *seat) check(now time.Time) []finding {
 	if connected+1 < c.N-c.T {
 		found = append(found, finding{"members", "fewer members are connected than a decryption needs: is the peer address reachable from outside?", true})
 	}
-	if c.Excluded {
+	switch {
+	case c.Convicted:
+		found = append(found, finding{"conviction", "convicted by evidence on the chain: the offline phase goes on without this party until the next epoch", true})
+	case c.Excluded:
 		found = append(found, finding{"exclusion", "excluded as absent: the offline phase goes on without this party until it is counted again", false})
 	}
 	keys, err := s.loadKeys(c)

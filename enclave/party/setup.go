@@ -7,7 +7,6 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
-	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/session"
@@ -21,6 +20,12 @@ func setupObject(kind string, c *committee.Committee) seal.Object {
 
 func (s *seat) setupDigest(c *committee.Committee) mpc.Digest {
 	return partiestypes.SetupID(s.party.cfg.ChainID, c.Epoch.Id, c.Epoch.Attempt)
+}
+
+// transcript is that of the set-up attempt as the chain records it now.
+func (s *seat) transcript(c *committee.Committee) (mpc.Digest, error) {
+	roots, err := c.Roots()
+	return prss.TranscriptOf(s.setupDigest(c), c.N, c.T, roots, c.Dropped()), err
 }
 
 // contribution returns the own contribution to a set-up attempt, made and sealed
@@ -65,28 +70,42 @@ func (s *seat) commit(ctx context.Context, c *committee.Committee) error {
 	})
 }
 
-// confirm runs the set-up's exchange, seals the keys and posts the transcript.
+// settle answers complaints about this party, and gets what it complained about.
+func (s *seat) settle(ctx context.Context, c *committee.Committee) error {
+	if c.Epoch.Status == partiestypes.EPOCH_STATUS_ANSWERING {
+		if err := s.answerComplaints(ctx, c); err != nil {
+			return err
+		}
+	}
+	keys, err := s.loadKeys(c)
+	if err != nil || keys != nil && !c.Complained() {
+		return err
+	}
+	return s.followSetup(c)
+}
+
+// confirm gets the keys of the set-up as it is recorded and posts their transcript.
 func (s *seat) confirm(ctx context.Context, c *committee.Committee) error {
 	keys, err := s.loadKeys(c)
 	if err != nil {
 		return err
 	}
 	if keys == nil {
-		s.startSetup(c)
-		return nil
-	}
-	if c.Said(c.Epoch.Confirmations) {
-		return nil
+		return s.followSetup(c)
 	}
 	return s.postTranscript(ctx, c)
 }
 
-// loadKeys returns the keys of the current set-up attempt, nil if there are none.
+// loadKeys returns the keys of the current set-up attempt, nil if there are none
+// or, since contributions were dropped, no longer the right ones.
 func (s *seat) loadKeys(c *committee.Committee) (*prss.Keys, error) {
+	transcript, err := s.transcript(c)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := s.setupDigest(c)
-	if s.keys != nil && s.keys.Epoch() == id {
+	if s.keys != nil && s.keys.Transcript() == transcript {
 		return s.keys, nil
 	}
 	raw, err := s.party.cfg.Store.Get(setupObject(kindKeys, c))
@@ -101,61 +120,63 @@ func (s *seat) loadKeys(c *committee.Committee) (*prss.Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.rememberSetup(c); err != nil {
-		return nil, err
+	if keys.Transcript() != transcript {
+		return nil, nil
+	}
+	if err := s.rememberSetup(c, keys); err != nil {
+		// The keys are right all the same.
+		s.party.cfg.Log.Warn("members that missed the set-up cannot have this party's part of it", "epoch", c.Epoch.Id, "err", err)
 	}
 	s.keys = keys
 	return keys, nil
+}
+
+// storeKeys seals keys and makes them the seat's, unless they are.
+func (s *seat) storeKeys(c *committee.Committee, keys *prss.Keys) error {
+	s.mu.Lock()
+	known := s.keys != nil && s.keys.Transcript() == keys.Transcript()
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	encoded, err := keys.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	defer clear(encoded)
+	if err := s.party.cfg.Store.Put(setupObject(kindKeys, c), encoded); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = keys
+	return nil
 }
 
 // setupOwner keeps what was sent in a set-up as long as the seat: a member that
 // missed it may come for it while the epoch lives.
 const setupOwner = "set-up"
 
+// setupSession is the session of the exchange of openings.
 func (s *seat) setupSession(c *committee.Committee) session.ID {
+	return s.setupPart(c, "set-up", mpc.Uint64(c.Epoch.Id))
+}
+
+// comparisonSession is the session that compares the keys of one transcript.
+func (s *seat) comparisonSession(c *committee.Committee, transcript mpc.Digest) session.ID {
+	return s.setupPart(c, "set-up comparison", transcript[:])
+}
+
+func (s *seat) setupPart(c *committee.Committee, protocol string, subject []byte) session.ID {
 	return session.ID(mpc.Session{
-		ChainID: s.party.cfg.ChainID, Subject: mpc.Uint64(c.Epoch.Id), Epoch: c.Epoch.Id, Attempt: c.Epoch.Attempt,
-		Protocol: "set-up", Parties: sharing.AllParties(c.N), T: c.T,
+		ChainID: s.party.cfg.ChainID, Subject: subject, Epoch: c.Epoch.Id, Attempt: c.Epoch.Attempt,
+		Protocol: protocol, Parties: sharing.AllParties(c.N), T: c.T,
 	}.ID())
 }
 
 // rememberSetup makes what was sent in an earlier life of this process available
-// to members that missed it.
-func (s *seat) rememberSetup(c *committee.Committee) error {
-	raw, err := s.party.cfg.Store.Get(setupObject(kindSetupSent, c))
-	if errors.Is(err, seal.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	messages, err := recall.Decode(raw)
-	if err != nil {
-		return err
-	}
-	s.sent.Restore(s.setupSession(c), setupOwner, sharing.AllParties(c.N), messages)
-	return nil
-}
-
-// startSetup runs the exchange of one attempt, once.
-func (s *seat) startSetup(c *committee.Committee) {
-	s.mu.Lock()
-	started := s.settingUp == c.Epoch.Attempt
-	s.settingUp = c.Epoch.Attempt
-	s.mu.Unlock()
-	if started {
-		return
-	}
-	s.running.Go(func() {
-		if err := s.setup(s.ctx, c); err != nil && s.ctx.Err() == nil {
-			s.party.cfg.Log.Error("epoch set-up failed", "epoch", c.Epoch.Id, "attempt", c.Epoch.Attempt, "culprits", mpc.Culprits(err).String(), "err", err)
-		}
-	})
-}
-
-// setup gets the keys of the epoch. What is posted about them is decided by what
-// the chain says then: the epoch may have begun without this party.
-func (s *seat) setup(ctx context.Context, c *committee.Committee) error {
+// to members that missed it: it follows from the contribution and the keys.
+func (s *seat) rememberSetup(c *committee.Committee, keys *prss.Keys) error {
 	roots, err := c.Roots()
 	if err != nil {
 		return err
@@ -165,49 +186,38 @@ func (s *seat) setup(ctx context.Context, c *committee.Committee) error {
 		return err
 	}
 	defer own.Zero()
-	machine, err := prss.NewSetup(own, roots)
+	exchange, err := prss.NewSetup(own, roots)
 	if err != nil {
 		return err
 	}
-	id := s.setupSession(c)
-	if err := s.run(ctx, id, setupOwner, sharing.AllParties(c.N), machine); err != nil {
-		return err
-	}
-	sent := recall.EncodeAll(s.sent.Export(id))
-	defer clear(sent)
-	if err := s.party.cfg.Store.Put(setupObject(kindSetupSent, c), sent); err != nil {
-		return err
-	}
-	encoded, err := machine.Keys().MarshalBinary()
-	if err != nil {
-		return err
-	}
-	defer clear(encoded)
-	if err := s.party.cfg.Store.Put(setupObject(kindKeys, c), encoded); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.keys = machine.Keys()
-	s.mu.Unlock()
-	if now := s.current(); now.Epoch.Status == partiestypes.EPOCH_STATUS_CONFIRMING && now.Epoch.Attempt == c.Epoch.Attempt {
-		return s.postTranscript(ctx, now)
+	for id, machine := range map[session.ID]mpc.Machine{
+		s.setupSession(c):                         exchange,
+		s.comparisonSession(c, keys.Transcript()): prss.NewComparison(keys),
+	} {
+		messages, err := machine.Start()
+		if err != nil {
+			return err
+		}
+		s.sent.Restore(id, setupOwner, sharing.AllParties(c.N), messages)
 	}
 	return nil
 }
 
-func (s *seat) transcript(c *committee.Committee) (mpc.Digest, error) {
-	roots, err := c.Roots()
-	return prss.TranscriptOf(s.setupDigest(c), c.N, c.T, roots, nil), err
-}
-
+// postTranscript confirms the set-up, unless this party's word is recorded or is a
+// complaint.
 func (s *seat) postTranscript(ctx context.Context, c *committee.Committee) error {
-	return s.party.once(fmt.Sprintf("confirm %d/%d", c.Epoch.Id, c.Epoch.Attempt), func() error {
-		transcript, err := s.transcript(c)
-		if err != nil {
-			return err
-		}
+	complained := c.Epoch.Status == partiestypes.EPOCH_STATUS_CONFIRMING && c.Complained()
+	if complained || c.Said(c.Epoch.Confirmations) {
+		return nil
+	}
+	transcript, err := s.transcript(c)
+	if err != nil {
+		return err
+	}
+	return s.party.once(fmt.Sprintf("confirm %d/%d/%x", c.Epoch.Id, c.Epoch.Attempt, transcript[:4]), func() error {
 		return s.party.poster.Message(ctx, &partiestypes.MsgConfirmSetup{
 			Account: s.party.account(), EpochId: c.Epoch.Id, Attempt: c.Epoch.Attempt, Transcript: transcript[:],
+			RoundTripMicros: s.roundTrip(ctx),
 		})
 	})
 }

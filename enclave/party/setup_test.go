@@ -54,7 +54,7 @@ func TestAPartyThatLostItsKeysBeforeTheConfirmationGetsTheOpeningsAgain(t *testi
 		w.stop(n.index)
 	}
 	require.NoError(t, w.nodes[2].store.Delete(keys))
-	require.NoError(t, w.nodes[2].store.Delete(seal.Object{Kind: kindSetupSent, Key: "attempt-1", Epoch: epoch}))
+	require.NoError(t, w.nodes[2].store.Delete(seal.Object{Kind: kindOpenings, Key: "attempt-1", Epoch: epoch}))
 	w.chain.setAlter(nil)
 	w.startAll()
 	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })

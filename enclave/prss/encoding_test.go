@@ -95,11 +95,15 @@ func FuzzSetupReceive(f *testing.F) {
 	}
 	f.Add(2, uint16(0), out[0].Payload)
 	f.Add(2, uint16(0), out[1].Payload)
+	f.Add(2, uint16(1), out[0].Payload)
 	f.Add(3, uint16(1), make([]byte, 96))
 	f.Fuzz(func(t *testing.T, from int, round uint16, payload []byte) {
 		s := newSetups(t, contributions, roots)[1]
 		if _, err := s.Receive(from, round, payload); err != nil || s.Done() {
 			t.Fatalf("done=%v, %v", s.Done(), err)
+		}
+		if round != 0 && len(s.Grievances()) < 3 {
+			t.Fatalf("round %d is taken for the exchange", round)
 		}
 		// What is taken opens a commitment on the chain, so it is what party 2 sent.
 		if len(s.Grievances()) < 3 && from != 2 {

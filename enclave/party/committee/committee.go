@@ -30,6 +30,8 @@ type Committee struct {
 	Self, N, T int
 	// Session are the members' Ed25519 keys by index; entry 0 is nil.
 	Session []ed25519.PublicKey
+	// Names are the members' monikers by index; entry 0 is empty.
+	Names []string
 	// Peers are the other members that are not removed.
 	Peers []transport.Peer
 	// Active are the members that the offline phase waits for.
@@ -38,6 +40,8 @@ type Committee struct {
 	Excluded bool
 	// Removed says that governance removed this party.
 	Removed bool
+	// Convicted says that evidence excluded this party for the rest of the epoch.
+	Convicted bool
 	// Reported are the members that the chain records as reported absent by this
 	// party.
 	Reported sharing.Parties
@@ -52,13 +56,13 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 	if n == 0 || len(records) != n {
 		return nil, fmt.Errorf("%w: %d members, %d records", ErrRecord, n, len(records))
 	}
-	c := &Committee{Epoch: epoch, N: n, T: int(epoch.T), Session: make([]ed25519.PublicKey, n+1), Active: sharing.AllParties(n), Simulated: epoch.Simulated}
+	c := &Committee{Epoch: epoch, N: n, T: int(epoch.T), Session: make([]ed25519.PublicKey, n+1), Names: make([]string, n+1), Active: sharing.AllParties(n), Simulated: epoch.Simulated}
 	for i, member := range epoch.Members {
 		party := records[i]
 		if int(member.Index) != i+1 || party.Id != member.PartyId || len(party.SessionKey) != ed25519.PublicKeySize || len(party.TlsKeyHash) != len(transport.Pin{}) {
 			return nil, fmt.Errorf("%w: member %d", ErrRecord, i+1)
 		}
-		c.Session[i+1] = ed25519.PublicKey(party.SessionKey)
+		c.Session[i+1], c.Names[i+1] = ed25519.PublicKey(party.SessionKey), party.Moniker
 		if member.Removed {
 			c.Active = c.Active.Without(sharing.PartiesOf(i + 1))
 		}
@@ -78,6 +82,9 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 		}
 		if absence.Excluded {
 			c.Active = c.Active.Without(sharing.PartiesOf(int(absence.Index)))
+		}
+		if int(absence.Index) == c.Self {
+			c.Convicted = absence.Convicted
 		}
 		for _, report := range absence.Reports {
 			if int(report.Index) == c.Self {
@@ -102,6 +109,28 @@ func (c *Committee) Roots() (map[int]mpc.Digest, error) {
 		roots[int(entry.Index)] = mpc.Digest(entry.Digest)
 	}
 	return roots, nil
+}
+
+// Dropped returns the contributions to the set-up that nobody uses, by index: the
+// positions in the contributor's list.
+func (c *Committee) Dropped() map[int][]int {
+	dropped := make(map[int][]int, len(c.Epoch.Dropped))
+	for _, d := range c.Epoch.Dropped {
+		for _, set := range d.Sets {
+			dropped[int(d.Index)] = append(dropped[int(d.Index)], int(set))
+		}
+	}
+	return dropped
+}
+
+// Complained reports whether this party complained in the set-up attempt.
+func (c *Committee) Complained() bool {
+	for _, complaint := range c.Epoch.Complaints {
+		if int(complaint.Accuser) == c.Self {
+			return true
+		}
+	}
+	return false
 }
 
 // Said reports whether the own word is among entries.

@@ -89,3 +89,17 @@ func TestContradictoryRecordsAreRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestAMemberKnowsItsPlaceInASetUpWithComplaints(t *testing.T) {
+	e, records := epoch()
+	e.Complaints = []partiestypes.Complaint{{Accuser: 2, Accused: 4}, {Accuser: 3, Accused: 4}}
+	e.Dropped = []partiestypes.Dropped{{Index: 1, Sets: []uint32{2}}, {Index: 4, Sets: []uint32{0, 3}}}
+	e.Absences = []partiestypes.Absence{{Index: 1}, {Index: 4, Excluded: true, Convicted: true}}
+	for own, want := range map[uint64]struct{ complained, convicted bool }{10: {}, 11: {complained: true}, 12: {complained: true}, 13: {convicted: true}} {
+		c, err := committee.New(e, records, own)
+		require.NoError(t, err)
+		require.Equal(t, want.complained, c.Complained())
+		require.Equal(t, want.convicted, c.Convicted)
+		require.Equal(t, map[int][]int{1: {2}, 4: {0, 3}}, c.Dropped())
+	}
+}

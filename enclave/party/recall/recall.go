@@ -113,11 +113,11 @@ func (l *Log) Serve(peer int, body []byte) ([]byte, error) {
 	if kept == nil || !kept.members.Has(peer) {
 		return nil, ErrUnknown
 	}
-	return Encode(kept.messages, peer), nil
+	return Encode(meantFor(kept.messages, peer)), nil
 }
 
-// Restore remembers messages from an earlier life of this process, as Export gave
-// them.
+// Restore remembers messages that an earlier life of this process sent, unless the
+// session is known.
 func (l *Log) Restore(id session.ID, owner string, members sharing.Parties, messages []mpc.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,29 +126,24 @@ func (l *Log) Restore(id session.ID, owner string, members sharing.Parties, mess
 	}
 }
 
-// Export returns all messages of a session.
-func (l *Log) Export(id session.ID) []mpc.Message {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if kept := l.sessions[id]; kept != nil {
-		return append([]mpc.Message(nil), kept.messages...)
-	}
-	return nil
-}
-
-// all stands for every receiver in Encode.
-const all = -1
-
 // header of a message: receiver (1) ‖ round (2) ‖ length (4), big-endian.
 const header = 7
 
-// Encode lists the messages for one receiver, those to everyone among them.
-func Encode(messages []mpc.Message, to int) []byte {
+// meantFor returns the messages to a receiver, those to everyone among them.
+func meantFor(messages []mpc.Message, to int) []mpc.Message {
+	var out []mpc.Message
+	for _, m := range messages {
+		if m.To == mpc.Everyone || m.To == to {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Encode lists messages.
+func Encode(messages []mpc.Message) []byte {
 	var out []byte
 	for _, m := range messages {
-		if to != all && m.To != mpc.Everyone && m.To != to {
-			continue
-		}
 		out = append(out, byte(m.To))
 		out = binary.BigEndian.AppendUint16(out, m.Round)
 		out = binary.BigEndian.AppendUint32(out, uint32(len(m.Payload))) // #nosec G115 -- far below a frame's bound
@@ -156,9 +151,6 @@ func Encode(messages []mpc.Message, to int) []byte {
 	}
 	return out
 }
-
-// EncodeAll lists the messages for all receivers.
-func EncodeAll(messages []mpc.Message) []byte { return Encode(messages, all) }
 
 // Decode reads what Encode wrote, ErrEncoding else. The payloads share its memory.
 func Decode(raw []byte) ([]mpc.Message, error) {

@@ -1,0 +1,204 @@
+package party
+
+import (
+	"crypto/rand"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/seal"
+	"github.com/tkms-network/tkms/enclave/tfhe"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// shortPhases lets a set-up with complaints take some seconds.
+func shortPhases(p *partiestypes.Params) {
+	p.SetupConfirmBlocks, p.SetupAnswerBlocks, p.SetupRevealBlocks = 80, 80, 60
+}
+
+// setupWithoutOpenings begins a set-up in which party 4 posts a root and is gone
+// before anybody could ask for an opening, and waits for the complaints.
+func (w *world) setupWithoutOpenings() uint64 {
+	w.t.Helper()
+	w.registerAll()
+	epoch := w.form()
+	var gone atomic.Bool
+	w.chain.setAlter(func(msg sdk.Msg) sdk.Msg {
+		if m, ok := msg.(*partiestypes.MsgCommitSetup); ok && m.Account == w.account(1) && !gone.Load() {
+			return nil
+		}
+		return msg
+	})
+	w.chain.start()
+	w.startAll()
+	w.eventually("all roots but that of party 1", func() bool { return len(w.epoch(epoch).Roots) == 3 })
+	w.stop(4)
+	gone.Store(true)
+	w.eventually("the others complain", func() bool {
+		e := w.epoch(epoch)
+		return e.Status == partiestypes.EPOCH_STATUS_ANSWERING && len(e.Complaints) == 3
+	})
+	for i, c := range w.epoch(epoch).Complaints {
+		require.Equal(w.t, [2]uint32{uint32(i + 1), 4}, [2]uint32{c.Accuser, c.Accused})
+		require.Len(w.t, c.Sets, 3)
+	}
+	return epoch
+}
+
+// answer is what party 4 answers to an accuser, with what spoil makes of its
+// openings.
+func (w *world) answer(epoch uint64, complaint partiestypes.Complaint, spoil func([]byte)) *partiestypes.MsgAnswerComplaint {
+	w.t.Helper()
+	raw, err := w.nodes[4].store.Get(seal.Object{Kind: kindContribution, Key: "attempt-1", Epoch: epoch})
+	require.NoError(w.t, err)
+	own, err := prss.UnmarshalContribution(raw)
+	require.NoError(w.t, err)
+	msg := &partiestypes.MsgAnswerComplaint{Account: w.account(4), EpochId: epoch, Attempt: 1, Accuser: complaint.Accuser}
+	for _, set := range complaint.Sets {
+		commitment, path, opening := own.Answer(int(set))
+		spoil(opening)
+		context := prss.AnswerContext{Setup: partiestypes.SetupID(testChainID, epoch, 1), Accused: 4, Accuser: int(complaint.Accuser), Set: int(set)}
+		sealed, err := prss.SealOpening(rand.Reader, complaint.RecipientKey, context, opening)
+		require.NoError(w.t, err)
+		answer := partiestypes.OpeningAnswer{Set: set, Commitment: commitment, Sealed: sealed}
+		for _, node := range path {
+			answer.Path = append(answer.Path, node[:])
+		}
+		msg.Openings = append(msg.Openings, answer)
+	}
+	return msg
+}
+
+// requireWork demands that the committee makes a key and decrypts under it.
+func (w *world) requireWork() {
+	w.t.Helper()
+	key := w.activeKey()
+	w.requireValues(w.decrypt(key, w.encrypt(w.publicKey(key), tfhe.EUint8, number(77))), number(77))
+}
+
+func (w *world) convicted(epoch uint64) (convicted []uint32) {
+	for _, a := range w.epoch(epoch).Absences {
+		if a.Convicted {
+			convicted = append(convicted, a.Index)
+		}
+	}
+	return convicted
+}
+
+// sentBy counts the messages of one kind that a party sent.
+func sentBy[M interface{ GetAccount() string }](w *world, i int) (count int) {
+	w.chain.mu.Lock()
+	defer w.chain.mu.Unlock()
+	for _, msg := range w.chain.sent {
+		if m, ok := msg.(M); ok && m.GetAccount() == w.account(i) {
+			count++
+		}
+	}
+	return count
+}
+
+func TestAMemberThatAnswersAComplaintWrongIsConvictedAndTheOthersGoOn(t *testing.T) {
+	w := newWorld(t, 4, shortPhases)
+	epoch := w.setupWithoutOpenings()
+	w.stop(2)
+	w.start(2) // its key to the answer outlives the process
+	complaints := w.epoch(epoch).Complaints
+	w.chain.accept(w.answer(epoch, complaints[0], func(opening []byte) { opening[63] ^= 1 }))
+	for _, c := range complaints[1:] {
+		w.chain.accept(w.answer(epoch, c, func([]byte) {}))
+	}
+	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
+	now := w.epoch(epoch)
+	require.Equal(t, uint32(1), now.Attempt)
+	require.Equal(t, []uint32{4}, w.convicted(epoch))
+	require.Equal(t, []uint32{4}, now.Excluded())
+	require.Equal(t, []partiestypes.Dropped{{Index: 4, Sets: complaints[0].Sets}}, now.Dropped)
+	require.Len(t, now.Confirmations, 3)
+	for _, c := range now.Confirmations {
+		require.NotZero(t, c.RoundTripMicros)
+	}
+	for i := 1; i <= 3; i++ {
+		require.Equal(t, i == 1, sentBy[*partiestypes.MsgRevealComplaint](w, i) > 0, "party %d", i)
+	}
+	w.eventually("what only the set-up needed is erased", func() bool {
+		objects, err := w.nodes[1].store.List()
+		require.NoError(t, err)
+		for _, o := range objects {
+			if o.Kind == kindOpenings || o.Kind == kindComplaint {
+				return false
+			}
+		}
+		return true
+	})
+	w.requireWork()
+	// Convicted, it does not ask to come back.
+	w.start(4)
+	w.eventually("party 4 sees its conviction", func() bool {
+		return strings.Contains(strings.Join(w.nodes[4].board.Party().Trouble, " "), "convicted by evidence")
+	})
+	require.Zero(t, sentBy[*partiestypes.MsgReady](w, 4))
+}
+
+func TestAMemberThatComplainsAboutARightAnswerIsConvictedAndNothingIsDropped(t *testing.T) {
+	w := newWorld(t, 4, shortPhases)
+	w.registerAll()
+	epoch := w.form()
+	w.chain.setAlter(func(msg sdk.Msg) sdk.Msg {
+		if m, ok := msg.(*partiestypes.MsgConfirmSetup); ok && m.Account == w.account(4) {
+			return nil
+		}
+		return msg
+	})
+	w.chain.start()
+	w.startAll()
+	w.eventually("the others confirm", func() bool { return len(w.epoch(epoch).Confirmations) == 3 })
+	private, public, err := prss.NewComplaintKey(rand.Reader)
+	require.NoError(t, err)
+	w.chain.accept(&partiestypes.MsgComplainSetup{
+		Account: w.account(4), EpochId: epoch, Attempt: 1,
+		Grievances: []partiestypes.Grievance{{Accused: 1, Sets: []uint32{1, 3}, RecipientKey: public}},
+	})
+	w.eventually("party 1 answers", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_REVEALING })
+	w.chain.accept(&partiestypes.MsgRevealComplaint{Account: w.account(4), EpochId: epoch, Attempt: 1, Accused: 1, PrivateKey: private})
+	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
+	now := w.epoch(epoch)
+	require.Equal(t, uint32(1), now.Attempt)
+	require.Equal(t, []uint32{4}, w.convicted(epoch))
+	require.Empty(t, now.Dropped)
+	require.Len(t, now.Confirmations, 3)
+	w.requireWork()
+}
+
+func TestASlowMemberAnswersWhatOthersComplainAboutAndIsNoCheat(t *testing.T) {
+	w := newWorld(t, 4, shortPhases)
+	epoch := w.setupWithoutOpenings()
+	w.start(4)
+	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
+	now := w.epoch(epoch)
+	require.Equal(t, uint32(1), now.Attempt)
+	require.Empty(t, w.convicted(epoch))
+	require.Empty(t, now.Dropped)
+	for i := 1; i <= 3; i++ {
+		require.Zero(t, sentBy[*partiestypes.MsgRevealComplaint](w, i), "party %d", i)
+	}
+	w.eventually("party 4 is counted", func() bool { now := w.epoch(epoch); return len(now.Excluded()) == 0 })
+	w.requireWork()
+}
+
+func TestAMemberThatNeverAnswersIsLeftOutAndItsSilenceIsNoGuilt(t *testing.T) {
+	w := newWorld(t, 4, shortPhases)
+	epoch := w.setupWithoutOpenings()
+	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
+	now := w.epoch(epoch)
+	require.Empty(t, w.convicted(epoch))
+	require.Equal(t, []partiestypes.Dropped{{Index: 4, Sets: []uint32{0, 1, 2, 3}}}, now.Dropped)
+	// Nothing of it is in any key; it comes in all the same.
+	w.start(4)
+	w.eventually("party 4 is counted", func() bool { now := w.epoch(epoch); return len(now.Excluded()) == 0 })
+	w.requireWork()
+}
