@@ -1,7 +1,10 @@
 package preproc
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -10,6 +13,66 @@ import (
 	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
+
+func TestScratchIsErasedHoweverASectionEnds(t *testing.T) {
+	kept := scratch.New
+	defer func() { scratch = sync.Pool{New: kept} }()
+	sources := mpctest.Sources(t, 4, 4, 7, mpctest.Epoch)
+	code, all := sources[1].Code(), sharing.AllParties(4)
+	s := Section{Kind: "product", K: 5, Count: 2*step + 1, Products: 2}
+	vectors := make([][]byte, 5)
+	used := func(what string, f func()) {
+		t.Helper()
+		words := make([]uint64, 8*4*step)
+		words[0] = 1
+		scratch = sync.Pool{New: func() any { return &words }}
+		f()
+		if slices.Max(words) != 0 {
+			t.Errorf("%s: scratch is left", what)
+		}
+	}
+	for i := 1; i <= 4; i++ {
+		used("generate", func() {
+			_, both, err := s.generate(sources[i], nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			vectors[i] = both[:len(both)/2]
+		})
+	}
+	last := len(vectors[4]) - 1
+	for what, tc := range map[string]struct {
+		at   int
+		flip byte
+		bad  int
+		err  error
+	}{
+		"open":                {0, 0, -1, nil},
+		"open a wrong vector": {last, 8, 2 * step, nil},
+		"open a bad padding":  {last, 16, -1, ring.ErrPadding},
+	} {
+		vectors[4][tc.at] ^= tc.flip
+		used(what, func() {
+			if _, bad, err := s.open(code, all, vectors); bad != tc.bad || !errors.Is(err, tc.err) {
+				t.Errorf("%s: index %d, %v", what, bad, err)
+			}
+		})
+		vectors[4][tc.at] ^= tc.flip
+	}
+}
+
+func TestBitRootsAreRootsInEveryRing(t *testing.T) {
+	for k := uint(1); k <= 64; k++ {
+		for i := range uint64(600) {
+			a := i * 0x9e3779b97f4a7c15
+			v := a*a + a
+			r, q := bitRoot(v, k)
+			if mask := ring.Mask(k); (r*r+r-v)&mask != 0 || r&1 != 0 || (a-r)*q&mask > 1 {
+				t.Fatalf("k=%d: root %x of %x", k, r, v)
+			}
+		}
+	}
+}
 
 // cpuTime is the processor time in nanoseconds that the process has used, which
 // other load on the machine changes less than the wall time.
