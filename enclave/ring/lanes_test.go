@@ -20,7 +20,7 @@ func TestLanesHoldTheLargestSumThatTheyPromise(t *testing.T) {
 			l.Integer(&m, 0, 0, all)
 			acc := l.Pack(all)
 			rows := acc[:l.Words()]
-			var want uint64 = Mask(k)
+			want := Mask(k)
 			for range min(l.Terms(), 1000) {
 				MulMap(rows, []uint64{^uint64(0)}, 1, &m)
 				want += Mask(k) * Mask(k)

@@ -48,31 +48,6 @@ func mulAdd4(dst, src []uint64, m *Matrix) {
 	}
 }
 
-// MulIntAdd adds x[i]·c to element i of dst for the integers x.
-func (r Ring) MulIntAdd(dst, x []uint64, c Elem) {
-	if len(dst) != len(x)*r.d {
-		panic("ring: vectors of different lengths")
-	}
-	if r.d == 4 {
-		c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
-		for _, v := range x {
-			e := dst[:4]
-			e[0] += v * c0
-			e[1] += v * c1
-			e[2] += v * c2
-			e[3] += v * c3
-			dst = dst[4:]
-		}
-		return
-	}
-	for i, v := range x {
-		e := dst[i*r.d : (i+1)*r.d]
-		for j := range e {
-			e[j] += v * c[j]
-		}
-	}
-}
-
 // ScaleAdd adds x·src to dst for one integer x.
 func (r Ring) ScaleAdd(dst, src []uint64, x uint64) {
 	src = src[:len(dst)]
