@@ -34,27 +34,16 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// variants of the production shape: a tree, and digits.
-func variants() []preproc.Shape {
-	var out []preproc.Shape
-	for _, digits := range []uint8{0, 2, 3, 4} {
-		shape := production
-		shape.Digits = digits
-		out = append(out, shape)
-	}
-	return out
-}
-
 // The machines of all parties run one after another in one process; the figure is
 // of one party. That of "online" includes reading the stock.
 func BenchmarkDecrypt(b *testing.B) {
 	for _, n := range []int{4, 7, 10, 13} {
-		for _, shape := range variants() {
+		for _, shape := range []preproc.Shape{production, chained} {
 			for _, count := range []int{1, 32, 1024} {
-				if n > 4 && (count > 32 || shape.Digits == 2) {
+				if n > 4 && count > 32 {
 					continue // what n costs shows in a few
 				}
-				name := fmt.Sprintf("n=%d/digits=%d/B=%d/", n, shape.Digits, count)
+				name := fmt.Sprintf("n=%d/chain=%v/B=%d/", n, shape.Chain, count)
 				b.Run(name+"offline", func(b *testing.B) { benchmarkOffline(b, n, shape, count) })
 				b.Run(name+"online", func(b *testing.B) { benchmarkOnline(b, n, shape, count) })
 			}

@@ -8,7 +8,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/sharing"
@@ -18,93 +21,199 @@ import (
 // cheat is a way to misbehave in one round (or in all, if it is negative).
 type cheat struct {
 	name string
-	tap  func(mpctest.Envelope) []mpctest.Envelope
-	// named reports whether every honest party names the cheat.
-	named bool
+	// tap alters what a cheat sends to be opened, root its signed root.
+	tap, root func(mpctest.Envelope) []mpctest.Envelope
+	// signed says that it signs for each receiver what it sent to that one.
+	signed bool
+	// named says that every honest party names it, convicted that every one has
+	// evidence against it.
+	named, convicted bool
 }
 
 func only(e mpctest.Envelope) []mpctest.Envelope { return []mpctest.Envelope{e} }
 
-func cheats(replay map[string][]byte) []cheat {
+func cheats(w *world, replay map[string][]byte) []cheat {
 	alter := func(f func(*mpctest.Envelope)) func(mpctest.Envelope) []mpctest.Envelope {
 		return func(e mpctest.Envelope) []mpctest.Envelope { f(&e); return only(e) }
 	}
+	wrong := alter(func(e *mpctest.Envelope) { e.Payload[0] ^= 1 })
+	toEven := alter(func(e *mpctest.Envelope) {
+		if e.To%2 == 0 {
+			e.Payload[0] ^= 1
+		}
+	})
+	silent := func(mpctest.Envelope) []mpctest.Envelope { return nil }
+	twice := func(e mpctest.Envelope) []mpctest.Envelope { return []mpctest.Envelope{e, e} }
 	return []cheat{
-		{"wrong share", alter(func(e *mpctest.Envelope) { e.Payload[0] ^= 1 }), true},
-		{"wrong last share", alter(func(e *mpctest.Envelope) { e.Payload[len(e.Payload)-2] ^= 0x10 }), true},
-		{"silent", func(mpctest.Envelope) []mpctest.Envelope { return nil }, false},
-		{"garbage", alter(func(e *mpctest.Envelope) { e.Payload = []byte("garbage") }), true},
-		{"empty", alter(func(e *mpctest.Envelope) { e.Payload = nil }), true},
-		{"zeros", alter(func(e *mpctest.Envelope) { clear(e.Payload) }), true},
-		{"another session's", alter(func(e *mpctest.Envelope) {
+		{name: "wrong share", tap: wrong, named: true},
+		{name: "wrong share, signed", tap: wrong, signed: true, named: true, convicted: true},
+		{name: "wrong last share, signed", tap: alter(func(e *mpctest.Envelope) { e.Payload[len(e.Payload)-2] ^= 0x10 }), signed: true, named: true, convicted: true},
+		{name: "zeros, signed", tap: alter(func(e *mpctest.Envelope) { clear(e.Payload) }), signed: true, named: true, convicted: true},
+		{name: "silent", tap: silent, root: silent},
+		{name: "no root", root: silent},
+		{name: "garbage", tap: alter(func(e *mpctest.Envelope) { e.Payload = []byte("garbage") }), named: true},
+		{name: "empty", tap: alter(func(e *mpctest.Envelope) { e.Payload = nil }), named: true},
+		{name: "another session's", tap: alter(func(e *mpctest.Envelope) {
 			e.Payload = bytes.Clone(replay[fmt.Sprint(e.From, e.Round)])
-		}), true},
-		{"good to odd, bad to even", alter(func(e *mpctest.Envelope) {
-			if e.To%2 == 0 {
-				e.Payload[0] ^= 1
-			}
-		}), false},
-		{"twice", func(e mpctest.Envelope) []mpctest.Envelope { return []mpctest.Envelope{e, e} }, false},
+		}), signed: true, named: true, convicted: true},
+		{name: "good to odd, bad to even", tap: toEven},
+		{name: "good to odd, bad to even, signed", tap: toEven, signed: true, named: true, convicted: true},
+		{name: "twice", tap: twice, root: twice},
+		{name: "twice, the second time wrong", tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			second := e
+			second.Payload = bytes.Clone(e.Payload)
+			second.Payload[0] ^= 1
+			return []mpctest.Envelope{e, second}
+		}}, // in another order it is the first that counts
+		{name: "two roots", root: func(e mpctest.Envelope) []mpctest.Envelope {
+			second := e
+			second.Payload = w.sign(e.From, mpc.Hash("another root"))
+			return []mpctest.Envelope{e, second}
+		}, named: true, convicted: true},
+		{name: "garbage for a root", root: alter(func(e *mpctest.Envelope) { e.Payload = e.Payload[1:] }), named: true},
+		{name: "a root without a signature", root: alter(func(e *mpctest.Envelope) { e.Payload[len(e.Payload)-1] ^= 1 })},
+		{name: "another's root, forged", root: func(e mpctest.Envelope) []mpctest.Envelope {
+			forged := e
+			forged.Payload = bytes.Clone(e.Payload)
+			forged.Payload[0] = byte(w.n)
+			return []mpctest.Envelope{forged, e}
+		}},
 	}
+}
+
+// sign is a party's message about a root.
+func (w *world) sign(i int, root mpc.Digest) []byte {
+	st := transcript.Statement{Session: session, Phase: transcript.PhaseOpenings, Layout: w.layout.Digest(), Party: i, Root: root}
+	return append(append([]byte{byte(i)}, root[:]...), w.identities[i].Sign(st.Digest())...)
+}
+
+// liars taps the network so that the parties of evil cheat in a round.
+func (w *world) liars(c cheat, evil sharing.Parties, round int) func(mpctest.Envelope) []mpctest.Envelope {
+	sent := map[[2]int][][]byte{}
+	return func(e mpctest.Envelope) []mpctest.Envelope {
+		if !evil.Has(e.From) {
+			return only(e)
+		}
+		out := only(e)
+		if int(e.Round) == w.shape.Rounds() {
+			if int(e.Payload[0]) != e.From {
+				return out // what it tells of others
+			}
+			if c.signed {
+				var leaves [][]byte
+				for run, packed := range sent[[2]int{e.From, e.To}] {
+					leaves = w.layout.AppendLeaves(leaves, run, packed)
+				}
+				e.Payload = w.sign(e.From, merkle.Root(leaves))
+				out = only(e)
+			}
+			if c.root != nil {
+				out = c.root(e)
+			}
+			return out
+		}
+		if c.tap != nil && (round < 0 || int(e.Round) == round) {
+			out = c.tap(e)
+		}
+		if c.signed {
+			to := [2]int{e.From, e.To}
+			sent[to] = append(sent[to], bytes.Clone(out[0].Payload))
+		}
+		return out
+	}
+}
+
+// judged returns whom a party's evidence convicts, before anybody.
+func (w *world) judged(t *testing.T, m *decrypt.Machine) sharing.Parties {
+	t.Helper()
+	var convicted sharing.Parties
+	convict := func(culprit int, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		convicted = convicted.With(culprit)
+	}
+	openings, equivocations := m.Evidence()
+	for _, e := range openings {
+		raw, err := e.MarshalBinary()
+		if err == nil {
+			e, err = transcript.UnmarshalWrongOpening(raw)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		convict(e.Verify(session, w.code, w.identities[1].Verify))
+	}
+	for _, e := range equivocations {
+		convict(e.Verify(session, w.code, w.identities[1].Verify))
+	}
+	return convicted
 }
 
 func TestOnlineCheatsDoNotChangeTheResultAndAreNamed(t *testing.T) {
 	for _, n := range []int{4, 7} {
-		w := newWorld(t, n, 64, production)
-		replay := map[string][]byte{}
-		machines, _ := w.start(t, w.encrypt(w.messages(5), 1<<56), w.stock(t, 5))
-		record := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
-			replay[fmt.Sprint(e.From, e.Round)] = bytes.Clone(e.Payload)
-			return only(e)
-		}}
-		if err := mpctest.FirstError(record.Run(machines, n)); err != nil {
-			t.Fatal(err)
+		for _, shape := range []preproc.Shape{production, chained} {
+			t.Run(fmt.Sprintf("n=%d,chain=%v", n, shape.Chain), func(t *testing.T) { attack(t, newWorld(t, n, 64, shape)) })
 		}
-		// Offline material for all runs at once: signatures would take most of the time.
-		stock, runs := w.stock(t, 5*2*len(cheats(nil))*7), uint64(0)
-		first, _ := stock[1][0].Range()
-		cut := func() [][]*preproc.Batch {
-			out := make([][]*preproc.Batch, n+1)
-			for i := 1; i <= n; i++ {
-				b, err := stock[i][0].Cut(first+5*runs, 5)
-				if err != nil {
-					t.Fatal(err)
+	}
+}
+
+func attack(t *testing.T, w *world) {
+	replay := map[string][]byte{}
+	machines, _ := w.start(t, w.encrypt(w.messages(5), 1<<56), w.stock(t, 5))
+	record := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+		replay[fmt.Sprint(e.From, e.Round)] = bytes.Clone(e.Payload)
+		return only(e)
+	}}
+	if err := mpctest.FirstError(record.Run(machines, w.n)); err != nil {
+		t.Fatal(err)
+	}
+	table := cheats(w, replay)
+	next := w.cuts(t, 5, 2*len(table)*(w.shape.Rounds()+1))
+	// One cheat, and t at once: the first parties, so that they are in every fast path.
+	for _, evil := range []sharing.Parties{sharing.PartiesOf(2), sharing.AllParties(w.code.T())} {
+		for _, c := range table {
+			for round := -1; round < w.shape.Rounds() && (round < 0 || c.tap != nil); round++ {
+				what := fmt.Sprintf("%s by %v in round %d", c.name, evil, round)
+				want := w.messages(5)
+				machines, got := w.start(t, w.encrypt(want, 1<<56), next())
+				network := mpctest.Network{Seed: uint64(round + 1), Tap: w.liars(c, evil, round)}
+				if err := mpctest.FirstError(network.Run(machines, w.n)); err != nil {
+					t.Fatalf("%s: %v", what, err)
 				}
-				out[i] = []*preproc.Batch{b}
-			}
-			runs++
-			return out
-		}
-		// One cheat, and t at once: the first parties, so that they are in every fast path.
-		for _, evil := range []sharing.Parties{sharing.PartiesOf(2), sharing.AllParties(w.code.T())} {
-			for _, c := range cheats(replay) {
-				for round := -1; round < 6; round++ {
-					want := w.messages(5)
-					machines, got := w.start(t, w.encrypt(want, 1<<56), cut())
-					network := mpctest.Network{Seed: uint64(round + 1), Tap: func(e mpctest.Envelope) []mpctest.Envelope {
-						if evil.Has(e.From) && (round < 0 || int(e.Round) == round) {
-							return c.tap(e)
-						}
-						return only(e)
-					}}
-					if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
-						t.Fatalf("n=%d %s in round %d: %v", n, c.name, round, err)
+				for _, i := range sharing.AllParties(w.n).Without(evil).List() {
+					if !slices.Equal(got[i].Values(), want) {
+						t.Fatalf("%s: party %d got %v, not %v", what, i, got[i].Values(), want)
 					}
-					for i := 1; i <= n; i++ {
-						if evil.Has(i) {
-							continue
-						}
-						if !slices.Equal(got[i].Values(), want) {
-							t.Fatalf("n=%d %s by %v in round %d: party %d got %v, not %v", n, c.name, evil, round, i, got[i].Values(), want)
-						}
-						named := got[i].Culprits()
-						if c.named && named != evil || !c.named && named.Without(evil) != 0 {
-							t.Errorf("n=%d %s by %v in round %d: party %d names %v", n, c.name, evil, round, i, named)
-						}
+					named, convicted := got[i].Culprits(), w.judged(t, got[i])
+					if c.named && named != evil || (named|convicted|got[i].Culprits()).Without(evil) != 0 || convicted.Without(named) != 0 {
+						t.Errorf("%s: party %d names %v and convicts %v", what, i, named, convicted)
+					}
+					if c.convicted && convicted != evil || !c.convicted && convicted != 0 {
+						t.Errorf("%s: party %d convicts %v", what, i, convicted)
 					}
 				}
 			}
 		}
+	}
+}
+
+// cuts makes the items of many runs at once, since signatures would take most of
+// the time.
+func (w *world) cuts(t *testing.T, items, runs int) func() [][]*preproc.Batch {
+	stock := w.stock(t, items*runs)
+	at, _ := stock[1][0].Range()
+	return func() [][]*preproc.Batch {
+		out := make([][]*preproc.Batch, w.n+1)
+		for i := 1; i <= w.n; i++ {
+			b, err := stock[i][0].Cut(at, items)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[i] = []*preproc.Batch{b}
+		}
+		at += uint64(items)
+		return out
 	}
 }
 

@@ -115,8 +115,8 @@ func (m *Machine) takeStock(stock []*preproc.Batch) error {
 
 // prepare lays out the rounds and takes the memory for them.
 func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
-	if m.shape.Digits > 0 {
-		m.carrier = newDigits(m)
+	if m.shape.Chain {
+		m.carrier = &chain{digits: newDigits(m)}
 	} else {
 		m.carrier = newTree(m)
 	}
@@ -131,8 +131,8 @@ func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
 	m.memory = newArena(words)
 }
 
-// Rounds returns the number of online rounds: for K=17, W=5 it is 3 with digits, 6
-// with a tree. One more message, when the values are known, has the signed root of
+// Rounds returns the number of online rounds: for K=17, W=5 it is 4, 3 with a chain.
+// One more message, when the values are known, has the signed root of
 // all that the party sent, and others may follow if somebody is wrong.
 func (m *Machine) Rounds() int { return m.carrier.levels() + 2 }
 

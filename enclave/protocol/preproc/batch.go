@@ -100,7 +100,9 @@ func (b *Batch) Take() error {
 func (b *Batch) Bits(i int) []uint64 { return b.material[i].Bits }
 
 // Product returns the material of pair g of the tree, counted level by level.
-func (b *Batch) Product(g int) *Material { return &b.material[int(b.shape.K)+g] }
+func (b *Batch) Product(g int) *Material {
+	return &b.material[int(b.shape.K)+len(b.shape.DigitBits())+g]
+}
 
 // Digit returns the tables of digit i: element v−1 is [digit ≥ v], over R_W.
 func (b *Batch) Digit(i int) [][]uint64 { return b.material[int(b.shape.K)+i].Tables }
@@ -116,7 +118,7 @@ func (b *Batch) Opened() []byte { return b.opened }
 // OpenedDigest returns the digest by which t+1 parties vouch for Opened.
 func (b *Batch) OpenedDigest() mpc.Digest {
 	return mpc.Hash("tkms/v1/preproc/opened", b.context[:], mpc.Uint64(uint64(b.shape.K)), mpc.Uint64(uint64(b.shape.W)),
-		mpc.Uint64(uint64(b.shape.Digits)), mpc.Uint64(b.first), mpc.Uint64(uint64(b.count)), b.opened)
+		[]byte{b.shape.flag()}, mpc.Uint64(b.first), mpc.Uint64(uint64(b.count)), b.opened)
 }
 
 // Cut returns a copy of the items first … first+count−1, ErrSection if they are
@@ -184,9 +186,16 @@ func (b *Batch) GoString() string { return b.String() }
 // MarshalJSON hides the shares.
 func (b *Batch) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`), nil }
 
+func (s Shape) flag() byte {
+	if s.Chain {
+		return 1
+	}
+	return 0
+}
+
 const batchVersion = 2
 
-// batchHeader is version, n, d, self, K, W, digits, context, first, count.
+// batchHeader is version, n, d, self, K, W, chain (0 or 1), context, first, count.
 const batchHeader = 7 + mpc.DigestSize + 8 + 4
 
 // vectors calls f with every vector of the material and the width of its words.
@@ -227,7 +236,7 @@ func (b *Batch) MarshalBinary() ([]byte, error) {
 	if b.spent {
 		return nil, fmt.Errorf("%w: %v", ErrSpent, b)
 	}
-	out := []byte{batchVersion, byte(b.n), byte(b.d), byte(b.self), byte(b.shape.K), byte(b.shape.W), b.shape.Digits}
+	out := []byte{batchVersion, byte(b.n), byte(b.d), byte(b.self), byte(b.shape.K), byte(b.shape.W), b.shape.flag()}
 	out = append(out, b.context[:]...)
 	out = binary.BigEndian.AppendUint64(out, b.first)
 	out = binary.BigEndian.AppendUint32(out, uint32(b.count)) // #nosec G115 -- at most MaxItems
@@ -241,10 +250,10 @@ func (b *Batch) MarshalBinary() ([]byte, error) {
 // UnmarshalBatch reads what MarshalBinary wrote: exact length, bounds checked
 // before memory is taken, ErrEncoding else.
 func UnmarshalBatch(raw []byte) (*Batch, error) {
-	if len(raw) < batchHeader || raw[0] != batchVersion {
+	if len(raw) < batchHeader || raw[0] != batchVersion || raw[6] > 1 {
 		return nil, fmt.Errorf("%w: batch", ErrEncoding)
 	}
-	b := &Batch{n: int(raw[1]), d: int(raw[2]), self: int(raw[3]), shape: Shape{K: uint(raw[4]), W: uint(raw[5]), Digits: raw[6]}}
+	b := &Batch{n: int(raw[1]), d: int(raw[2]), self: int(raw[3]), shape: Shape{K: uint(raw[4]), W: uint(raw[5]), Chain: raw[6] == 1}}
 	_, err := sharing.New(b.n, sharing.Threshold(b.n), b.d)
 	if err != nil || b.shape.Check() != nil || b.self < 1 || b.self > b.n {
 		return nil, fmt.Errorf("%w: parameters of a batch", ErrEncoding)

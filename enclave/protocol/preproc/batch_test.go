@@ -41,9 +41,9 @@ func batches(t testing.TB, c cluster, shape preproc.Shape, first uint64, count i
 
 var production = preproc.Production()
 
-func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
-	c := newCluster(t, 4)
-	whole := batches(t, c, production, 100, 9)
+func survives(t *testing.T, c cluster, shape preproc.Shape) {
+	t.Helper()
+	whole := batches(t, c, shape, 100, 9)
 	encode := func(b *preproc.Batch, err error) []byte {
 		t.Helper()
 		if err != nil {
@@ -60,12 +60,12 @@ func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 		if !bytes.Equal(encode(preproc.UnmarshalBatch(raw)), raw) {
 			t.Fatal("sealing changes the batch")
 		}
-		if !bytes.Equal(encode(preproc.RebuildBatch(c.sources[i], production, 100, 9, whole[1].Opened())), raw) {
+		if !bytes.Equal(encode(preproc.RebuildBatch(c.sources[i], shape, 100, 9, whole[1].Opened())), raw) {
 			t.Fatal("the rebuilt batch differs")
 		}
 	}
 	// Items do not depend on the batch that they are made in.
-	part := batches(t, c, production, 103, 4)
+	part := batches(t, c, shape, 103, 4)
 	for i := 1; i <= 4; i++ {
 		if !bytes.Equal(encode(whole[i].Cut(103, 4)), encode(part[i], nil)) {
 			t.Fatal("a cut differs from a batch of the same items")
@@ -74,6 +74,16 @@ func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 			t.Fatal("digests of opened values")
 		}
 	}
+}
+
+func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
+	c := newCluster(t, 4)
+	chained := production
+	chained.Chain = true
+	for _, shape := range []preproc.Shape{production, chained} {
+		survives(t, c, shape)
+	}
+	whole := batches(t, c, production, 100, 9)
 	for _, r := range [][2]uint64{{99, 1}, {100, 10}, {109, 1}, {110, 1}, {100, 0}, {^uint64(0), 1}} {
 		if _, err := whole[1].Cut(r[0], int(r[1])); !errors.Is(err, preproc.ErrSection) {
 			t.Errorf("cut %v: %v", r, err)
@@ -113,10 +123,7 @@ func TestRebuildRefusesMalformedOpenedValues(t *testing.T) {
 	}
 }
 
-func TestTheProductionShapeTakes18ProductsIn4Levels(t *testing.T) {
-	if production.Products() != 18 || len(production.Tree()) != 4 {
-		t.Errorf("%d products in %d levels", production.Products(), len(production.Tree()))
-	}
+func TestShapesOutOfBoundsAreRefused(t *testing.T) {
 	for _, s := range []preproc.Shape{{}, {K: 5, W: 5}, {K: 33, W: 5}, {K: 5}} {
 		if err := s.Check(); !errors.Is(err, preproc.ErrShape) {
 			t.Errorf("%v: %v", s, err)

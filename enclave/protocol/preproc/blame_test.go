@@ -32,7 +32,7 @@ func (l liar) Start() ([]mpc.Message, error) {
 // kinds are sections of every kind, bits that fail last among them.
 func kinds(count int) []preproc.Section {
 	out := sections(count)
-	for _, shape := range []preproc.Shape{{K: 6, W: 2, Digits: 2}, {K: 7, W: 3, Digits: 3}} {
+	for _, shape := range []preproc.Shape{{K: 6, W: 2, Chain: true}, {K: 10, W: 3}} {
 		at := len(out)
 		for _, s := range shape.Sections(3, count) {
 			if s.Bits > 0 {

@@ -38,25 +38,73 @@ func composite(subset int) bool { return subset&(subset-1) != 0 }
 // composites is the number of such subsets of b members.
 func composites(b int) int { return 1<<b - b - 1 }
 
-// expand turns w[S] = y·z_S, of 2^b elements with y = w[0], into y times the
-// product of the x_i of S. delta is indexed by the subset.
-func expand(w []ring.Elem, delta []uint64, b int) {
+// expand turns w[S] = y·z_S, 2^b vectors with y = w[0], into y times the product of
+// the x_i of S. delta is indexed by the subset, and then by the item. If w[0] is nil
+// then y is 1.
+func expand(w, delta [][]uint64, b, d int) {
 	// y·z_(T+j) + δ_(T+j)·y = y·z_T·x_j, so the upper half is the lower one's problem
 	// with y·x_j for y; then the same in both halves.
 	for j := b - 1; j > 0; j-- {
 		half := 1 << j
 		for base := 0; base < len(w); base += 2 * half {
-			y := &w[base]
 			for t := 1; t < half; t++ {
-				addScaled(&w[base+half+t], y, delta[half+t])
+				if y := w[base]; y != nil {
+					addScaled(w[base+half+t], y, delta[half+t], d)
+				} else {
+					addIntegers(w[base+half+t], delta[half+t], d)
+				}
 			}
 		}
 	}
 }
 
-func addScaled(dst, src *ring.Elem, x uint64) {
-	for c := range dst {
-		dst[c] += src[c] * x
+// addScaled adds x[i]·src[i] to element i of dst.
+func addScaled(dst, src, x []uint64, d int) {
+	if d == 4 {
+		for i, v := range x {
+			to, from := (*[4]uint64)(dst[4*i:]), (*[4]uint64)(src[4*i:])
+			to[0] += from[0] * v
+			to[1] += from[1] * v
+			to[2] += from[2] * v
+			to[3] += from[3] * v
+		}
+		return
+	}
+	for i, v := range x {
+		for c := i * d; c < (i+1)*d; c++ {
+			dst[c] += src[c] * v
+		}
+	}
+}
+
+// addIntegers adds the integer x[i] to element i of dst.
+func addIntegers(dst, x []uint64, d int) {
+	for i, v := range x {
+		dst[i*d] += v
+	}
+}
+
+// split turns w and w·a into w·(1−b) and w·b, where b = (a − root)·inverse.
+func split(without, with, root, inverse []uint64, d int) {
+	if d == 4 {
+		for i, r := range root {
+			q, x, y := inverse[i], (*[4]uint64)(without[4*i:]), (*[4]uint64)(with[4*i:])
+			y[0] = (y[0] - x[0]*r) * q
+			y[1] = (y[1] - x[1]*r) * q
+			y[2] = (y[2] - x[2]*r) * q
+			y[3] = (y[3] - x[3]*r) * q
+			x[0] -= y[0]
+			x[1] -= y[1]
+			x[2] -= y[2]
+			x[3] -= y[3]
+		}
+		return
+	}
+	for i, r := range root {
+		for c := i * d; c < (i+1)*d; c++ {
+			with[c] = (with[c] - without[c]*r) * inverse[i]
+			without[c] -= with[c]
+		}
 	}
 }
 
@@ -159,68 +207,73 @@ func (s Section) generateTables(source *prss.Source, made []Material, vector []b
 	return m, vector, err
 }
 
+// tableItems is how many items are finished at a time: their tables stay in the
+// cache.
+const tableItems = 64
+
 // finishTables turns generated tables into their final form with the opened
 // differences. made has the finished sections before this one.
 func (s Section) finishTables(m *Material, made []Material, d int, opened [][]uint64) {
-	w := make([]ring.Elem, len(m.Tables)+1)
-	delta := make([]uint64, len(w))
-	products := s.products()
-	for item := range s.Count {
+	w, delta := make([][]uint64, len(m.Tables)+1), make([][]uint64, len(m.Tables)+1)
+	products, scratch := s.products(), make([]uint64, tableItems*(d+2))
+	for first := 0; first < s.Count; first += tableItems {
+		end := min(first+tableItems, s.Count)
 		for a, v := range m.Tables {
-			copy(w[a+1][:d], v[item*d:])
+			w[a+1] = v[first*d : end*d]
 		}
-		w[0] = ring.Integer(1)
 		for q, p := range products {
-			delta[p.z] = opened[q][item]
+			delta[p.z] = opened[q][first:end]
 		}
 		if s.Bits > 0 {
-			s.finishDigit(w, delta, made[s.FirstBit:], item)
+			s.finishDigit(w, delta, made[s.FirstBit:], d, first, scratch)
 		} else {
-			s.finishChain(w, delta)
+			s.finishChain(w, delta, d)
 		}
-		mask := ring.Mask(s.K)
-		for a, v := range m.Tables {
-			for c := range d {
-				v[item*d+c] = w[a+1][c] & mask
-			}
+		for _, v := range w[1:] {
+			ring.Reduce(v, s.K)
 		}
 	}
-	clear(w)
+	clear(scratch)
 }
 
-func (s Section) finishDigit(w []ring.Elem, delta []uint64, bits []Material, item int) {
-	expand(w, delta, s.Bits)
-	// From the products of integers a to those of bits and their negations: with
-	// b = (a − r)·q, w and w·a become w·(1−b) and w·b.
+func (s Section) finishDigit(w, delta [][]uint64, bits []Material, d, first int, scratch []uint64) {
+	w[0] = nil
+	expand(w, delta, s.Bits, d)
+	// From the products of integers a to those of bits and their negations.
+	items := len(w[1]) / d
+	root, inverse := scratch[:items], scratch[tableItems:][:items]
+	w[0] = scratch[2*tableItems:][:items*d]
+	clear(w[0])
+	for i := range items {
+		w[0][i*d] = 1
+	}
 	for i := range s.Bits {
-		root, inverse := bitRoot(bits[i].opened[item], s.K)
+		for item, v := range bits[i].opened[first : first+items] {
+			root[item], inverse[item] = bitRoot(v, s.K)
+		}
 		for set := range w {
-			if set>>i&1 == 1 {
-				continue
-			}
-			without, with := &w[set], &w[set|1<<i]
-			for c := range with {
-				with[c] = (with[c] - without[c]*root) * inverse
-				without[c] -= with[c]
+			if set>>i&1 == 0 {
+				split(w[set], w[set|1<<i], root, inverse, d)
 			}
 		}
 	}
 	for v := len(w) - 2; v > 0; v-- { // from [digit = v] to [digit ≥ v]
+		above := w[v+1]
 		for c := range w[v] {
-			w[v][c] += w[v+1][c]
+			w[v][c] += above[c]
 		}
 	}
 }
 
-func (s Section) finishChain(w []ring.Elem, delta []uint64) {
+func (s Section) finishChain(w, delta [][]uint64, d int) {
 	members := s.Chain - 1
 	for i := range members {
 		g := ChainGenerate(s.Chain, i)
 		table := w[g : g+1<<(members-i)]
 		for set := 1; set < len(table); set++ {
-			table[set][0] += delta[g+set]
+			addIntegers(table[set], delta[g+set], d)
 		}
-		expand(table, delta, members-i)
+		expand(table, delta, members-i, d)
 	}
-	expand(w[:1<<members], delta, members)
+	expand(w[:1<<members], delta, members, d)
 }

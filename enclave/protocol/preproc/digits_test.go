@@ -10,13 +10,14 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-func digitShapes() []preproc.Shape {
+func shapes() []preproc.Shape {
 	var out []preproc.Shape
-	for _, digits := range []uint8{2, 3, 4} {
-		out = append(out, preproc.Shape{K: 17, W: 5, Digits: digits}, preproc.Shape{K: 12, W: 3, Digits: digits},
-			preproc.Shape{K: 1 + uint(digits), W: 1, Digits: digits})
+	for _, s := range []preproc.Shape{{K: 17, W: 5}, {K: 19, W: 5}, {K: 12, W: 3}, {K: 6, W: 2}, {K: 20, W: 1}} {
+		chained := s
+		chained.Chain = true
+		out = append(out, s, chained)
 	}
-	return out
+	return append(out, preproc.Shape{K: 3, W: 1}, preproc.Shape{K: 30, W: 5})
 }
 
 func TestTablesOfDigitsAreThoseOfTheirBits(t *testing.T) {
@@ -24,7 +25,7 @@ func TestTablesOfDigitsAreThoseOfTheirBits(t *testing.T) {
 	for _, n := range []int{1, 4, 7} {
 		c := newCluster(t, n)
 		all := sharing.AllParties(n)
-		for _, shape := range digitShapes() {
+		for _, shape := range shapes() {
 			got := batches(t, c, shape, first, count)
 			open := func(part func(*preproc.Batch) []uint64) []uint64 {
 				return c.open(t, all, shape.W, count, func(i int) []uint64 { return part(got[i]) })
@@ -49,16 +50,18 @@ func TestTablesOfDigitsAreThoseOfTheirBits(t *testing.T) {
 			if at != shape.Low() {
 				t.Fatalf("%v: digits of %d bits", shape, at)
 			}
-			checkChain(t, shape, func(table int) []uint64 {
-				return open(func(b *preproc.Batch) []uint64 { return b.Chain()[table-1] })
-			})
+			if shape.Chain {
+				checkChain(t, shape, func(table int) []uint64 {
+					return open(func(b *preproc.Batch) []uint64 { return b.Chain()[table-1] })
+				})
+			}
 		}
 	}
 }
 
 func checkChain(t *testing.T, shape preproc.Shape, open func(table int) []uint64) {
 	t.Helper()
-	members, mask := int(shape.Digits)-1, uint64(1)<<shape.W-1
+	members, mask := len(shape.DigitBits())-1, uint64(1)<<shape.W-1
 	product := func(table, set int, factor []uint64) {
 		want := make([]uint64, len(factor))
 		copy(want, factor)
@@ -83,7 +86,7 @@ func checkChain(t *testing.T, shape preproc.Shape, open func(table int) []uint64
 		product(set, set, ones)
 	}
 	for i := range members {
-		g := preproc.ChainGenerate(int(shape.Digits), i)
+		g := preproc.ChainGenerate(len(shape.DigitBits()), i)
 		factor := open(g)
 		for set := 1; set < 1<<(members-i); set++ {
 			product(g+set, set, factor)
@@ -94,10 +97,10 @@ func checkChain(t *testing.T, shape preproc.Shape, open func(table int) []uint64
 func TestProductsRoundsAndBytesOfTheShapes(t *testing.T) {
 	const count = 64
 	for _, c := range []struct {
-		digits                        uint8
+		chain                         bool
 		products, rounds, vectorBytes int
-	}{{0, 18, 6, 121}, {2, 115, 3, 363}, {3, 38, 3, 171}, {4, 31, 3, 153}} {
-		s := preproc.Shape{K: 17, W: 5, Digits: c.digits}
+	}{{false, 20, 4, 126}, {true, 31, 3, 153}} {
+		s := preproc.Shape{K: 17, W: 5, Chain: c.chain}
 		if s.Products() != c.products || s.Rounds() != c.rounds {
 			t.Errorf("%v: %d products, %d rounds", s, s.Products(), s.Rounds())
 		}
@@ -120,9 +123,22 @@ func TestProductsRoundsAndBytesOfTheShapes(t *testing.T) {
 }
 
 func TestShapesWithoutRoomForTheirDigitsAreRefused(t *testing.T) {
-	for _, s := range []preproc.Shape{{K: 17, W: 5, Digits: 1}, {K: 17, W: 5, Digits: 5}, {K: 18, W: 5, Digits: 2}, {K: 6, W: 5, Digits: 2}, {K: 30, W: 5, Digits: 4}} {
+	for _, s := range []preproc.Shape{{K: 3, W: 1, Chain: true}, {K: 30, W: 5, Chain: true}, {K: 6, W: 5}} {
 		if err := s.Check(); !errors.Is(err, preproc.ErrShape) {
 			t.Errorf("%v: %v", s, err)
+		}
+	}
+}
+
+func TestTheShapeFollowsFromTheRoundTrip(t *testing.T) {
+	for micros, chain := range map[uint32]bool{0: false, 200: false, 80_000: true} {
+		if s := production.ForRoundTrip(micros); s.Chain != chain || s.Check() != nil || s.K != 17 || s.W != 5 {
+			t.Errorf("%d µs: %v", micros, s)
+		}
+	}
+	for _, s := range []preproc.Shape{{K: 3, W: 1}, {K: 30, W: 5}} { // too small and too large for a chain
+		if s.ForRoundTrip(80_000) != s {
+			t.Errorf("%v", s)
 		}
 	}
 }
@@ -161,12 +177,12 @@ func TestDigitsNeedTheirBits(t *testing.T) {
 func BenchmarkShapes(b *testing.B) {
 	for _, n := range []int{4, 7} {
 		c := newCluster(b, n)
-		for _, digits := range []uint8{0, 2, 3, 4} {
-			b.Run(fmt.Sprintf("n=%d/digits=%d", n, digits), func(b *testing.B) {
+		for _, chain := range []bool{false, true} {
+			b.Run(fmt.Sprintf("n=%d/chain=%v", n, chain), func(b *testing.B) {
 				const count = 512
 				first := uint64(0)
 				for b.Loop() {
-					batches(b, c, preproc.Shape{K: 17, W: 5, Digits: digits}, first, count)
+					batches(b, c, preproc.Shape{K: 17, W: 5, Chain: chain}, first, count)
 					first += count
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*count*n), "ns/block/party")

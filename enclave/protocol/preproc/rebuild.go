@@ -29,11 +29,13 @@ func Rebuild(source *prss.Source, sections []Section, opened []byte) (_ []Materi
 			}
 		}
 	}()
-	var vector []byte // that the party would have sent
-	for a, s := range sections {
+	var vector []byte            // that the party would have sent
+	for a, s := range sections { // all of them, before the first is finished: a digit takes bits as they are drawn
 		if out[a], vector, err = s.generate(source, out[:a], vector[:0]); err != nil {
 			return nil, err
 		}
+	}
+	for a, s := range sections {
 		values := make([][]uint64, s.openings())
 		size := ring.PackedLen(s.Count, s.K)
 		for q := range values {

@@ -5,20 +5,20 @@ import (
 	"fmt"
 )
 
-// ErrShape reports K, W and Digits that no decryption has.
-var ErrShape = errors.New("preproc: a shape needs 1 ≤ W < K ≤ 32, and digits of 1 to 6 bits")
+// ErrShape reports K, W and Chain that no decryption has.
+var ErrShape = errors.New("preproc: a shape needs 1 ≤ W ≤ K − 2 ≤ 30, and a chain 2 to 4 digits of up to 6 bits")
 
 // Shape is what the offline material of one decrypted block depends on: the
 // ciphertext is switched to modulus 2^K, and its top W bits are the result. K and
 // W belong to the key's parameters, never to a request.
 //
-// Digits says how the carry out of the other bits is computed. With 0 it takes a
-// tree of products, a round a level. With D = 2, 3 or 4 the bits are D digits, of
-// which the offline phase makes tables; a single round joins their carries. It is
-// a matter of the epoch: all parties use the same.
+// The carry out of the other bits is computed in digits, of which the offline phase
+// makes tables. Their carries are joined in a tree, a round a level, or with Chain
+// in a single round, for more offline products. It is a matter of the epoch: all
+// parties use the same.
 type Shape struct {
-	K, W   uint
-	Digits uint8
+	K, W  uint
+	Chain bool
 }
 
 // Production returns K = 17 and W = 5, for LWE keys of up to 2048 coefficients with
@@ -26,12 +26,29 @@ type Shape struct {
 // ciphertext is, takes half of the noise margin, real noise a hundredth.
 func Production() Shape { return Shape{K: 17, W: 5} }
 
-// Check returns ErrShape unless 1 ≤ W < K ≤ 32 and the digits are within bounds.
+// chainRoundTrip is the round trip in microseconds from which a chain pays: half of
+// it is what the round saved takes, and about the same the chain's further products
+// for the 1,024 blocks of the largest ciphertext.
+const chainRoundTrip = 3000
+
+// ForRoundTrip returns the shape with a chain if that is quicker among parties with
+// a round trip of so many microseconds, 0 if none is known.
+func (s Shape) ForRoundTrip(micros uint32) Shape {
+	s.Chain = micros >= chainRoundTrip
+	if s.Check() != nil {
+		s.Chain = false
+	}
+	return s
+}
+
+// Check returns ErrShape unless 1 ≤ W ≤ K − 2 ≤ 30 and, with a chain, the digits are
+// within its bounds.
 func (s Shape) Check() error {
-	digits := int(s.Digits)
-	if s.W < 1 || s.W >= s.K || s.K > 32 || digits == 1 || digits > maxChainDigits ||
-		digits > 0 && (s.Low() < digits || s.Low() > digits*maxDigitBits) {
-		return fmt.Errorf("%w: K=%d W=%d, %d digits", ErrShape, s.K, s.W, digits)
+	if s.W < 1 || s.K > 32 || s.W+2 > s.K {
+		return fmt.Errorf("%w: K=%d W=%d", ErrShape, s.K, s.W)
+	}
+	if sizes := s.DigitBits(); s.Chain && (len(sizes) < 2 || len(sizes) > maxChainDigits || sizes[0] > maxDigitBits) {
+		return fmt.Errorf("%w: K=%d W=%d with digits of %v bits", ErrShape, s.K, s.W, sizes)
 	}
 	return nil
 }
@@ -39,19 +56,16 @@ func (s Shape) Check() error {
 // Low returns K − W, the bits whose carry the protocol computes.
 func (s Shape) Low() int { return int(s.K) - int(s.W) }
 
-// Rounds returns the number of rounds of the online phase: 6 for K=17, W=5 with a
-// tree, 3 with digits.
-func (s Shape) Rounds() int {
-	if s.Digits > 0 {
-		return 3
-	}
-	return 2 + len(s.Tree())
-}
-
-// DigitBits returns the bits of each digit, the lowest digit first: as even as can
-// be.
+// DigitBits returns the bits of each digit, the lowest digit first, as even as can
+// be: about 3, since a further bit more than doubles a digit's products, but no
+// fifth digit, which is a level of the tree, as long as 4 bits do. A chain has at
+// most 4 digits.
 func (s Shape) DigitBits() []int {
-	out := make([]int, s.Digits)
+	count := min(maxChainDigits, (s.Low()+2)/3)
+	if !s.Chain {
+		count = max(count, (s.Low()+3)/4)
+	}
+	out := make([]int, count)
 	for i := range out {
 		out[i] = s.Low() / len(out)
 		if i < s.Low()%len(out) {
@@ -59,6 +73,15 @@ func (s Shape) DigitBits() []int {
 		}
 	}
 	return out
+}
+
+// Rounds returns the number of rounds of the online phase: for K=17, W=5 it is 4, 3
+// with a chain.
+func (s Shape) Rounds() int {
+	if s.Chain {
+		return 3
+	}
+	return 2 + len(s.Tree())
 }
 
 // Pair is one node of the carry tree: (g, p) of Lo becomes (g, p)Hi ∘ (g, p)Lo.
@@ -76,10 +99,10 @@ func (p Pair) Products() int {
 	return 1
 }
 
-// Tree returns the levels of the carry tree over leaves 0…Low−1; the carry ends
-// as g of leaf 0. The lowest pair of a level needs no p, since no carry comes in.
+// Tree returns the levels of the tree over the digits; the carry ends as g of digit
+// 0. The lowest pair of a level needs no p, since no carry comes in.
 func (s Shape) Tree() [][]Pair {
-	live := make([]int, s.Low())
+	live := make([]int, len(s.DigitBits()))
 	for i := range live {
 		live[i] = i
 	}
@@ -100,8 +123,8 @@ func (s Shape) Tree() [][]Pair {
 	return levels
 }
 
-// Products returns the number of products that one block takes: for K=17, W=5 it
-// is 18 with a tree, 115, 38 and 31 with two, three and four digits.
+// Products returns the number of products that one block takes: for K=17, W=5 it is
+// 20, 31 with a chain.
 func (s Shape) Products() int {
 	total := 0
 	for _, section := range s.Sections(0, 1)[s.K:] {
@@ -112,21 +135,24 @@ func (s Shape) Products() int {
 
 // Sections returns the sections of the offline material of items first,
 // first+1, …: one for each of the K bits, bit i over R_(K−i) since it counts 2^i
-// times, then over R_W those of the pairs of the tree, level by level, or of the
-// digits and their chain. No two shapes share randomness.
+// times, then over R_W those of the digits and of the chain or, level by level, of
+// the pairs of the tree. No two shapes share randomness.
 func (s Shape) Sections(first uint64, count int) []Section {
-	kind := fmt.Sprintf("decrypt/%d/%d/%d/", s.K, s.W, s.Digits)
-	out := make([]Section, 0, s.K+uint(s.Low()))
-	for i := range s.K {
-		out = append(out, Section{Kind: kind + "bit", K: s.K - i, First: first, Count: count, Factor: s.Digits > 0 && int(i) < s.Low()})
+	kind := fmt.Sprintf("decrypt/%d/%d/", s.K, s.W)
+	if s.Chain {
+		kind += "chained/"
 	}
-	if s.Digits > 0 {
-		at := 0
-		for i, bits := range s.DigitBits() {
-			out = append(out, Section{Kind: kind + "digit", K: s.W, Sub: uint16(i), First: first, Count: count, Bits: bits, FirstBit: at})
-			at += bits
-		}
-		return append(out, Section{Kind: kind + "chain", K: s.W, First: first, Count: count, Chain: int(s.Digits)})
+	var out []Section
+	for i := range s.K {
+		out = append(out, Section{Kind: kind + "bit", K: s.K - i, First: first, Count: count, Factor: int(i) < s.Low()})
+	}
+	at := 0
+	for i, bits := range s.DigitBits() {
+		out = append(out, Section{Kind: kind + "digit", K: s.W, Sub: uint16(i), First: first, Count: count, Bits: bits, FirstBit: at}) // #nosec G115 -- few
+		at += bits
+	}
+	if s.Chain {
+		return append(out, Section{Kind: kind + "chain", K: s.W, First: first, Count: count, Chain: len(s.DigitBits())})
 	}
 	var sub uint16
 	for _, level := range s.Tree() {
