@@ -10,8 +10,10 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/seal"
+	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -47,17 +49,40 @@ func (w *world) setupWithoutOpenings() uint64 {
 		require.Equal(w.t, [2]uint32{uint32(i + 1), 4}, [2]uint32{c.Accuser, c.Accused})
 		require.Len(w.t, c.Sets, 3)
 	}
+	w.requireSealedOpenings(1, epoch)
 	return epoch
+}
+
+// requireSealedOpenings demands that a party has the openings of all but party 4
+// on its disk: nobody has to show them again.
+func (w *world) requireSealedOpenings(i int, epoch uint64) {
+	w.t.Helper()
+	roots := map[int]mpc.Digest{}
+	for _, r := range w.epoch(epoch).Roots {
+		roots[int(r.Index)] = mpc.Digest(r.Digest)
+	}
+	setup, err := prss.NewSetup(w.contribution(i, epoch), roots)
+	require.NoError(w.t, err)
+	raw, err := w.nodes[i].store.Get(seal.Object{Kind: kindOpenings, Key: "attempt-1", Epoch: epoch})
+	require.NoError(w.t, err)
+	require.NoError(w.t, setup.Restore(raw))
+	require.Equal(w.t, sharing.PartiesOf(4), setup.Missing())
+}
+
+func (w *world) contribution(i int, epoch uint64) *prss.Contribution {
+	w.t.Helper()
+	raw, err := w.nodes[i].store.Get(seal.Object{Kind: kindContribution, Key: "attempt-1", Epoch: epoch})
+	require.NoError(w.t, err)
+	own, err := prss.UnmarshalContribution(raw)
+	require.NoError(w.t, err)
+	return own
 }
 
 // answer is what party 4 answers to an accuser, with what spoil makes of its
 // openings.
 func (w *world) answer(epoch uint64, complaint partiestypes.Complaint, spoil func([]byte)) *partiestypes.MsgAnswerComplaint {
 	w.t.Helper()
-	raw, err := w.nodes[4].store.Get(seal.Object{Kind: kindContribution, Key: "attempt-1", Epoch: epoch})
-	require.NoError(w.t, err)
-	own, err := prss.UnmarshalContribution(raw)
-	require.NoError(w.t, err)
+	own := w.contribution(4, epoch)
 	msg := &partiestypes.MsgAnswerComplaint{Account: w.account(4), EpochId: epoch, Attempt: 1, Accuser: complaint.Accuser}
 	for _, set := range complaint.Sets {
 		commitment, path, opening := own.Answer(int(set))
@@ -141,6 +166,8 @@ func TestAMemberThatAnswersAComplaintWrongIsConvictedAndTheOthersGoOn(t *testing
 	w.eventually("party 4 sees its conviction", func() bool {
 		return strings.Contains(strings.Join(w.nodes[4].board.Party().Trouble, " "), "convicted by evidence")
 	})
+	height := w.nodes[4].board.Party().Height
+	w.eventually("it had the time to", func() bool { return w.nodes[4].board.Party().Height > height+60 })
 	require.Zero(t, sentBy[*partiestypes.MsgReady](w, 4))
 }
 

@@ -173,9 +173,13 @@ func (r *setupRun) step(ctx context.Context, c *committee.Committee) error {
 	if err := r.leaveOut(c); err != nil {
 		return err
 	}
-	if err := r.takeAnswers(ctx, c); err != nil {
-		return err
-	}
+	// What an answer should have shown may come otherwise.
+	return errors.Join(r.takeAnswers(ctx, c), r.proceed(ctx, c))
+}
+
+// proceed goes as far as the openings allow: to a complaint, or to keys and their
+// confirmation.
+func (r *setupRun) proceed(ctx context.Context, c *committee.Committee) error {
 	if err := r.keepOpenings(c); err != nil {
 		return err
 	}
