@@ -181,7 +181,7 @@ func (b *bench) latency(kind jobKind, blocks int, budget time.Duration, fewest i
 const (
 	// rowBudget is the time for one figure of the table, pointBudget that of a point
 	// in a plot.
-	rowBudget, pointBudget = 10 * time.Second, 2 * time.Second
+	rowBudget, pointBudget = 10 * time.Second, time.Second
 	// rowRuns and pointRuns are the fewest runs of each.
 	rowRuns, pointRuns = 5, 3
 )

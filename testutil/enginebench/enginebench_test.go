@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -62,6 +63,9 @@ func TestPartiesInProcessesDecryptWhatWasEncrypted(t *testing.T) {
 			require.Positive(t, r.allocations)
 			require.Equal(t, n > 1, r.sent > 0)
 		}
+		written, err := os.ReadFile(filepath.Join(in.dir, fmt.Sprintf("echo-%d-1", n)))
+		require.NoError(t, err)
+		require.Equal(t, n > 1, bytes.Trim(written, "\x00") != nil, "ECHOs are on disk")
 	}
 }
 

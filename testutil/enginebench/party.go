@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/journal"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
@@ -33,7 +34,7 @@ const chainID = "tkms-engine-bench"
 // party is what a party's process holds.
 type party struct {
 	link     *link
-	journal  *journal
+	journal  *journal.Journal
 	identity *mpc.Identity
 	code     *sharing.Code
 	epoch    mpc.Digest
@@ -60,6 +61,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 		if p.link != nil {
 			err = errors.Join(err, p.link.close())
 		}
+		if p.journal != nil {
+			err = errors.Join(err, p.journal.Close())
+		}
 	}()
 	for {
 		var c command
@@ -85,7 +89,7 @@ func (p *party) do(ctx context.Context, c *command) (a *answer, err error) {
 	}
 	switch {
 	case c.Listen != nil:
-		if p.journal, err = openJournal(filepath.Join(c.Listen.Dir, fmt.Sprintf("n%d-p%d", c.Listen.Parties, c.Listen.Index))); err != nil {
+		if p.journal, err = journal.Open(filepath.Join(c.Listen.Dir, fmt.Sprintf("echo-%d-%d", c.Listen.Parties, c.Listen.Index))); err != nil {
 			return nil, err
 		}
 		if p.link, err = listen(c.Listen); err != nil {

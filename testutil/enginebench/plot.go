@@ -37,12 +37,12 @@ func (s *Scaling) WritePlots(dir string) error {
 }
 
 func (s *Scaling) plots() map[string]plot {
-	note := fmt.Sprintf("%s, %d CPUs for all processes, TLS over loopback, load average %s to %s", s.Date, s.CPUs, s.LoadBefore, s.LoadAfter)
+	note := fmt.Sprintf("%s, %d CPUs for all processes, TLS over loopback, load average %s before", s.Date, s.CPUs, s.LoadBefore)
 	online := plot{title: "Latency from stock", note: note, xLabel: "blocks in a session", yLabel: "milliseconds"}
 	total := plot{title: "Latency with the offline phase", note: note, xLabel: online.xLabel, yLabel: online.yLabel}
 	rate := plot{title: "Throughput of sessions, with the offline phase", note: note, xLabel: online.xLabel, yLabel: "blocks a second"}
 	bulk := plot{
-		title: fmt.Sprintf("Throughput of %d blocks in batches of %d", bulkBlocks, batchBlocks), note: note, xLabel: "parties", yLabel: "blocks a second",
+		title: fmt.Sprintf("Throughput of %s blocks in batches of %s", number(bulkBlocks), number(batchBlocks)), note: note, xLabel: "parties", yLabel: "blocks a second",
 		lines: []series{{name: "from stock"}, {name: "with offline"}},
 	}
 	for _, n := range s.Bulk {
