@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ type fixture struct {
 	t        testing.TB
 	ctx      sdk.Context
 	cms      store.CommitMultiStore
+	key      storetypes.StoreKey
 	codec    codec.Codec
 	keeper   *keeper.Keeper
 	accounts authkeeper.AccountKeeper
@@ -65,6 +67,7 @@ func newFixture(t testing.TB) *fixture {
 	params.DevNitroRoot = f.root.DER()
 	params.Measurements = []types.Measurement{accepted(types.TEETypeDevNitro, f.image)}
 	params.SetupCommitBlocks, params.SetupConfirmBlocks = 5, 5
+	params.SetupAnswerBlocks, params.SetupRevealBlocks = 4, 4
 	params.AbsenceBlocks, params.ReportWindowBlocks, params.ReadyBlocks = 10, 30, 3
 	params.RecentBlocks = 20
 	params.PartyTxsPerWindow, params.PartyWindowBlocks = 4, 5
@@ -95,7 +98,7 @@ func newEmptyFixture(t testing.TB) *fixture {
 	image, err := devnitro.Measure(bytes.NewReader([]byte("tkms-party")))
 	require.NoError(t, err)
 	f := &fixture{
-		t: t, cms: cms, codec: encoding.Codec, keeper: k, accounts: accounts,
+		t: t, cms: cms, key: key, codec: encoding.Codec, keeper: k, accounts: accounts,
 		messages: keeper.NewMsgServer(k), queries: keeper.NewQueryServer(k),
 		root: root, image: image,
 	}
@@ -138,6 +141,10 @@ func (f *fixture) secret(name, use string) []byte {
 	return sum[:]
 }
 
+func (f *fixture) sessionKey(name string) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(f.secret(name, "session"))
+}
+
 // message returns a registration of the named party, attested as a party would.
 func (f *fixture) message(name string) *types.MsgRegisterParty {
 	f.t.Helper()
@@ -145,7 +152,7 @@ func (f *fixture) message(name string) *types.MsgRegisterParty {
 	message := &types.MsgRegisterParty{
 		Operator: address(f.t, name), Moniker: name,
 		SigningKey:    secp256k1.PrivKeyFromBytes(f.secret(name, "signing")).PubKey().SerializeCompressed(),
-		SessionKey:    f.secret(name, "session"),
+		SessionKey:    f.sessionKey(name).Public().(ed25519.PublicKey),
 		TlsKeyHash:    f.secret(name, "tls"),
 		EncryptionKey: f.secret(name, "encryption"),
 		PeerAddress:   name + ".example:7700", VaultUrl: "https://" + name + ".example",

@@ -286,11 +286,11 @@ func (e *Epoch) advanceRevealing(height int64, params Params) []Change {
 
 // conclude drops what was not answered or answered wrong and has the members
 // confirm what is left. The words of before are about something else. The attempt is
-// over if the convicted leave too few members, or if no contribution to some set is
-// left: all could compute its key.
+// over if the convicted leave too few members, or if some set is left with
+// contributions that may all be known to liars.
 func (e *Epoch) conclude(height int64, params Params) []Change {
 	e.Dropped = e.unopened()
-	if e.standing() < e.Quorum() || e.emptied() {
+	if e.standing() < e.Quorum() || e.depleted() {
 		e.retry(height, params)
 		return []Change{{}}
 	}
@@ -318,13 +318,14 @@ func (e *Epoch) unopened() []Dropped {
 	return out
 }
 
-// emptied reports whether some set is left without a contribution.
-func (e *Epoch) emptied() bool {
+// depleted reports whether some set is left with fewer than t+1 contributions: none
+// of them need be honest.
+func (e *Epoch) depleted() bool {
 	all, err := prss.Sets(e.N(), int(e.T))
 	if err != nil {
 		return true
 	}
-	left := make([]bool, len(all))
+	left := make([]int, len(all))
 	for _, root := range e.Roots {
 		position := uint32(0)
 		for a, set := range all {
@@ -332,12 +333,12 @@ func (e *Epoch) emptied() bool {
 				continue
 			}
 			if !e.isDropped(root.Index, position) {
-				left[a] = true
+				left[a]++
 			}
 			position++
 		}
 	}
-	return slices.Contains(left, false)
+	return slices.Min(left) < int(e.T)+1
 }
 
 func (e *Epoch) isDropped(index, position uint32) bool {

@@ -224,7 +224,7 @@ func TestARemovedMemberIsNotWaitedForAndItsWordDoesNotCount(t *testing.T) {
 // comment hold and the record is one that genesis takes.
 func TestInvariantsHoldUnderRandomMessages(t *testing.T) {
 	params := testParams()
-	served, excluded := 0, 0
+	served, excluded, concluded, convicted := 0, 0, 0, 0
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		n := []int{1, 4, 7}[random.IntN(3)]
@@ -241,6 +241,16 @@ func TestInvariantsHoldUnderRandomMessages(t *testing.T) {
 			generation = epoch.Generation
 			require.NoError(t, epoch.validate(parties), "seed %d height %d", seed, height)
 			excluded += len(epoch.Excluded())
+			if epoch.Status == EPOCH_STATUS_CONCLUDING {
+				concluded++
+			}
+			for index := uint32(1); int(index) <= n; index++ {
+				if epoch.IsConvicted(index) {
+					convicted++
+					// Out, unless all places are taken.
+					require.True(t, !epoch.Serving() || epoch.IsExcluded(index) || len(epoch.Excluded()) == int(epoch.T), "seed %d height %d", seed, height)
+				}
+			}
 		}
 		if epoch.Serving() {
 			served++
@@ -248,6 +258,8 @@ func TestInvariantsHoldUnderRandomMessages(t *testing.T) {
 	}
 	require.Greater(t, served, 50, "the test reaches what it is about")
 	require.Greater(t, excluded, 100)
+	require.Greater(t, concluded, 10)
+	require.Greater(t, convicted, 100)
 }
 
 // act lets a random member do something, mostly sensible. Its errors are part of the game.
@@ -256,7 +268,29 @@ func act(random *rand.Rand, epoch *Epoch, parties []Party, height int64, params 
 	if epoch.Members[index-1].Removed {
 		return // the keeper lets nothing of a removed party through
 	}
-	switch random.IntN(12) {
+	switch random.IntN(16) {
+	case 12:
+		if epoch.Serving() && random.IntN(40) == 0 {
+			epoch.Convict(index, height)
+		}
+	case 13:
+		accused := uint32(random.IntN(epoch.N()) + 1)
+		key := bytes.Repeat([]byte{byte(random.IntN(3))}, 32) // of zeros it is none
+		if random.IntN(3) == 0 {
+			_ = epoch.Complain(index, epoch.Attempt, []Grievance{{Accused: accused, Sets: []uint32{random.Uint32N(4)}, RecipientKey: key}})
+		}
+	case 14, 15:
+		for i := range epoch.Complaints {
+			// As if an answer were right, or wrong: what is in it is another test's.
+			c := &epoch.Complaints[i]
+			if epoch.Status == EPOCH_STATUS_ANSWERING && random.IntN(2) == 0 {
+				c.Answered = true
+			}
+			if epoch.Status == EPOCH_STATUS_REVEALING && c.Answered && random.IntN(4) == 0 {
+				c.Revealed = true
+				epoch.absence([]uint32{c.Accuser, c.Accused}[random.IntN(2)]).Convicted = true
+			}
+		}
 	case 0, 1, 2:
 		_ = epoch.CommitRoot(index, epoch.Attempt, digest(1), height)
 	case 3, 4, 5:
