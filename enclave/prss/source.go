@@ -202,7 +202,10 @@ func (s *Source) open(a Address, l Layout) *streams {
 		last := len(s.keys.sets) - 1
 		sets, keys = s.keys.sets[last:], keys[last:]
 	}
-	out := &streams{lanes: s.code.Ring().Lanes(a.K), sets: make([]stream, len(sets))}
+	out := &streams{
+		lanes: s.code.Ring().Lanes(a.K), sets: make([]stream, len(sets)),
+		integers: make([]ring.Map, len(sets)), elements: make([]ring.Map, len(sets)), zeros: make([]ring.Map, len(sets)),
+	}
 	for i, set := range sets {
 		label := mpc.Hash("tkms/v1/prss/stream", s.context[:], setBytes(set), []byte(a.Kind), mpc.Uint64(uint64(a.K)),
 			mpc.Uint64(uint64(s.code.Degree())), mpc.Uint64(uint64(l.Integers)), mpc.Uint64(uint64(l.Elements)), mpc.Uint64(uint64(l.Zeros+1)))
@@ -220,7 +223,7 @@ func (s *Source) open(a Address, l Layout) *streams {
 		if l != zeroLayout {
 			f = s.sets[i]
 		}
-		s.constants(out, f)
+		s.constants(out, i, l, f)
 	}
 	if s.held += len(sets); s.held > maxHeld { // they are derived again when wanted
 		clear(s.streams)
@@ -230,15 +233,21 @@ func (s *Source) open(a Address, l Layout) *streams {
 	return out
 }
 
-// constants adds the next set's multipliers, for f = f_A(α_i).
-func (s *Source) constants(out *streams, f ring.Elem) {
-	r, d, words := s.code.Ring(), s.code.Degree(), out.lanes.Words()
-	integer, element := out.lanes.NewMap(1, words), out.lanes.NewMap(d, words)
-	out.lanes.Integer(&integer, 0, 0, f)
-	r.Element(out.lanes, &element, 0, 0, f)
-	zero := out.lanes.NewMap(len(s.powers)*d, words)
-	for j, power := range s.powers {
-		r.Element(out.lanes, &zero, j*d, 0, r.Mul(power, f))
+// constants makes what the words of set i are multiplied by, for f = f_A(α_i).
+func (s *Source) constants(out *streams, i int, layout Layout, f ring.Elem) {
+	r, l, d := s.code.Ring(), out.lanes, s.code.Degree()
+	if layout.Integers > 0 {
+		out.integers[i] = l.NewMap(1, l.Words())
+		l.Integer(&out.integers[i], 0, 0, f)
 	}
-	out.integers, out.elements, out.zeros = append(out.integers, integer), append(out.elements, element), append(out.zeros, zero)
+	if layout.Elements > 0 {
+		out.elements[i] = l.NewMap(d, l.Words())
+		r.Element(l, &out.elements[i], 0, 0, f)
+	}
+	if layout.Zeros != 0 {
+		out.zeros[i] = l.NewMap(len(s.powers)*d, l.Words())
+		for j, power := range s.powers {
+			r.Element(l, &out.zeros[i], j*d, 0, r.Mul(power, f))
+		}
+	}
 }

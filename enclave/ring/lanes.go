@@ -148,7 +148,7 @@ func (l Lanes) Integer(m *Map, in, at int, c Elem) {
 func (r Ring) Element(l Lanes, m *Map, in, at int, c Elem) {
 	for j := range r.d {
 		l.Integer(m, in+j, at, c)
-		c = r.Mul(c, Elem{0, 1})
+		c = r.shift(c)
 	}
 }
 

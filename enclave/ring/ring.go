@@ -109,6 +109,15 @@ func (r Ring) Mul(a, b Elem) Elem {
 	return e
 }
 
+// shift returns Y·a.
+func (r Ring) shift(a Elem) Elem {
+	top := a[r.d-1]
+	copy(a[1:r.d], a[:r.d-1])
+	a[0] = -top // Y^d = −Y^tap − 1
+	a[r.tap] -= top
+	return a
+}
+
 // ReduceElem returns a mod 2^k.
 func (r Ring) ReduceElem(a Elem, k uint) Elem {
 	m := Mask(k)

@@ -9,7 +9,7 @@ func (r Ring) Matrix(c Elem) Matrix {
 	var m Matrix
 	for j := range r.d {
 		copy(m[j*MaxDegree:], c[:])
-		c = r.Mul(c, Elem{0, 1})
+		c = r.shift(c)
 	}
 	return m
 }

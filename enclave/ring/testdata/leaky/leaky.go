@@ -45,18 +45,18 @@ func choose(a elem) uint64 {
 
 func index(table []uint64, seen map[uint64]int, v []uint64) uint64 {
 	i := v[0] & 15
-	x := table[i] // found: index
+	x := table[i]           // found: index
 	x += uint64(seen[v[1]]) // found: index
-	rest := table[:i] // found: slice
+	rest := table[:i]       // found: slice
 	return x + rest[0]
 }
 
 func arithmetic(v []uint64, raw []byte) (bool, uint64) {
 	lazy := v[0] == 1 && v[1] == 1 // found: &&
-	q := v[2] / 3 // found: /
-	q %= v[3] // found: %
-	q <<= raw[0] // found: shift
-	q += min(q, 9) // found: min
+	q := v[2] / 3                  // found: /
+	q %= v[3]                      // found: %
+	q <<= raw[0]                   // found: shift
+	q += min(q, 9)                 // found: min
 	return lazy, q
 }
 
