@@ -2,6 +2,8 @@ package prss_test
 
 import (
 	"bytes"
+	"crypto/ecdh"
+	"crypto/hpke"
 	"errors"
 	"fmt"
 	"testing"
@@ -64,6 +66,25 @@ func TestAnAnswerOpensUnderItsKeyAndContextOnly(t *testing.T) {
 	}
 	if _, err := prss.OpenAnswer(private[1:], c, sealed); !errors.Is(err, prss.ErrEncoding) {
 		t.Errorf("a short key: %v", err)
+	}
+}
+
+func TestAnAnswerOfAnotherLengthIsRefusedThoughItOpens(t *testing.T) {
+	private, public := complaintKey(t, 1)
+	recipient, err := hpke.DHKEM(ecdh.X25519()).NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := prss.AnswerContext{Setup: mpctest.Epoch, Accused: 2, Accuser: 3, Set: 1}
+	info := mpc.Hash("tkms/v1/prss/answer", c.Setup[:], mpc.Uint64(2), mpc.Uint64(3), mpc.Uint64(1))
+	for size, want := range map[int]error{prss.OpeningSize: nil, prss.OpeningSize - 1: prss.ErrAnswer, prss.OpeningSize + 1: prss.ErrAnswer} {
+		sealed, err := hpke.Seal(recipient, hpke.HKDFSHA256(), hpke.AES128GCM(), info[:], make([]byte, size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := prss.OpenAnswer(private, c, sealed); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
 	}
 }
 
