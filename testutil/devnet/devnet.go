@@ -152,6 +152,7 @@ func (d *Devnet) StartValidators(ctx context.Context) error {
 				g.Params.DevNitroRoot = root.DER()
 				g.Params.AbsenceBlocks = 10
 				g.Params.ReadyBlocks = 5
+				g.Params.SetupAnswerBlocks, g.Params.SetupRevealBlocks = 25, 25
 				return nil
 			})
 		},

@@ -44,6 +44,12 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 					Example:        "tkmsd query parties epoch\ntkmsd query parties epoch 1 --output json",
 					PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "id", Optional: true}},
 				},
+				{
+					RpcMethod: "Evidence", Use: "evidence",
+					Short:       "List who was convicted of what, of all sessions or of those of one request or key",
+					Example:     "tkmsd query parties evidence\ntkmsd query parties evidence --subject 9f3a…",
+					FlagOptions: map[string]*autocliv1.FlagOptions{"subject": {Usage: "id of a request or key, in hex"}},
+				},
 			},
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
@@ -99,6 +105,10 @@ func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 				{RpcMethod: "ConfirmSetup", Skip: true},
 				{RpcMethod: "ReportAbsent", Skip: true},
 				{RpcMethod: "Ready", Skip: true},
+				{RpcMethod: "ComplainSetup", Skip: true},
+				{RpcMethod: "AnswerComplaint", Skip: true},
+				{RpcMethod: "RevealComplaint", Skip: true},
+				{RpcMethod: "SubmitEvidence", Skip: true},
 			},
 		},
 	}

@@ -3,7 +3,6 @@ package types
 import (
 	"bytes"
 	"cmp"
-	"crypto/ecdh"
 	"slices"
 
 	errorsmod "cosmossdk.io/errors"
@@ -59,7 +58,7 @@ func (e *Epoch) checkGrievance(accuser uint32, g Grievance) error {
 	if g.Accused == accuser || !hasEntry(e.Roots, g.Accused) {
 		return ErrInvalidComplaint.Wrap("no other member that posted a root")
 	}
-	if !sealable(g.RecipientKey) {
+	if prss.CheckComplaintKey(g.RecipientKey) != nil {
 		return ErrInvalidComplaint.Wrap("recipient_key is no X25519 key to seal to")
 	}
 	sets, err := e.setsOf(g.Accused)
@@ -75,21 +74,6 @@ func (e *Epoch) checkGrievance(accuser uint32, g Grievance) error {
 		}
 	}
 	return nil
-}
-
-// sealable reports whether HPKE can seal to an X25519 key. To one of low order it
-// cannot: an accused could then not answer.
-func sealable(key []byte) bool {
-	public, err := ecdh.X25519().NewPublicKey(key)
-	if err != nil {
-		return false
-	}
-	scalar, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{1}, prss.ComplaintKeySize))
-	if err != nil {
-		return false
-	}
-	_, err = scalar.ECDH(public)
-	return err == nil
 }
 
 // ascending reports whether positions are some of 0..count−1 in order, each once.
