@@ -36,7 +36,7 @@ func benchEngineCommand() *cobra.Command {
 			"With --plot it measures how latency and throughput scale instead, and writes diagrams.\n" +
 			"Figures mean something on an idle machine only: see the load average.",
 		Example: "tkmsd bench engine\ntkmsd bench engine --parties 1,4,7 --cpuprofile profiles\n" +
-			"tkmsd bench engine --round-trip 80ms --variant auto\ntkmsd bench engine --parties 1,4,7,10,13 --plot docs",
+			"tkmsd bench engine --round-trip 80ms\ntkmsd bench engine --parties 1,4,7,10,13 --plot docs",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != flags.OutputFormatText && output != flags.OutputFormatJSON {
@@ -89,7 +89,7 @@ func benchEngineCommand() *cobra.Command {
 	f.IntSliceVar(&o.Parties, "parties", []int{4}, "numbers of parties to measure")
 	f.IntVar(&o.Repeats, "repeats", 200, "greatest number of runs behind a figure; long runs are fewer")
 	f.DurationVar(&o.RoundTrip, "round-trip", 0, "time to add for a message and its answer, half to each")
-	f.StringVar(&variant, "variant", string(enginebench.Auto), "way of decryption: tree, digits2, digits3, digits4, or auto for what parties choose at this round trip")
+	f.StringVar(&variant, "variant", string(enginebench.Auto), "way of decryption: tree, chain, or auto for what parties choose at this round trip")
 	f.StringVar(&o.ProfileDir, "cpuprofile", "", "folder for CPU profiles of party 1; the report then tells where its time goes")
 	f.StringVar(&plots, "plot", "", "folder for diagrams of how latency and throughput scale")
 	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")

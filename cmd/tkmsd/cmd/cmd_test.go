@@ -115,7 +115,7 @@ func TestEngineBenchmarksRefuseWhatTheyCannotMeasure(t *testing.T) {
 	for _, c := range []struct{ args, message string }{
 		{"--parties=5", "error: no protocol for 5 parties\nhint: --parties takes "},
 		{"--output=xml", "error: --output is text or json, not \"xml\"\n"},
-		{"--variant=digits9", "error: enginebench: invalid options: no variant \"digits9\"\n"},
+		{"--variant=none", "error: enginebench: invalid options: no variant \"none\"\n"},
 		{"--repeats=0", "error: enginebench: invalid options: "},
 	} {
 		code, stdout, stderr := run("bench", "engine", c.args)
