@@ -37,12 +37,13 @@ func expand(seed [keygen.SeedSize]byte, n int) ([]uint64, error) {
 type world struct {
 	n          int
 	code       *sharing.Code
+	keys       []*prss.Keys
 	sources    []*prss.Source
 	identities []*mpc.Identity
 }
 
 func newWorld(t testing.TB, n int) *world {
-	w := &world{n: n, sources: mpctest.Sources(t, n, 4, 5, session), identities: mpctest.Identities(t, n)}
+	w := &world{n: n, keys: mpctest.Keys(t, n, 5), sources: mpctest.Sources(t, n, 4, 5, session), identities: mpctest.Identities(t, n)}
 	w.code = w.sources[1].Code()
 	return w
 }

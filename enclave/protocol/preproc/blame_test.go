@@ -276,6 +276,10 @@ func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
 	}
 	errs := network.Run(machines, c.n)
 	var noticed bool
+	var right []byte
+	if cheat.want == dropped {
+		right = c.honest(t)
+	}
 	for _, i := range all.Without(w.evil).List() {
 		m := got[i]
 		c.convicts(t, m.Evidence(), w.evil)
@@ -297,7 +301,7 @@ func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
 				t.Errorf("party %d: done=%v, missing %v, %v", i, m.Done(), m.Missing(), errs[i])
 			}
 		case dropped:
-			if m.Done() && !bytes.Equal(m.Opened(), c.honest) || errs[i] != nil && (!errors.Is(errs[i], preproc.ErrEquivocation) || mpc.Culprits(errs[i]).Count() != 1) {
+			if m.Done() && !bytes.Equal(m.Opened(), right) || errs[i] != nil && (!errors.Is(errs[i], preproc.ErrEquivocation) || mpc.Culprits(errs[i]).Count() != 1) {
 				t.Errorf("party %d: done=%v, %v", i, m.Done(), errs[i])
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/prss"
 )
 
@@ -64,4 +65,9 @@ func Claims(m *Machine, alter func(words []byte)) []byte {
 		copy(part[len(words):], m.Identity.Sign(m.claim().digest(m.self, set, words)))
 	}
 	return payload
+}
+
+// ShareOf returns the signed share of an element that a party sent.
+func ShareOf(m *Machine, party, run, element int) (transcript.Share, error) {
+	return transcript.NewShare(m.layout, m.leaves(m.vectors[party]), party, m.signed[party], run, element)
 }

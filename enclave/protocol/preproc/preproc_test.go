@@ -35,7 +35,6 @@ type cluster struct {
 	keys       []*prss.Keys
 	sources    []*prss.Source
 	identities []*mpc.Identity
-	honest     []byte // what sections(5) open to
 }
 
 func newCluster(t testing.TB, n int) cluster {
@@ -50,13 +49,18 @@ func newCluster(t testing.TB, n int) cluster {
 			t.Fatal(err)
 		}
 	}
-	machines, got := c.start(t, sharing.AllParties(n), sections(5))
+	return c
+}
+
+// honest returns what sections(5) open to.
+func (c cluster) honest(t testing.TB) []byte {
+	t.Helper()
+	machines, got := c.start(t, sharing.AllParties(c.n), sections(5))
 	var network mpctest.Network
-	if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+	if err := mpctest.FirstError(network.Run(machines, c.n)); err != nil {
 		t.Fatal(err)
 	}
-	c.honest = got[1].Opened()
-	return c
+	return got[1].Opened()
 }
 
 // start makes the machines of the members of from.

@@ -1,0 +1,167 @@
+package preproc_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+// convict returns the evidence of party 1 against party n, whose share in a run is
+// wrong.
+func (c cluster) convict(t testing.TB, list []preproc.Section, run int) *preproc.WrongVector {
+	t.Helper()
+	machines, got := c.start(t, sharing.AllParties(c.n), list)
+	machines[c.n] = liar{got[c.n], flip(got[c.n], run)}
+	var network mpctest.Network
+	network.Run(machines, c.n)
+	if len(got[1].Evidence()) != 1 {
+		t.Fatalf("%d pieces of evidence", len(got[1].Evidence()))
+	}
+	e, ok := got[1].Evidence()[0].(*preproc.WrongVector)
+	if !ok {
+		t.Fatalf("%T", got[1].Evidence()[0])
+	}
+	return e
+}
+
+func TestEvidenceOfAWrongVectorHoldsOnlyAsItIs(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		code := c.sources[1].Code()
+		for _, run := range []int{0, 3, 5, 12} { // a bit, products, a digit
+			raw, err := c.convict(t, kinds(3), run).MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			step := 1
+			if len(raw) > 3000 {
+				step = 37
+			}
+			for at := 0; at < len(raw); at += step {
+				for _, flip := range []byte{1, 0x80} {
+					bad := bytes.Clone(raw)
+					bad[at] ^= flip
+					e, err := preproc.UnmarshalWrongVector(bad)
+					if err != nil {
+						if !errors.Is(err, preproc.ErrEncoding) {
+							t.Fatal(err)
+						}
+						continue
+					}
+					if culprit, err := e.Verify(session, code, c.identities[1].Verify); err == nil || !errors.Is(err, preproc.ErrEvidence) {
+						t.Errorf("n=%d run %d: byte %d altered still convicts %d: %v", n, run, at, culprit, err)
+					}
+				}
+			}
+			for cut := range len(raw) / step {
+				if _, err := preproc.UnmarshalWrongVector(raw[:cut*step]); !errors.Is(err, preproc.ErrEncoding) {
+					t.Fatalf("%d bytes: %v", cut*step, err)
+				}
+			}
+			if _, err := preproc.UnmarshalWrongVector(append(bytes.Clone(raw), 0)); !errors.Is(err, preproc.ErrEncoding) {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestTEqualClaimsConvictNobody(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		c := newCluster(t, n)
+		code := c.sources[1].Code()
+		for name, spoil := range map[string]func(e *preproc.WrongVector){
+			"t signers":    func(e *preproc.WrongVector) { e.Claims[0].Signers = e.Claims[0].Signers[:code.T()] },
+			"one twice":    func(e *preproc.WrongVector) { e.Claims[0].Signers[1] = e.Claims[0].Signers[0] },
+			"one set less": func(e *preproc.WrongVector) { e.Claims = e.Claims[1:] },
+			"sets swapped": func(e *preproc.WrongVector) { e.Claims[0], e.Claims[1] = e.Claims[1], e.Claims[0] },
+			"another item": func(e *preproc.WrongVector) { e.Element++ },
+			"another run":  func(e *preproc.WrongVector) { e.Run++ },
+			"another ECHO": func(e *preproc.WrongVector) { e.Echo[0]++ },
+			"other words":  func(e *preproc.WrongVector) { e.Claims[0].Words = bytes.Clone(e.Claims[1].Words) },
+			"no such run":  func(e *preproc.WrongVector) { e.Run = 1 << 11 },
+			"no opening":   func(e *preproc.WrongVector) { e.Opening = 7 },
+			"no run":       func(e *preproc.WrongVector) { e.Run = -1 },
+		} {
+			e := c.convict(t, sections(3), 1)
+			if culprit, err := e.Verify(session, code, c.identities[1].Verify); err != nil || culprit != n {
+				t.Fatalf("convicts %d: %v", culprit, err)
+			}
+			spoil(e)
+			if culprit, err := e.Verify(session, code, c.identities[1].Verify); !errors.Is(err, preproc.ErrEvidence) {
+				t.Errorf("n=%d, %s: convicts %d: %v", n, name, culprit, err)
+			}
+		}
+	}
+}
+
+func TestAnHonestShareIsNoEvidence(t *testing.T) {
+	// Corrupt parties claim what they like: with t+1 of them missing, even all t of
+	// them together convict nobody whose share is right.
+	c := newCluster(t, 4)
+	e := c.convict(t, sections(3), 1)
+	machines, got := c.start(t, sharing.AllParties(4), sections(3))
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if e.Wrong, err = preproc.ShareOf(got[1], 4, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if culprit, err := e.Verify(session, c.sources[1].Code(), c.identities[1].Verify); !errors.Is(err, preproc.ErrEvidence) {
+		t.Errorf("the right share convicts %d: %v", culprit, err)
+	}
+}
+
+func TestEvidenceIsMadeUpToTenParties(t *testing.T) {
+	for n, pieces := range map[int]int{10: 1, 13: 0} {
+		c := newCluster(t, n)
+		list := []preproc.Section{{Kind: "bit", K: 5, Count: 2}}
+		machines, got := c.start(t, sharing.AllParties(n), list)
+		machines[n] = liar{got[n], flip(got[n], 0)}
+		network := mpctest.Network{InOrder: true}
+		errs := network.Run(machines, n)
+		if mpc.Culprits(errs[1]) != sharing.PartiesOf(n) || len(got[1].Evidence()) != pieces {
+			t.Errorf("n=%d: %d pieces of evidence, %v", n, len(got[1].Evidence()), errs[1])
+		}
+		for _, e := range got[1].Evidence() {
+			raw, err := e.MarshalBinary()
+			if err != nil || len(raw) > 48<<10 {
+				t.Errorf("n=%d: %d bytes, %v", n, len(raw), err)
+			}
+		}
+	}
+}
+
+func FuzzUnmarshalWrongVector(f *testing.F) {
+	c := newCluster(f, 4)
+	for _, run := range []int{0, 3, 12} {
+		raw, err := c.convict(f, kinds(1), run).MarshalBinary()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	code := c.sources[1].Code()
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		e, err := preproc.UnmarshalWrongVector(raw)
+		if err != nil {
+			if !errors.Is(err, preproc.ErrEncoding) {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := e.MarshalBinary()
+		if err != nil || !bytes.Equal(again, raw) {
+			t.Fatalf("two encodings: %v", err)
+		}
+		if _, err := e.Verify(session, code, c.identities[1].Verify); err != nil && !errors.Is(err, preproc.ErrEvidence) {
+			t.Fatal(err)
+		}
+	})
+}
