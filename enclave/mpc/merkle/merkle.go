@@ -18,7 +18,9 @@ func leafHash(data []byte) Hash {
 	h := sha256.New()
 	h.Write([]byte{0})
 	h.Write(data)
-	return Hash(h.Sum(nil))
+	var sum Hash
+	h.Sum(sum[:0])
+	return sum
 }
 
 func nodeHash(left, right Hash) Hash {
