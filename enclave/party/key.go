@@ -9,6 +9,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
+	"github.com/tkms-network/tkms/enclave/party/stock"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
@@ -300,8 +301,18 @@ func (g *generation) run(ctx context.Context, protocol string, machine mpc.Machi
 	return g.seat.run(ctx, session.ID(g.session(protocol).ID()), g.task.id, g.members, machine)
 }
 
-// runOffline runs a protocol that waits for all who take part, and notes who keeps
-// it waiting.
+// offline is what the machine of a protocol that waits for all who take part needs.
+func (g *generation) offline(protocol string) preproc.Config {
+	id := g.session(protocol).ID()
+	store := sealedStore{store: g.party.cfg.Store, kind: kindEcho, epoch: g.key.EpochId}
+	return preproc.Config{
+		Source: g.source, Session: id, From: g.members, Identity: g.seat.identity,
+		Journal: stock.Journal{Store: store, Name: hex.EncodeToString(id[:])},
+	}
+}
+
+// runOffline runs such a machine, notes who keeps it waiting, and passes on what it
+// found about them.
 func (g *generation) runOffline(ctx context.Context, protocol string, machine *preproc.Machine) error {
 	watched := &watchedMachine{Machine: machine}
 	watching, stop := context.WithCancel(ctx)
@@ -310,6 +321,7 @@ func (g *generation) runOffline(ctx context.Context, protocol string, machine *p
 	err := g.run(ctx, protocol, watched)
 	stop()
 	watch.Wait()
+	g.seat.accuseAll(ctx, g.session(protocol), machine.Evidence(), mpc.Culprits(err))
 	return err
 }
 

@@ -31,9 +31,7 @@ const (
 
 // makeBits runs the offline stage and posts its digest.
 func (g *generation) makeBits(ctx context.Context) (*preproc.Machine, error) {
-	machine, err := keygen.NewGeneration(preproc.Config{
-		Source: g.source, Session: g.session(protocolBits).ID(), From: g.members, Identity: g.seat.identity,
-	}, keygenParameters(g.parameters))
+	machine, err := keygen.NewGeneration(g.offline(protocolBits), keygenParameters(g.parameters))
 	if err != nil {
 		return nil, err
 	}

@@ -100,9 +100,7 @@ func (g *generation) testCompute(ctx context.Context, held *heldKey, share *keyg
 
 // testMaterial makes offline items and noise that only this attempt uses.
 func (g *generation) testMaterial(ctx context.Context, shape preproc.Shape, count int) (*preproc.Batch, []uint64, error) {
-	config := preproc.Config{Source: g.source, From: g.members, Identity: g.seat.identity}
-	config.Session = g.session("key test items").ID()
-	items, err := preproc.NewBatch(config, shape, 0, count)
+	items, err := preproc.NewBatch(g.offline("key test items"), shape, 0, count)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,7 +111,7 @@ func (g *generation) testMaterial(ctx context.Context, shape preproc.Shape, coun
 	if err != nil {
 		return nil, nil, err
 	}
-	config.Session = g.session("key test noise").ID()
+	config := g.offline("key test noise")
 	bound := uint(g.parameters.GLWENoise)
 	config.Sections = keygen.NoiseSections(kindTestNoise, bound, 0, testBlocks)
 	samples, err := preproc.New(config)

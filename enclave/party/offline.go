@@ -2,6 +2,7 @@ package party
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,15 +47,17 @@ func (s *seat) openStock(shape preproc.Shape, c *committee.Committee, keys *prss
 	if st := s.stocks[shape]; st != nil {
 		return st, false, nil
 	}
-	source, err := prss.NewSource(keys, s.code, keys.Epoch())
-	if err != nil {
-		return nil, false, err
-	}
 	st, err := stock.New(stock.Config{
-		ChainID: s.party.cfg.ChainID, Epoch: c.Epoch.Id, Shape: shape, Source: source, Identity: s.identity, Sessions: batchSessions{s},
-		Store:  batchStore{s.party.cfg.Store, c.Epoch.Id, fmt.Sprintf("k%d-w%d-", shape.K, shape.W)},
+		ChainID: s.party.cfg.ChainID, Epoch: c.Epoch.Id, Shape: shape, Code: s.code, Identity: s.identity, Sessions: batchSessions{s},
+		Source: func(generation uint32) (*prss.Source, error) {
+			return prss.NewSource(keys, s.code, preproc.Context(keys.Epoch(), generation))
+		},
+		Store:  sealedStore{s.party.cfg.Store, kindBatch, c.Epoch.Id, fmt.Sprintf("k%d-w%d-chain-%t-", shape.K, shape.W, shape.Chain)},
 		Target: s.party.cfg.StockTarget, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
 		Changed: s.party.stockChanged,
+		Accuse: func(named mpc.Session, found []preproc.Evidence, culprits sharing.Parties) {
+			s.accuseAll(s.ctx, named, found, culprits)
+		},
 	})
 	if err != nil {
 		return nil, false, err
@@ -63,7 +66,9 @@ func (s *seat) openStock(shape preproc.Shape, c *committee.Committee, keys *prss
 	for task, items := range s.open {
 		st.Hold(task, items.first, items.end)
 	}
-	st.Assigned(s.next)
+	if s.counted {
+		st.Assigned(s.next)
+	}
 	st.SetMembers(c.Epoch.Generation, c.Active)
 	s.stocks[shape] = st
 	return st, true, nil
@@ -84,7 +89,7 @@ func (s *seat) hold(task string, first, end uint64) {
 // more are erased.
 func (s *seat) assigned(next uint64) {
 	s.mu.Lock()
-	s.next = max(s.next, next)
+	s.next, s.counted = max(s.next, next), true
 	s.mu.Unlock()
 	for _, st := range s.allStocks() {
 		st.Assigned(next)
@@ -130,35 +135,43 @@ func (b batchSessions) Handle(method string, handler session.Handler) {
 	b.router.Handle(method, handler)
 }
 
-// batchStore keeps one epoch's batches of one shape in the sealed store.
-type batchStore struct {
+// sealedStore keeps one epoch's objects of a kind, under a prefix, in the sealed
+// store.
+type sealedStore struct {
 	store  *seal.Store
+	kind   string
 	epoch  uint64
 	prefix string
 }
 
-func (b batchStore) object(name string) seal.Object {
-	return seal.Object{Kind: kindBatch, Key: b.prefix + name, Epoch: b.epoch}
+func (b sealedStore) object(name string) seal.Object {
+	return seal.Object{Kind: b.kind, Key: b.prefix + name, Epoch: b.epoch}
 }
 
 // Put implements stock.Store.
-func (b batchStore) Put(name string, data []byte) error { return b.store.Put(b.object(name), data) }
+func (b sealedStore) Put(name string, data []byte) error { return b.store.Put(b.object(name), data) }
 
 // Get implements stock.Store.
-func (b batchStore) Get(name string) ([]byte, error) { return b.store.Get(b.object(name)) }
+func (b sealedStore) Get(name string) ([]byte, error) {
+	data, err := b.store.Get(b.object(name))
+	if errors.Is(err, seal.ErrNotFound) {
+		return nil, nil
+	}
+	return data, err
+}
 
 // Delete implements stock.Store.
-func (b batchStore) Delete(name string) error { return b.store.Delete(b.object(name)) }
+func (b sealedStore) Delete(name string) error { return b.store.Delete(b.object(name)) }
 
 // List implements stock.Store.
-func (b batchStore) List() ([]string, error) {
+func (b sealedStore) List() ([]string, error) {
 	objects, err := b.store.List()
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, o := range objects {
-		if name, ours := strings.CutPrefix(o.Key, b.prefix); ours && o.Kind == kindBatch && o.Epoch == b.epoch {
+		if name, ours := strings.CutPrefix(o.Key, b.prefix); ours && o.Kind == b.kind && o.Epoch == b.epoch {
 			names = append(names, name)
 		}
 	}

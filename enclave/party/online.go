@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/party/stock"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/session"
@@ -61,11 +63,7 @@ func grouped(taken []*intake) []*group {
 func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, taken []*intake) ([]*big.Int, error) {
 	values := make([]*big.Int, len(taken))
 	for _, g := range grouped(taken) {
-		stocked, err := p.items(ctx, s, t.request, held, g)
-		if err != nil {
-			return nil, err
-		}
-		plain, err := p.online(ctx, s, t, held, g, stocked)
+		plain, err := p.compute(ctx, s, t, held, g)
 		if err != nil {
 			return nil, err
 		}
@@ -80,29 +78,84 @@ func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, ta
 	return values, nil
 }
 
-// items takes the offline items of a group, waiting for them if they are yet to
-// be made.
-func (p *Party) items(ctx context.Context, s *seat, request *kmstypes.Request, held *heldKey, g *group) ([]*preproc.Batch, error) {
+// otherVersions is how long the newest version of a group's items has to itself.
+const otherVersions = time.Second
+
+// compute runs the online phase of a group with its offline items, once they are
+// made: with their newest version, and if that takes long with each other one that
+// is held or comes to be. Enough other members may have only one of them.
+func (p *Party) compute(ctx context.Context, s *seat, t *task, held *heldKey, g *group) ([]uint64, error) {
 	if s.code.N() == 1 {
-		return nil, nil
+		return p.online(ctx, s, t, held, g, nil)
 	}
 	st, err := s.stock(held.shape)
 	if err != nil {
 		return nil, err
 	}
-	p.progress(request, func(r *status.Request) { r.State, r.Reason, r.Detail = status.StateWaiting, "", "" })
-	var all []*preproc.Batch
-	fromStock := true
+	p.progress(t.request, func(r *status.Request) { r.State, r.Reason, r.Detail = status.StateWaiting, "", "" })
+	ranges := make([]stock.Range, len(g.members))
 	for k, member := range g.members {
-		pieces, atOnce, err := st.Take(ctx, request.Ciphertexts[member].FirstItem, g.phases[k].Len())
+		ranges[k] = stock.Range{First: t.request.Ciphertexts[member].FirstItem, Count: g.phases[k].Len()}
+	}
+	_, atOnce, err := st.Await(ctx, ranges...)
+	if err != nil {
+		return nil, err
+	}
+	p.progress(t.request, func(r *status.Request) { r.FromStock = atOnce })
+	return eachVersion(ctx, st, ranges, func(ctx context.Context, stocked []*preproc.Batch) ([]uint64, error) {
+		return p.online(ctx, s, t, held, g, stocked)
+	})
+}
+
+// eachVersion calls run for the newest version of items that are held, after a
+// while for the others, too, and returns what ends first.
+func eachVersion(ctx context.Context, st *stock.Stock, ranges []stock.Range, run func(context.Context, []*preproc.Batch) ([]uint64, error)) ([]uint64, error) {
+	type outcome struct {
+		values []uint64
+		err    error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	outcomes := make(chan outcome)
+	tried := map[stock.Version]bool{}
+	patience := time.After(otherVersions)
+	for {
+		versions, changed, err := st.Versions(ranges...)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, pieces...)
-		fromStock = fromStock && atOnce
+		if patience != nil {
+			versions = versions[:max(0, min(len(versions), 1-len(tried)))]
+		}
+		for _, version := range versions {
+			if tried[version] {
+				continue
+			}
+			tried[version] = true
+			stocked, err := st.Cut(version, ranges...)
+			if err != nil {
+				return nil, err
+			}
+			running.Go(func() {
+				values, err := run(ctx, stocked)
+				select {
+				case outcomes <- outcome{values, err}:
+				case <-ctx.Done():
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-changed:
+		case <-patience:
+			patience = nil
+		case got := <-outcomes:
+			return got.values, got.err
+		}
 	}
-	p.progress(request, func(r *status.Request) { r.FromStock = fromStock })
-	return all, nil
 }
 
 // session names the online phase of a group with all members: who is absent does
@@ -145,6 +198,13 @@ func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *
 		func() {
 			machine.Release()
 			p.name(s, t.request, machine.Culprits())
+			wrong, twice := machine.Evidence()
+			for _, e := range wrong {
+				s.accuse(s.ctx, named, e)
+			}
+			for _, e := range twice {
+				s.accuse(s.ctx, named, e)
+			}
 		}))
 	if err != nil {
 		machine.Release()

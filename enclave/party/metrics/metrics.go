@@ -15,6 +15,7 @@ type Metrics struct {
 	Requests *prometheus.CounterVec // outcome
 	Engine   prometheus.Histogram
 	Culprits *prometheus.CounterVec // index
+	Evidence *prometheus.CounterVec // index, kind
 
 	sent, received, dropped *prometheus.CounterVec
 	links                   *prometheus.GaugeVec
@@ -30,12 +31,13 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "tkms_party_engine_seconds", Help: "From the proven request to the last opening.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 		Culprits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_wrong_shares_total", Help: "Sessions in which a member sent wrong shares."}, []string{"index"}),
+		Evidence: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_evidence_total", Help: "Evidence found against a member."}, []string{"index", "kind"}),
 		sent:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_sent_bytes", Help: "Bytes sent to a member."}, []string{"peer"}),
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_received_bytes", Help: "Bytes received from a member."}, []string{"peer"}),
 		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames to a member that were dropped."}, []string{"peer"}),
 		links:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tkms_party_link_up", Help: "1 if the link to a member is up."}, []string{"peer"}),
 	}
-	registry.MustRegister(m.Height, m.Stock, m.Requests, m.Engine, m.Culprits, m.sent, m.received, m.dropped, m.links)
+	registry.MustRegister(m.Height, m.Stock, m.Requests, m.Engine, m.Culprits, m.Evidence, m.sent, m.received, m.dropped, m.links)
 	return m
 }
 

@@ -5,6 +5,7 @@ package status
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -62,6 +63,17 @@ type Peer struct {
 	Connected bool `json:"connected"`
 }
 
+// Culprit is a member that this party found to cheat.
+type Culprit struct {
+	Index   int    `json:"index"`
+	Moniker string `json:"moniker"`
+	// Protocol is what it cheated in.
+	Protocol string `json:"protocol"`
+	// Evidence is the kind of evidence against it, empty if there is none.
+	Evidence string    `json:"evidence,omitempty"`
+	Found    time.Time `json:"found"`
+}
+
 // Party is where the party stands.
 type Party struct {
 	Moniker     string `json:"moniker"`
@@ -81,8 +93,10 @@ type Party struct {
 	Keys     []string `json:"keys"`
 	Peers    []Peer   `json:"peers"`
 	// Margin is how many more parties may fail before requests stop.
-	Margin    int      `json:"margin"`
-	Simulated []string `json:"simulated,omitempty"`
+	Margin int `json:"margin"`
+	// Culprits are the latest cheats found, the last one last.
+	Culprits  []Culprit `json:"culprits,omitempty"`
+	Simulated []string  `json:"simulated,omitempty"`
 	// Trouble lists what the self-check found, as sentences to the operator.
 	Trouble []string `json:"trouble,omitempty"`
 	// Failing says that some of it keeps this party from its work. Other members
@@ -90,8 +104,11 @@ type Party struct {
 	Failing bool `json:"failing"`
 }
 
-// keep bounds the requests remembered.
-const keep = 4096
+// keep bounds the requests remembered, keepCulprits the cheats.
+const (
+	keep         = 4096
+	keepCulprits = 64
+)
 
 // Board is the state behind the status pages. It is safe for concurrent use.
 type Board struct {
@@ -113,6 +130,15 @@ func (b *Board) Update(change func(*Party)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change(&b.party)
+}
+
+// Culprit remembers a cheat.
+func (b *Board) Culprit(c Culprit) {
+	c.Found = b.now()
+	b.Update(func(p *Party) {
+		p.Culprits = append(slices.Clone(p.Culprits), c)
+		p.Culprits = p.Culprits[max(0, len(p.Culprits)-keepCulprits):]
+	})
 }
 
 // Party returns the party's standing.

@@ -2,11 +2,9 @@ package stock
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+
 	"sync"
 	"time"
 
@@ -17,52 +15,37 @@ import (
 )
 
 const (
-	// workers is how many batches are made at once.
-	workers = 2
+	// workers is how many batches are made at once, remakers how many that are held
+	// already are made anew.
+	workers  = 2
+	remakers = 1
 	// linger is how long a finished batch goes on answering slower members.
 	linger = 5 * time.Second
 	// catchUpInterval is the pause between two attempts to fetch a batch that the
 	// others may have made without this party.
 	catchUpInterval = 500 * time.Millisecond
-	// redoTime bounds a run of redo: nobody else may need it.
-	redoTime = 10 * time.Second
 )
 
-// Run makes batches until ctx ends.
+// Run makes batches until ctx ends: those that are wanted, and anew those that an
+// earlier set of members made, so that all come to hold the same ones however the
+// set changed under them. Each kind is made lowest first: of the lowest batch that
+// somebody lacks all members then are at work on it, and no two wait for each other.
 func (s *Stock) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for range workers {
-		running.Go(func() { s.work(ctx) })
+		running.Go(func() { s.work(ctx, s.claimNew) })
 	}
-	running.Go(func() { s.follow(ctx) })
-}
-
-// follow starts redo whenever the set of members changes.
-func (s *Stock) follow(ctx context.Context) {
-	var running sync.WaitGroup
-	defer running.Wait()
-	var last members
-	for ctx.Err() == nil {
-		s.mu.Lock()
-		changed, current := s.changed, s.members
-		s.mu.Unlock()
-		if current != last && last.active != 0 {
-			running.Go(func() { s.redo(ctx, current) })
-		}
-		last = current
-		select {
-		case <-ctx.Done():
-		case <-changed:
-		}
+	for range remakers {
+		running.Go(func() { s.work(ctx, s.claimOld) })
 	}
 }
 
-func (s *Stock) work(ctx context.Context) {
+func (s *Stock) work(ctx context.Context, claim func() (uint64, bool)) {
 	for ctx.Err() == nil {
 		s.mu.Lock()
 		changed := s.changed
-		number, wanted := s.claim()
+		number, wanted := claim()
 		s.mu.Unlock()
 		if !wanted {
 			select {
@@ -71,15 +54,15 @@ func (s *Stock) work(ctx context.Context) {
 			}
 			continue
 		}
-		batch, err := s.obtain(ctx, number)
+		m, err := s.obtain(ctx, number)
 		if err == nil {
-			err = s.add(number, batch)
+			err = s.add(number, m)
 		}
 		s.mu.Lock()
 		delete(s.making, number)
 		s.notify()
 		s.mu.Unlock()
-		if err != nil && ctx.Err() == nil && !errors.Is(err, errSpent) {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errOtherwise) {
 			s.cfg.Log.Error("stock: batch failed", "batch", number, "err", err)
 			pause(ctx, time.Second)
 		}
@@ -93,9 +76,22 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// claim picks the lowest batch that is wanted and nobody makes.
-func (s *Stock) claim() (uint64, bool) {
-	if s.members.active == 0 {
+// claimNew picks the lowest batch that is wanted and neither held nor made.
+func (s *Stock) claimNew() (uint64, bool) {
+	return s.claim(func(number uint64) bool { _, held := s.newest(number); return !held })
+}
+
+// claimOld picks the lowest batch that is held as an earlier set of members made it.
+func (s *Stock) claimOld() (uint64, bool) {
+	return s.claim(func(number uint64) bool {
+		generation, held := s.newest(number)
+		return held && generation < s.members.generation
+	})
+}
+
+// claim picks the lowest batch that is wanted and that nobody makes.
+func (s *Stock) claim(wanted func(number uint64) bool) (uint64, bool) {
+	if s.members.active == 0 || !s.counted {
 		return 0, false
 	}
 	lowest := s.next
@@ -103,7 +99,7 @@ func (s *Stock) claim() (uint64, bool) {
 		lowest = min(lowest, held.first)
 	}
 	for number := lowest / BatchItems; number*BatchItems < s.next+s.cfg.Target; number++ {
-		if s.batches[number] == nil && !s.making[number] && !s.spent(number) {
+		if !s.making[number] && !s.spent(number) && wanted(number) {
 			s.making[number] = true
 			return number, true
 		}
@@ -111,52 +107,80 @@ func (s *Stock) claim() (uint64, bool) {
 	return 0, false
 }
 
-func (s *Stock) add(number uint64, batch *preproc.Batch) error {
-	raw, err := batch.MarshalBinary()
+func (s *Stock) add(number uint64, m made) error {
+	raw, err := m.batch.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	err = s.cfg.Store.Put(name(number), raw)
+	err = s.cfg.Store.Put(fmt.Sprintf(batchName, number, m.generation), raw)
 	clear(raw)
 	if err != nil {
 		return fmt.Errorf("stock: seal batch %d: %w", number, err)
 	}
 	s.mu.Lock()
-	s.batches[number] = batch
-	s.opened[number] = openedValues{digest: batch.OpenedDigest(), data: batch.Opened()}
+	var names []string
+	for _, generation := range s.insert(number, m) {
+		names = append(names, fmt.Sprintf(batchName, number, generation))
+	}
 	items := s.available()
 	s.notify()
 	s.mu.Unlock()
+	s.erase(names...)
 	s.cfg.Changed(items)
 	return nil
 }
 
 // obtain makes a batch with the members that the chain waits for, or takes over
 // one that they made without this party, whichever comes first. It starts anew
-// when the set changes.
-func (s *Stock) obtain(ctx context.Context, number uint64) (*preproc.Batch, error) {
-	if batch, err := s.catchUp(ctx, number); err == nil {
-		return batch, nil
-	}
+// when the set changes, and waits for that when the batch is burnt.
+func (s *Stock) obtain(ctx context.Context, number uint64) (made, error) {
+	defer s.note(number, 0)
+	var failed members
 	for {
+		if m, err := s.catchUp(ctx, number); err == nil {
+			return m, nil
+		}
 		s.mu.Lock()
-		current, changed, spent := s.members, s.changed, s.spent(number)
+		current, changed, unwanted := s.members, s.changed, !s.wanted(number)
 		s.mu.Unlock()
-		if spent {
-			return nil, errSpent
-		}
-		if !current.active.Has(s.cfg.Identity.Self()) {
+		switch {
+		case unwanted:
+			return made{}, errOtherwise
+		case current == failed || !current.active.Has(s.cfg.Identity.Self()):
 			if err := s.await(ctx, changed); err != nil {
-				return nil, err
+				return made{}, err
 			}
-		} else if batch, err := s.produce(ctx, number, current); err == nil || ctx.Err() != nil {
-			return batch, err
-		} else if s.unchanged(current) && !errors.Is(err, errOtherwise) {
-			return nil, err
+			continue
 		}
-		if batch, err := s.catchUp(ctx, number); err == nil {
-			return batch, nil
+		m, err := s.produce(ctx, number, current)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return m, err
+		case !s.unchanged(current) || errors.Is(err, errOtherwise):
+		case mpc.Culprits(err) != 0 || errors.Is(err, preproc.ErrJournal) || errors.Is(err, ErrJournal):
+			// Another run of the session would come to the same.
+			s.cfg.Log.Warn("stock: a batch is burnt", "batch", number, "generation", current.generation, "culprits", mpc.Culprits(err).String(), "err", err)
+			failed = current
+			defer time.AfterFunc(s.cfg.Patience, func() { s.suspect(number, current, mpc.Culprits(err)) }).Stop()
+		default:
+			return made{}, err
 		}
+	}
+}
+
+// wanted reports whether a batch is yet to be made, or made anew.
+func (s *Stock) wanted(number uint64) bool {
+	generation, held := s.newest(number)
+	return !s.spent(number) && (!held || generation < s.members.generation)
+}
+
+// suspect reports culprits like silent members if the chain still waits for them.
+func (s *Stock) suspect(number uint64, m members, culprits sharing.Parties) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.members == m && s.making[number] && culprits != 0 {
+		s.silent[number] = culprits
+		s.notify()
 	}
 }
 
@@ -176,12 +200,13 @@ func (s *Stock) unchanged(m members) bool {
 	return s.members == m
 }
 
-// sessionID names the making of a batch with one set of members.
-func (s *Stock) sessionID(number uint64, m members) session.ID {
-	return session.ID(mpc.Session{
-		ChainID: s.cfg.ChainID, Subject: mpc.Uint64(number), Parameters: fmt.Sprintf("K=%d W=%d", s.cfg.Shape.K, s.cfg.Shape.W),
-		Epoch: s.cfg.Epoch, Attempt: m.generation, Protocol: "offline batch", Parties: m.active, T: s.cfg.Source.Code().T(),
-	}.ID())
+// naming names the making of a batch with one set of members.
+func (s *Stock) naming(number uint64, m members) mpc.Session {
+	shape := s.cfg.Shape
+	return mpc.Session{
+		ChainID: s.cfg.ChainID, Subject: mpc.Uint64(number), Parameters: fmt.Sprintf("K=%d W=%d chain=%t", shape.K, shape.W, shape.Chain),
+		Epoch: s.cfg.Epoch, Attempt: m.generation, Protocol: "offline batch", Parties: m.active, T: s.cfg.Code.T(),
+	}
 }
 
 // watched lets another goroutine ask a running machine whom it waits for.
@@ -209,46 +234,57 @@ func (w *watched) missing() sharing.Parties {
 }
 
 // produce makes one batch and watches over it.
-func (s *Stock) produce(ctx context.Context, number uint64, m members) (*preproc.Batch, error) {
+func (s *Stock) produce(ctx context.Context, number uint64, m members) (made, error) {
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	made, rescued, err := s.session(running, number, m, func(ctx context.Context, machine *watched) *preproc.Batch {
-		return s.watch(ctx, cancel, number, m, machine)
-	})
 	s.note(number, 0)
-	if err != nil && rescued != nil {
-		return rescued, nil
+	source, err := s.source(m.generation)
+	if err != nil {
+		return made{}, err
 	}
-	return made, err
-}
-
-// session runs the offline phase for one batch; beside runs along with it, under
-// a context that ends with it. What beside returns is returned as rescued.
-func (s *Stock) session(ctx context.Context, number uint64, m members, beside func(context.Context, *watched) *preproc.Batch) (made, rescued *preproc.Batch, err error) {
-	id := s.sessionID(number, m)
+	named := s.naming(number, m)
+	id := named.ID()
 	inner, err := preproc.NewBatch(preproc.Config{
-		Source: s.cfg.Source, Session: mpc.Digest(id), From: m.active, Identity: s.cfg.Identity,
+		Source: source, Session: id, From: m.active, Identity: s.cfg.Identity, Journal: s.journal(number, m.generation),
 	}, s.cfg.Shape, number*BatchItems, BatchItems)
 	if err != nil {
-		return nil, nil, err
+		return made{}, err
 	}
 	machine := &watched{Machine: inner}
-	along, stop := context.WithCancel(ctx)
+	along, stop := context.WithCancel(running)
 	defer stop()
+	var rescued made
 	var watching sync.WaitGroup
-	watching.Go(func() { rescued = beside(along, machine) })
+	watching.Go(func() { rescued = s.watch(along, cancel, number, m, machine) })
+	var batch *preproc.Batch
 	var failure error
-	err = s.cfg.Sessions.Run(ctx, id, m.active, machine, session.WithLinger(linger, func() {
+	err = s.cfg.Sessions.Run(running, session.ID(id), m.active, machine, session.WithLinger(linger, func() {
 		machine.mu.Lock()
 		defer machine.mu.Unlock()
-		made, failure = preproc.FromMachine(inner, s.cfg.Shape)
-	}, nil))
-	if err == nil {
-		err = failure
-	}
+		batch, failure = preproc.FromMachine(inner, s.cfg.Shape)
+	}, func() { s.accuse(named, machine, nil) }))
 	stop()
 	watching.Wait()
-	return made, rescued, err
+	s.note(number, 0)
+	if err != nil {
+		s.accuse(named, machine, err)
+	} else {
+		err = failure
+	}
+	if err != nil && rescued.batch != nil {
+		return rescued, nil
+	}
+	return made{m.generation, batch}, err
+}
+
+// accuse passes on what a session found about its members.
+func (s *Stock) accuse(named mpc.Session, machine *watched, failure error) {
+	machine.mu.Lock()
+	evidence := machine.Evidence()
+	machine.mu.Unlock()
+	if culprits := mpc.Culprits(failure); len(evidence) > 0 || culprits != 0 {
+		s.cfg.Accuse(named, evidence, culprits)
+	}
 }
 
 // note keeps whom a batch waits for.
@@ -264,21 +300,21 @@ func (s *Stock) note(number uint64, missing sharing.Parties) {
 
 // watch ends the run when the set of members changes or when the batch turns out
 // to be made already, and notes whom it waits for.
-func (s *Stock) watch(ctx context.Context, cancel context.CancelCauseFunc, number uint64, m members, machine *watched) *preproc.Batch {
+func (s *Stock) watch(ctx context.Context, cancel context.CancelCauseFunc, number uint64, m members, machine *watched) made {
 	since := time.Now()
 	ticker := time.NewTicker(catchUpInterval)
 	defer ticker.Stop()
 	for {
 		s.mu.Lock()
-		changed, same := s.changed, s.members == m && !s.spent(number)
+		changed, same := s.changed, s.members == m && s.wanted(number)
 		s.mu.Unlock()
 		if !same {
 			cancel(errOtherwise)
-			return nil
+			return made{}
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return made{}
 		case <-changed:
 			continue
 		case <-ticker.C:
@@ -293,91 +329,6 @@ func (s *Stock) watch(ctx context.Context, cancel context.CancelCauseFunc, numbe
 	}
 }
 
-// errSpent ends the making of a batch that nobody needs any more: the others have
-// used and erased it.
-var errSpent = errors.New("stock: the batch is spent")
-
-// errOtherwise ends a run whose result is no longer wanted.
-var errOtherwise = errors.New("stock: the batch is made otherwise")
-
-// redo runs the newest batches once more with a new set of members and drops the
-// result: a member that did not finish one under the old set needs the others,
-// and cannot fetch what only one of them has.
-func (s *Stock) redo(ctx context.Context, m members) {
-	s.mu.Lock()
-	held := slices.Sorted(maps.Keys(s.batches))
-	s.mu.Unlock()
-	if !m.active.Has(s.cfg.Identity.Self()) {
-		return
-	}
-	var running sync.WaitGroup
-	defer running.Wait()
-	for _, number := range held[max(0, len(held)-2*workers):] {
-		running.Go(func() {
-			limited, cancel := context.WithTimeout(ctx, redoTime)
-			defer cancel()
-			batch, _, err := s.session(limited, number, m, func(context.Context, *watched) *preproc.Batch { return nil })
-			if err == nil {
-				batch.Zero()
-			}
-		})
-	}
-}
-
-// catchUp rebuilds a batch from the values that t+1 peers say were opened.
-func (s *Stock) catchUp(ctx context.Context, number uint64) (*preproc.Batch, error) {
-	code := s.cfg.Source.Code()
-	if code.N() == 1 {
-		return nil, ErrDisagree
-	}
-	type answer struct {
-		peer int
-		data []byte
-	}
-	answers := make(chan answer, code.N())
-	calling, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	asked := 0
-	for peer := 1; peer <= code.N(); peer++ {
-		if peer == s.cfg.Identity.Self() {
-			continue
-		}
-		asked++
-		go func() {
-			data, err := s.cfg.Sessions.Call(calling, peer, methodOpened(s.cfg.Shape), binary.BigEndian.AppendUint64(nil, number))
-			if err != nil {
-				data = nil
-			}
-			answers <- answer{peer, data}
-		}()
-	}
-	votes := map[mpc.Digest]int{}
-	most := 0
-	for left := asked - 1; most+left+1 > code.T(); left-- {
-		got := <-answers
-		if got.data == nil {
-			continue
-		}
-		digest := mpc.Hash("tkms/v1/stock/opened", got.data)
-		votes[digest]++
-		most = max(most, votes[digest])
-		if most > code.T() {
-			return preproc.RebuildBatch(s.cfg.Source, s.cfg.Shape, number*BatchItems, BatchItems, got.data)
-		}
-	}
-	return nil, ErrDisagree
-}
-
-// serveOpened answers with the opened values of a batch.
-func (s *Stock) serveOpened(_ int, body []byte) ([]byte, error) {
-	if len(body) != 8 {
-		return nil, ErrRequest
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	opened, held := s.opened[binary.BigEndian.Uint64(body)]
-	if !held {
-		return nil, ErrMissing
-	}
-	return opened.data, nil
-}
+// errOtherwise ends the making of a batch that is made otherwise, or that nobody
+// needs any more: the others have used and erased it.
+var errOtherwise = errors.New("stock: the batch is made otherwise, or spent")

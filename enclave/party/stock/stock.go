@@ -1,14 +1,18 @@
 package stock
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/wire"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/session"
@@ -21,7 +25,7 @@ const BatchItems = 512
 // methodOpened names the peer call by which a member that was away asks for the
 // opened values of a batch.
 func methodOpened(shape preproc.Shape) string {
-	return fmt.Sprintf("stock/opened/%d/%d", shape.K, shape.W)
+	return fmt.Sprintf("stock/opened/%d/%d/%t", shape.K, shape.W, shape.Chain)
 }
 
 // Errors of this package.
@@ -38,7 +42,9 @@ var (
 
 // Store keeps sealed objects by name.
 type Store interface {
+	// Put returns when the object is on disk.
 	Put(name string, data []byte) error
+	// Get returns an object, nil if there is none.
 	Get(name string) ([]byte, error)
 	List() ([]string, error)
 	Delete(name string) error
@@ -55,20 +61,27 @@ type Sessions interface {
 
 // Config is what a Stock needs.
 type Config struct {
-	ChainID  string
-	Epoch    uint64
-	Shape    preproc.Shape
-	Source   *prss.Source
+	ChainID string
+	Epoch   uint64
+	Shape   preproc.Shape
+	Code    *sharing.Code
+	// Source returns the randomness of a generation of the excluded set: no two have
+	// a context in common.
+	Source   func(generation uint32) (*prss.Source, error)
 	Identity *mpc.Identity
 	Sessions Sessions
 	Store    Store
 	// Target is how many unassigned items are kept ahead.
 	Target uint64
-	// Patience is how long a batch may wait before Missing names who is silent.
+	// Patience is how long a batch may wait before Missing names who is silent, and
+	// how long the chain may take to exclude a culprit.
 	Patience time.Duration
 	// Changed is called when a batch was added or dropped.
 	Changed func(items int)
-	Log     *slog.Logger
+	// Accuse is called with what convicts members in a session, and with those that
+	// made its batch fail.
+	Accuse func(session mpc.Session, evidence []preproc.Evidence, culprits sharing.Parties)
+	Log    *slog.Logger
 }
 
 // members is the set that the offline phase runs with.
@@ -77,15 +90,26 @@ type members struct {
 	active     sharing.Parties
 }
 
+// made is a batch as one generation made it.
+type made struct {
+	generation uint32
+	batch      *preproc.Batch
+}
+
+// keptGenerations bounds how often one batch is held.
+const keptGenerations = 2
+
 // Stock is one epoch's offline material. It is safe for concurrent use.
 type Stock struct {
 	cfg Config
 
 	mu      sync.Mutex
-	batches map[uint64]*preproc.Batch
+	batches map[uint64][]made // by number, ascending by generation
+	echoes  map[uint64]map[uint32]bool
+	sources map[uint32]*prss.Source
 	making  map[uint64]bool
-	opened  map[uint64]openedValues
 	members members
+	counted bool                       // whether next is known
 	next    uint64                     // first item not assigned to a request
 	open    map[string]extent          // open requests
 	silent  map[uint64]sharing.Parties // whom a batch in the making waits for, beyond patience
@@ -94,12 +118,8 @@ type Stock struct {
 
 type extent struct{ first, end uint64 }
 
-type openedValues struct {
-	digest mpc.Digest
-	data   []byte
-}
-
-// New loads what the store holds.
+// New loads what the store holds. Nothing is made before Assigned and SetMembers
+// say what is wanted, with whom.
 func New(cfg Config) (*Stock, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -107,23 +127,29 @@ func New(cfg Config) (*Stock, error) {
 	if cfg.Changed == nil {
 		cfg.Changed = func(int) {}
 	}
+	if cfg.Accuse == nil {
+		cfg.Accuse = func(mpc.Session, []preproc.Evidence, sharing.Parties) {}
+	}
 	s := &Stock{
-		cfg: cfg, batches: map[uint64]*preproc.Batch{}, making: map[uint64]bool{}, opened: map[uint64]openedValues{},
+		cfg: cfg, batches: map[uint64][]made{}, echoes: map[uint64]map[uint32]bool{}, sources: map[uint32]*prss.Source{}, making: map[uint64]bool{},
 		open: map[string]extent{}, silent: map[uint64]sharing.Parties{}, changed: make(chan struct{}),
 	}
 	names, err := cfg.Store.List()
 	if err != nil {
 		return nil, fmt.Errorf("stock: list: %w", err)
 	}
-	for _, name := range names {
-		number, ok := parseName(name)
+	for _, file := range names {
+		if number, generation, ok := parseName(echoName, file); ok {
+			s.noteECHO(number, generation)
+		}
+		number, generation, ok := parseName(batchName, file)
 		if !ok {
 			continue
 		}
-		if err := s.load(name, number); err != nil {
+		if err := s.load(file, number, generation); err != nil {
 			// It can be made again or fetched: no reason to serve nothing.
 			cfg.Log.Error("stock: a sealed batch is dropped", "batch", number, "err", err)
-			if err := cfg.Store.Delete(name); err != nil {
+			if err := cfg.Store.Delete(file); err != nil {
 				return nil, fmt.Errorf("stock: drop a damaged batch: %w", err)
 			}
 		}
@@ -132,17 +158,20 @@ func New(cfg Config) (*Stock, error) {
 	return s, nil
 }
 
-func name(number uint64) string { return fmt.Sprintf("batch-%016x", number) }
+// Names of objects, by the number of a batch and a generation.
+const (
+	batchName = "batch-%016x-%08x"
+	echoName  = "echo-%016x-%08x"
+)
 
-func parseName(text string) (uint64, bool) {
-	var number uint64
-	if _, err := fmt.Sscanf(text, "batch-%016x", &number); err != nil {
-		return 0, false
+func parseName(format, text string) (number uint64, generation uint32, ok bool) {
+	if _, err := fmt.Sscanf(text, format, &number, &generation); err != nil {
+		return 0, 0, false
 	}
-	return number, name(number) == text
+	return number, generation, fmt.Sprintf(format, number, generation) == text
 }
 
-func (s *Stock) load(file string, number uint64) error {
+func (s *Stock) load(file string, number uint64, generation uint32) error {
 	raw, err := s.cfg.Store.Get(file)
 	if err != nil {
 		return fmt.Errorf("stock: read %s: %w", file, err)
@@ -152,13 +181,59 @@ func (s *Stock) load(file string, number uint64) error {
 	if err != nil {
 		return fmt.Errorf("stock: read %s: %w", file, err)
 	}
+	source, err := s.source(generation)
+	if err != nil {
+		return err
+	}
 	first, count := batch.Range()
-	if first != number*BatchItems || count != BatchItems || batch.Shape() != s.cfg.Shape || batch.Context() != s.cfg.Source.Context() || !batch.Fits(s.cfg.Source.Code(), s.cfg.Source.Self()) {
+	if first != number*BatchItems || count != BatchItems || batch.Shape() != s.cfg.Shape || batch.Context() != source.Context() || !batch.Fits(s.cfg.Code, s.cfg.Identity.Self()) {
 		return fmt.Errorf("stock: %s belongs to another epoch or member: %w", file, preproc.ErrEncoding)
 	}
-	s.batches[number] = batch
-	s.opened[number] = openedValues{digest: batch.OpenedDigest(), data: batch.Opened()}
+	s.insert(number, made{generation, batch})
 	return nil
+}
+
+// source returns the randomness of a generation; the latest ones are kept.
+func (s *Stock) source(generation uint32) (*prss.Source, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if source := s.sources[generation]; source != nil {
+		return source, nil
+	}
+	source, err := s.cfg.Source(generation)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.sources) > keptGenerations {
+		clear(s.sources)
+	}
+	s.sources[generation] = source
+	return source, nil
+}
+
+// insert adds a batch and returns the generations that are no longer kept.
+func (s *Stock) insert(number uint64, m made) (dropped []uint32) {
+	list := s.batches[number]
+	at, held := slices.BinarySearchFunc(list, m.generation, func(m made, g uint32) int { return cmp.Compare(m.generation, g) })
+	if held {
+		return nil
+	}
+	list = slices.Insert(list, at, m)
+	for ; len(list) > keptGenerations; list = list[1:] {
+		list[0].batch.Zero()
+		dropped = append(dropped, list[0].generation)
+	}
+	s.batches[number] = list
+	return dropped
+}
+
+// newest returns the newest generation that a batch is held of.
+func (s *Stock) newest(number uint64) (generation uint32, held bool) {
+	list := s.batches[number]
+	if len(list) == 0 {
+		return 0, false
+	}
+	return list[len(list)-1].generation, true
 }
 
 // SetMembers tells the set that the offline phase runs with from now on; batches
@@ -186,12 +261,14 @@ func (s *Stock) Missing(generation uint32) sharing.Parties {
 	return missing
 }
 
-// Assigned tells that the chain has assigned items up to next.
+// Assigned tells that the chain has assigned items up to next, and that those of
+// them which are open are held. What is neither is over: its ECHOs are erased, so a
+// party that did not know would sign others.
 func (s *Stock) Assigned(next uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if next > s.next {
-		s.next = next
+	if next > s.next || !s.counted {
+		s.next, s.counted = max(s.next, next), true
 		s.notify()
 	}
 }
@@ -218,27 +295,43 @@ func (s *Stock) Release(request string) {
 }
 
 // Sweep erases batches whose items are all assigned and none of which an open
-// request holds.
+// request holds, and the ECHOs by which they were made.
 func (s *Stock) Sweep() {
 	s.mu.Lock()
-	var done []uint64
-	for number, batch := range s.batches {
-		if s.spent(number) {
-			batch.Zero()
-			delete(s.batches, number)
-			delete(s.opened, number)
-			done = append(done, number)
+	var done []string
+	erased := false
+	for number, list := range s.batches {
+		if !s.spent(number) {
+			continue
+		}
+		for _, m := range list {
+			m.batch.Zero()
+			done = append(done, fmt.Sprintf(batchName, number, m.generation))
+		}
+		delete(s.batches, number)
+		erased = true
+	}
+	for number, generations := range s.echoes {
+		if s.counted && s.spent(number) && !s.making[number] {
+			for generation := range generations {
+				done = append(done, fmt.Sprintf(echoName, number, generation))
+			}
+			delete(s.echoes, number)
 		}
 	}
 	items := s.available()
 	s.mu.Unlock()
-	for _, number := range done {
-		if err := s.cfg.Store.Delete(name(number)); err != nil {
-			s.cfg.Log.Error("stock: a spent batch could not be erased", "batch", number, "err", err)
-		}
-	}
-	if len(done) > 0 {
+	s.erase(done...)
+	if erased {
 		s.cfg.Changed(items)
+	}
+}
+
+func (s *Stock) erase(names ...string) {
+	for _, name := range names {
+		if err := s.cfg.Store.Delete(name); err != nil {
+			s.cfg.Log.Error("stock: what is spent could not be erased", "object", name, "err", err)
+		}
 	}
 }
 
@@ -286,46 +379,107 @@ func (s *Stock) available() int {
 	return items
 }
 
-// Take returns copies of the items first … first+count−1, made or yet to be
-// made, and whether they were all there at once.
-func (s *Stock) Take(ctx context.Context, first uint64, count int) (pieces []*preproc.Batch, atOnce bool, err error) {
-	if count < 1 || first+uint64(count) < first {
-		return nil, false, ErrRange
-	}
+// Range is a run of items.
+type Range struct {
+	First uint64
+	Count int
+}
+
+// Version says as which generations made them the batches of some items are taken.
+// A batch that was made when the set of members changed may be held as one
+// generation made it by some members and as the next by others: a request is
+// answered with whichever enough of them have. Masks of two generations are
+// independent, and each meets that request's input only.
+type Version string
+
+// Await returns the newest version of items, made or yet to be made, and whether
+// they were all there at once.
+func (s *Stock) Await(ctx context.Context, ranges ...Range) (newest Version, atOnce bool, err error) {
 	for waited := false; ; waited = true {
-		s.mu.Lock()
-		changed := s.changed
-		pieces, err = s.cut(first, count)
-		s.mu.Unlock()
-		if err != nil || pieces != nil {
-			return pieces, !waited, err
+		versions, changed, err := s.Versions(ranges...)
+		if err != nil {
+			return "", false, err
+		}
+		if len(versions) > 0 {
+			return versions[0], !waited, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, false, fmt.Errorf("stock: items %d to %d: %w", first, first+uint64(count)-1, context.Cause(ctx))
+			return "", false, fmt.Errorf("stock: items of %v: %w", ranges, context.Cause(ctx))
 		case <-changed:
 		}
 	}
 }
 
-// cut returns nil if a batch is not there yet.
-func (s *Stock) cut(first uint64, count int) ([]*preproc.Batch, error) {
-	end := first + uint64(count)
-	for number := first / BatchItems; number*BatchItems < end; number++ {
-		if s.batches[number] == nil {
-			return nil, nil
+// Versions returns the versions in which all the items are held, the newest first:
+// for each generation the newest batches that are not newer than it. The channel is
+// closed when there may be others. ErrRange for ranges that cannot be.
+func (s *Stock) Versions(ranges ...Range) (versions []Version, changed <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lists [][]made
+	var all []uint32
+	for _, r := range ranges {
+		if r.Count < 1 || r.First+uint64(r.Count) < r.First {
+			return nil, nil, ErrRange
+		}
+		for number := r.First / BatchItems; number <= (r.First+uint64(r.Count)-1)/BatchItems; number++ {
+			list := s.batches[number]
+			lists = append(lists, list)
+			for _, m := range list {
+				all = append(all, m.generation)
+			}
 		}
 	}
-	var pieces []*preproc.Batch
-	for at := first; at < end; {
-		number := at / BatchItems
-		stop := min(end, (number+1)*BatchItems)
-		piece, err := s.batches[number].Cut(at, int(stop-at))
-		if err != nil {
-			return nil, fmt.Errorf("stock: cut: %w", err)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	slices.Reverse(all)
+	for _, generation := range all {
+		if version, ok := asOf(generation, lists); ok {
+			versions = append(versions, version)
 		}
-		pieces = append(pieces, piece)
-		at = stop
+	}
+	return versions, s.changed, nil
+}
+
+// asOf returns the version of a generation, false if some batch was made only later.
+func asOf(generation uint32, lists [][]made) (Version, bool) {
+	var version []byte
+	for _, list := range lists {
+		at := len(list)
+		for at > 0 && list[at-1].generation > generation {
+			at--
+		}
+		if at == 0 {
+			return "", false
+		}
+		version = binary.BigEndian.AppendUint32(version, list[at-1].generation)
+	}
+	return Version(version), true
+}
+
+// Cut returns copies of the items in a version, ErrMissing if it is not held.
+func (s *Stock) Cut(version Version, ranges ...Range) ([]*preproc.Batch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := wire.NewReader([]byte(version))
+	var pieces []*preproc.Batch
+	for _, items := range ranges {
+		for at, end := items.First, items.First+uint64(items.Count); at < end; { // #nosec G115 -- Versions took the ranges
+			number, generation := at/BatchItems, r.Uint32()
+			stop := min(end, (number+1)*BatchItems)
+			list := s.batches[number]
+			place := slices.IndexFunc(list, func(m made) bool { return m.generation == generation })
+			if place < 0 || r.Failed() {
+				return nil, fmt.Errorf("%w: batch %d", ErrMissing, number)
+			}
+			piece, err := list[place].batch.Cut(at, int(stop-at)) // #nosec G115 -- at most BatchItems
+			if err != nil {
+				return nil, fmt.Errorf("stock: cut: %w", err)
+			}
+			pieces = append(pieces, piece)
+			at = stop
+		}
 	}
 	return pieces, nil
 }

@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -111,11 +112,12 @@ func committee(t *testing.T, n int, target uint64) (*network, []*member) {
 		require.NoError(t, err)
 		t.Cleanup(router.Close)
 		net.routers[i] = router
-		source, err := prss.NewSource(keys[i], code, mpc.Hash("test epoch"))
-		require.NoError(t, err)
 		m := &member{store: &memoryStore{objects: map[string][]byte{}}}
 		m.config = Config{
-			ChainID: "test", Epoch: 1, Shape: shape, Source: source, Identity: identities[i], Sessions: sessions{router}, Store: m.store,
+			ChainID: "test", Epoch: 1, Shape: shape, Code: code, Identity: identities[i], Sessions: sessions{router}, Store: m.store,
+			Source: func(generation uint32) (*prss.Source, error) {
+				return prss.NewSource(keys[i], code, preproc.Context(mpctest.Epoch, generation))
+			},
 			Target: target, Patience: 200 * time.Millisecond,
 		}
 		m.stock, err = New(m.config)
@@ -127,6 +129,7 @@ func committee(t *testing.T, n int, target uint64) (*network, []*member) {
 
 func start(t *testing.T, members []*member, generation uint32, active sharing.Parties) {
 	for _, m := range members[1:] {
+		m.stock.Assigned(0)
 		m.stock.SetMembers(generation, active)
 		run(t, m.stock)
 	}
@@ -142,14 +145,16 @@ func run(t *testing.T, s *Stock) {
 func take(t *testing.T, m *member, first uint64, count int) []*preproc.Batch {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	pieces, _, err := m.stock.Take(ctx, first, count)
+	newest, _, err := m.stock.Await(ctx, Range{first, count})
+	require.NoError(t, err)
+	pieces, err := m.stock.Cut(newest, Range{first, count})
 	require.NoError(t, err)
 	return pieces
 }
 
 // requireBits opens bit 0 of every item of a range and demands zeros and ones.
 func requireBits(t *testing.T, members []*member, from sharing.Parties, first uint64, count int) {
-	code := members[1].config.Source.Code()
+	code := members[1].config.Code
 	d := code.Degree()
 	vectors := make([][]uint64, code.N()+1)
 	for _, i := range from.List() {
@@ -209,6 +214,13 @@ func TestASilentMemberIsReportedAndItsReturnNeedsNoHelp(t *testing.T) {
 	requireBits(t, members, sharing.AllParties(4), 0, 2*BatchItems)
 }
 
+// forget makes a member lose a batch.
+func (m *member) forget(number uint64) {
+	m.stock.mu.Lock()
+	defer m.stock.mu.Unlock()
+	delete(m.stock.batches, number)
+}
+
 func TestABatchThatOnlyOneMemberFinishedIsMadeAgainWithTheNewSet(t *testing.T) {
 	net, members := committee(t, 4, 1)
 	start(t, members, 1, sharing.AllParties(4))
@@ -217,27 +229,94 @@ func TestABatchThatOnlyOneMemberFinishedIsMadeAgainWithTheNewSet(t *testing.T) {
 	}
 	// Alice alone has batch 1, as if the others had missed the last echo.
 	net.setCut(1, true)
-	source := members[1].config.Source
 	for _, m := range members[2:] {
 		m.stock.SetMembers(2, sharing.PartiesOf(2, 3, 4))
 		m.stock.Assigned(BatchItems)
 	}
 	raw := take(t, members[2], BatchItems, BatchItems)[0].Opened()
-	batch, err := preproc.RebuildBatch(source, shape, BatchItems, BatchItems, raw)
+	batch, err := members[1].stock.rebuild(1, opening{2, raw})
 	require.NoError(t, err)
 	require.NoError(t, members[1].stock.add(1, batch))
-	for _, i := range []int{2, 3} {
-		members[i].stock.mu.Lock()
-		delete(members[i].stock.batches, 1)
-		delete(members[i].stock.opened, 1)
-		members[i].stock.mu.Unlock()
-	}
+	members[2].forget(1)
+	members[3].forget(1)
 	net.setCut(1, false)
 	net.setCut(4, true)
 	for _, m := range members[1:] {
+		m.stock.Assigned(BatchItems)
 		m.stock.SetMembers(3, sharing.PartiesOf(1, 2, 3))
 	}
+	for _, m := range members[1:4] {
+		require.Eventually(t, func() bool { g, held := m.newest(1); return held && g == 3 }, time.Minute, time.Millisecond)
+	}
 	requireBits(t, members, sharing.PartiesOf(1, 2, 3), BatchItems, BatchItems)
+}
+
+func (m *member) newest(number uint64) (uint32, bool) {
+	m.stock.mu.Lock()
+	defer m.stock.mu.Unlock()
+	return m.stock.newest(number)
+}
+
+func TestGenerationsShareNoMasksAndRequestsChooseAmongThem(t *testing.T) {
+	_, members := committee(t, 4, BatchItems+1)
+	all := sharing.AllParties(4)
+	start(t, members, 1, all)
+	for _, m := range members[1:] {
+		take(t, m, BatchItems, 1)
+		take(t, m, 0, 1)
+	}
+	alice := members[1].stock
+	ranges := []Range{{BatchItems - 2, 4}, {7, 1}}
+	versions, _, err := alice.Versions(ranges...)
+	require.NoError(t, err)
+	require.Len(t, versions, 1)
+	first := versions[0]
+	before, err := alice.Cut(first, ranges...)
+	require.NoError(t, err)
+	for _, m := range members[1:] {
+		m.stock.SetMembers(2, all)
+	}
+	for _, m := range members[1:] {
+		for number := range uint64(2) {
+			require.Eventually(t, func() bool { g, _ := m.newest(number); return g == 2 }, time.Minute, time.Millisecond)
+		}
+	}
+	versions, _, err = alice.Versions(ranges...)
+	require.NoError(t, err)
+	require.Len(t, versions, 2)
+	require.Equal(t, first, versions[1])
+	after, err := alice.Cut(versions[0], ranges...)
+	require.NoError(t, err)
+	again, err := alice.Cut(first, ranges...)
+	require.NoError(t, err)
+	require.Len(t, after, 3)
+	for i := range after {
+		require.NotEqual(t, before[i].Context(), after[i].Context())
+		require.NotEqual(t, before[i].Bits(0), after[i].Bits(0))
+		require.Equal(t, before[i].Bits(0), again[i].Bits(0))
+	}
+	requireBits(t, members, all, 0, BatchItems)
+
+	// Bob lost what the first generation made: items are had as of the second only.
+	bob := members[2].stock
+	bob.mu.Lock()
+	bob.batches[0] = bob.batches[0][1:]
+	bob.mu.Unlock()
+	versions, _, err = bob.Versions(ranges...)
+	require.NoError(t, err)
+	require.Len(t, versions, 1)
+	_, err = bob.Cut(first, ranges...)
+	require.ErrorIs(t, err, ErrMissing)
+
+	// A third generation leaves no room for the first.
+	for _, m := range members[1:] {
+		m.stock.SetMembers(3, all)
+	}
+	require.Eventually(t, func() bool { g, _ := members[1].newest(0); return g == 3 }, time.Minute, time.Millisecond)
+	names, err := members[1].store.List()
+	require.NoError(t, err)
+	require.NotContains(t, names, fmt.Sprintf(batchName, 0, 1))
+	require.Contains(t, names, fmt.Sprintf(batchName, 0, 2))
 }
 
 func TestAStockSurvivesARestartAndNoOneElseReadsIt(t *testing.T) {
@@ -246,9 +325,11 @@ func TestAStockSurvivesARestartAndNoOneElseReadsIt(t *testing.T) {
 	before := take(t, members[2], 0, 5)[0]
 	again, err := New(members[2].config)
 	require.NoError(t, err)
-	after, atOnce, err := again.Take(t.Context(), 0, 5)
+	newest, atOnce, err := again.Await(t.Context(), Range{0, 5})
 	require.NoError(t, err)
 	require.True(t, atOnce)
+	after, err := again.Cut(newest, Range{0, 5})
+	require.NoError(t, err)
 	require.Equal(t, before.Bits(3), after[0].Bits(3))
 
 	foreign := members[3].config
@@ -258,7 +339,7 @@ func TestAStockSurvivesARestartAndNoOneElseReadsIt(t *testing.T) {
 	require.Empty(t, stranger.batches)
 	names, err := foreign.Store.List()
 	require.NoError(t, err)
-	require.Empty(t, names, "what cannot be used is not kept")
+	require.NotContains(t, names, fmt.Sprintf(batchName, 0, 1), "what cannot be used is not kept")
 }
 
 func TestADamagedBatchIsMadeAgainAndTheOthersStay(t *testing.T) {
@@ -270,18 +351,19 @@ func TestADamagedBatchIsMadeAgainAndTheOthersStay(t *testing.T) {
 	_, restarted := committee(t, 1, BatchItems+1)
 	config := restarted[1].config
 	config.Store = &memoryStore{objects: maps.Clone(m.store.objects)}
-	require.NoError(t, config.Store.Put(name(0), []byte("damaged")))
+	require.NoError(t, config.Store.Put(fmt.Sprintf(batchName, 0, 1), []byte("damaged")))
 	again, err := New(config)
 	require.NoError(t, err)
-	require.Nil(t, again.batches[0])
-	require.NotNil(t, again.batches[1])
+	require.Empty(t, again.batches[0])
+	require.NotEmpty(t, again.batches[1])
+	again.Assigned(0)
 	again.SetMembers(1, sharing.AllParties(1))
 	run(t, again)
-	_, _, err = again.Take(t.Context(), 0, 1)
+	_, _, err = again.Await(t.Context(), Range{0, 1})
 	require.NoError(t, err)
 }
 
-func TestABatchIsErasedWhenItsLastRequestIsClosed(t *testing.T) {
+func TestABatchAndItsECHOsAreErasedWhenItsLastRequestIsClosed(t *testing.T) {
 	_, members := committee(t, 1, 1)
 	start(t, members, 1, sharing.AllParties(1))
 	m := members[1]
@@ -290,25 +372,89 @@ func TestABatchIsErasedWhenItsLastRequestIsClosed(t *testing.T) {
 	m.stock.Hold("second", 100, BatchItems+1)
 	take(t, m, BatchItems, 1)
 	m.stock.Release("first")
-	require.Contains(t, m.store.objects, name(0), "the second request still needs it")
+	require.Contains(t, m.store.objects, fmt.Sprintf(batchName, 0, 1), "the second request still needs it")
 	m.stock.Release("second")
 	names, err := m.store.List()
 	require.NoError(t, err)
-	require.NotContains(t, names, name(0))
-	require.Contains(t, names, name(1), "items that are not assigned stay")
+	for _, format := range []string{batchName, echoName} {
+		require.NotContains(t, names, fmt.Sprintf(format, 0, 1))
+		require.Contains(t, names, fmt.Sprintf(format, 1, 1), "items that are not assigned stay")
+	}
+}
+
+func TestNothingIsMadeBeforeItIsKnownWhatIsOver(t *testing.T) {
+	_, members := committee(t, 1, 1)
+	m := members[1]
+	m.stock.Hold("request", BatchItems, BatchItems+1)
+	m.stock.SetMembers(1, sharing.AllParties(1))
+	m.stock.mu.Lock()
+	_, wanted := m.stock.claimNew()
+	m.stock.mu.Unlock()
+	require.False(t, wanted, "an ECHO of a batch that is over may be erased already")
+	m.stock.Assigned(5 * BatchItems)
+	m.stock.mu.Lock()
+	number, wanted := m.stock.claimNew()
+	m.stock.mu.Unlock()
+	require.True(t, wanted)
+	require.EqualValues(t, 1, number)
+}
+
+func TestAJournalIsOfOneSession(t *testing.T) {
+	store := &memoryStore{objects: map[string][]byte{}}
+	j := Journal{store, "echo"}
+	echo, err := j.Load(mpc.Hash("a"), 3)
+	require.NoError(t, err)
+	require.Nil(t, echo)
+	require.NoError(t, j.Save(mpc.Hash("a"), 3, []byte("said")))
+	echo, err = j.Load(mpc.Hash("a"), 3)
+	require.NoError(t, err)
+	require.Equal(t, []byte("said"), echo)
+	for _, session := range []mpc.Digest{mpc.Hash("b"), mpc.Hash("a")} {
+		_, err = j.Load(session, 4)
+		require.ErrorIs(t, err, ErrJournal)
+	}
+	store.objects["echo"] = []byte("short")
+	_, err = j.Load(mpc.Hash("a"), 3)
+	require.ErrorIs(t, err, ErrJournal)
 }
 
 func TestStrangeRequestsForBatchesAreRefused(t *testing.T) {
 	_, members := committee(t, 1, 1)
-	for _, body := range [][]byte{nil, make([]byte, 7), make([]byte, 9)} {
+	for _, body := range [][]byte{nil, make([]byte, 11), make([]byte, 13)} {
 		_, err := members[1].stock.serveOpened(2, body)
 		require.ErrorIs(t, err, ErrRequest)
 	}
-	_, err := members[1].stock.serveOpened(2, make([]byte, 8))
+	_, err := members[1].stock.serveOpened(2, make([]byte, 12))
 	require.ErrorIs(t, err, ErrMissing)
-	_, _, err = members[1].stock.Take(t.Context(), ^uint64(0), 2)
-	require.ErrorIs(t, err, ErrRange)
-	require.Equal(t, fmt.Sprintf("batch-%016x", 258), name(258))
-	_, ok := parseName("batch-0000000000000102.part")
-	require.False(t, ok)
+	for _, r := range []Range{{^uint64(0), 2}, {5, 0}, {5, -1}} {
+		_, _, err = members[1].stock.Await(t.Context(), r)
+		require.ErrorIs(t, err, ErrRange)
+	}
+	name := fmt.Sprintf(batchName, 258, 3)
+	require.Equal(t, "batch-0000000000000102-00000003", name)
+	number, generation, ok := parseName(batchName, name)
+	require.True(t, ok)
+	require.EqualValues(t, 258, number)
+	require.EqualValues(t, 3, generation)
+	for _, strange := range []string{name + ".part", name[:len(name)-1], "echo" + name[5:]} {
+		_, _, ok := parseName(batchName, strange)
+		require.False(t, ok, strange)
+	}
+}
+
+func FuzzParseOpenings(f *testing.F) {
+	f.Add(appendOpening(appendOpening(nil, opening{1, []byte("values")}), opening{2, nil}))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		list, err := parseOpenings(raw)
+		if err != nil {
+			require.ErrorIs(t, err, ErrRequest)
+			return
+		}
+		var again []byte
+		for _, o := range list {
+			again = appendOpening(again, o)
+		}
+		require.Equal(t, len(raw), len(again))
+		require.True(t, bytes.Equal(raw, again))
+	})
 }

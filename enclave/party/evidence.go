@@ -1,0 +1,119 @@
+package party
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/tkms-network/tkms/enclave/evidence"
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/committee"
+	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/sharing"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
+)
+
+// maxAccusations bounds the evidence that is remembered; each convicts its culprit
+// for the epoch, so a few are enough.
+const maxAccusations = 256
+
+// accusation is evidence that was found.
+type accusation struct {
+	culprit int
+	encoded []byte
+}
+
+// accuse tells the operator and the chain what convicts a member in a session. It
+// is posted until the chain has convicted the member, of this or of something else.
+func (s *seat) accuse(ctx context.Context, named mpc.Session, body evidence.Body) {
+	log := s.party.cfg.Log.With("protocol", named.Protocol, "subject", fmt.Sprintf("%x", named.Subject))
+	found := evidence.New(named, body)
+	c := s.current()
+	culprit, err := found.Verify(s.party.cfg.ChainID, c.Epoch.Id, sessionKeys(c), c.T)
+	if err != nil {
+		log.Error("evidence that convinces nobody was not posted", "kind", found.Kind().String(), "err", err)
+		return
+	}
+	encoded, err := found.Encode()
+	if err != nil {
+		log.Error("evidence without an encoding was not posted", "kind", found.Kind().String(), "err", err)
+		return
+	}
+	digest := mpc.Hash("tkms/v1/party/accusation", encoded)
+	s.mu.Lock()
+	_, known := s.accused[digest]
+	if !known && len(s.accused) < maxAccusations {
+		s.accused[digest] = accusation{culprit, encoded}
+	}
+	s.mu.Unlock()
+	if known {
+		return
+	}
+	log.Warn("evidence against a member", "kind", found.Kind().String(), "index", culprit, "party", c.Names[culprit])
+	s.party.metrics.Evidence.WithLabelValues(fmt.Sprint(culprit), found.Kind().String()).Inc()
+	s.party.board.Culprit(status.Culprit{Index: culprit, Moniker: c.Names[culprit], Protocol: named.Protocol, Evidence: found.Kind().String()})
+	if !convicted(c, culprit) {
+		s.postAccusation(ctx, c, digest, encoded)
+	}
+}
+
+// accuseAll passes on what a protocol found: evidence, and culprits of whom there
+// is none, whom the chain excludes if enough members report them.
+func (s *seat) accuseAll(ctx context.Context, named mpc.Session, found []preproc.Evidence, culprits sharing.Parties) {
+	for _, body := range found {
+		s.accuse(ctx, named, body)
+	}
+	c := s.current()
+	if len(found) > 0 {
+		return
+	}
+	for _, i := range culprits.List() {
+		s.party.cfg.Log.Warn("a member made a batch fail", "protocol", named.Protocol, "index", i, "party", c.Names[i])
+		s.party.metrics.Culprits.WithLabelValues(fmt.Sprint(i)).Inc()
+		s.party.board.Culprit(status.Culprit{Index: i, Moniker: c.Names[i], Protocol: named.Protocol})
+	}
+}
+
+// postAccusation posts evidence unless it was posted in the last blocks. That the
+// chain has it already is as good.
+func (s *seat) postAccusation(ctx context.Context, c *committee.Committee, digest mpc.Digest, encoded []byte) {
+	err := s.party.once(fmt.Sprintf("evidence %x", digest), func() error {
+		err := s.party.poster.Message(ctx, &partiestypes.MsgSubmitEvidence{Account: s.party.account(), EpochId: c.Epoch.Id, Evidence: encoded})
+		if errors.Is(err, partiestypes.ErrKnownEvidence) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		s.party.cfg.Log.Warn("evidence was not posted", "err", err)
+	}
+}
+
+// repeatAccusations posts evidence again that the chain has not acted on.
+func (s *seat) repeatAccusations(ctx context.Context, c *committee.Committee) {
+	s.mu.Lock()
+	pending := map[mpc.Digest][]byte{}
+	for digest, a := range s.accused {
+		if !convicted(c, a.culprit) {
+			pending[digest] = a.encoded
+		}
+	}
+	s.mu.Unlock()
+	for digest, encoded := range pending {
+		s.postAccusation(ctx, c, digest, encoded)
+	}
+}
+
+// convicted reports whether the chain has excluded a member for evidence.
+func convicted(c *committee.Committee, index int) bool {
+	for _, absence := range c.Epoch.Absences {
+		if int(absence.Index) == index && absence.Convicted {
+			return true
+		}
+	}
+	return false
+}
+
+func sessionKeys(c *committee.Committee) []ed25519.PublicKey { return c.Session[1:] }
