@@ -12,10 +12,10 @@ import (
 )
 
 // Run is a draw of consecutive items in pieces, so that a caller works on values
-// that are still in the cache. It is not safe for concurrent use.
+// that are still in the cache. It is not safe for concurrent use, and not to be used
+// after Close.
 type Run struct {
 	*streams
-	*buffer
 	layout        Layout
 	d, t          int
 	k             uint
@@ -24,20 +24,20 @@ type Run struct {
 	position      uint64 // block of key stream with the next item's first byte
 	skip          int    // bytes before it
 	accumulations int    // sets after which lanes must be folded
+	counter       [aes.BlockSize]byte
 
 	// Of long runs: each set's bulk counter mode and the last block it made.
 	counters []cipher.Stream
 	tails    [][aes.BlockSize]byte
+
+	// A stretch of key stream, its words, and sums of their multiples.
+	raw       []byte
+	numbers   []uint64
+	multiples []uint64
 }
 
-// buffer holds a stretch of key stream, its words, and sums of their multiples.
-type buffer struct {
-	raw        []byte
-	words, acc []uint64
-}
-
-// buffers are reused; those that lie here are zero.
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
+// runs are reused; the buffers of those that lie here are zero.
+var runs = sync.Pool{New: func() any { return new(Run) }}
 
 // step is the items drawn at a time, so that all of a buffer stays in the L1
 // cache.
@@ -54,7 +54,8 @@ const positionBits = 40
 // Begin starts a draw of count items at a, ErrRange if the stream does not reach
 // as far. Close it.
 func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
-	r := &Run{layout: l, d: s.code.Degree(), t: s.code.T(), k: a.K, left: count}
+	r := runs.Get().(*Run)
+	r.layout, r.d, r.t, r.k, r.left = l, s.code.Degree(), s.code.T(), a.K, count
 	if l == zeroLayout {
 		r.layout = Layout{Zeros: 1}
 	}
@@ -63,6 +64,7 @@ func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
 	size := uint64(max(r.size, 1)) // #nosec G115 -- positive
 	limit := uint64(1)<<positionBits*aes.BlockSize/size - 1
 	if a.First > limit || uint64(count) > limit-a.First { // #nosec G115 -- a count is not negative
+		runs.Put(r)
 		return nil, fmt.Errorf("%w: items %d…+%d", ErrRange, a.First, count)
 	}
 	start := a.First * size
@@ -71,11 +73,10 @@ func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
 	r.streams = s.open(a, l)
 	r.accumulations = max(r.lanes.Terms()/max(r.t*r.d, r.d), 1)
 	items, vectors := min(step, count), r.layout.Integers+r.layout.Elements+r.layout.Zeros
-	r.buffer = buffers.Get().(*buffer)
 	r.raw = resize(r.raw, r.span(items)*aes.BlockSize)
-	r.buffer.words = resize(r.buffer.words, items*r.words)
-	r.acc = resize(r.acc, items*vectors*r.lanes.Words())
-	if r.span(count) > singleBlocks {
+	r.numbers = resize(r.numbers, items*r.words)
+	r.multiples = resize(r.multiples, items*vectors*r.lanes.Words())
+	if r.counters, r.tails = r.counters[:0], r.tails[:0]; r.span(count) > singleBlocks {
 		r.bulk()
 	}
 	return r, nil
@@ -86,27 +87,26 @@ func (r *Run) span(count int) int {
 	return (aes.BlockSize - 1 + count*r.size + aes.BlockSize - 1) / aes.BlockSize
 }
 
+func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
 // bulk sets up counter modes.
 func (r *Run) bulk() {
-	r.counters = make([]cipher.Stream, len(r.sets))
-	r.tails = make([][aes.BlockSize]byte, len(r.sets))
+	r.counters = resize(r.counters, len(r.sets))
+	r.tails = resize(r.tails, len(r.sets))
 	for i := range r.sets {
-		counter := r.counter(i, 0)
-		r.counters[i] = cipher.NewCTR(r.sets[i].block, counter[:])
+		r.count(i, 0)
+		r.counters[i] = cipher.NewCTR(r.sets[i].block, r.counter[:])
 		if r.skip != 0 {
 			r.counters[i].XORKeyStream(r.tails[i][:], r.tails[i][:])
 		}
 	}
 }
 
-// counter is the input of block ahead+position of the set's key stream.
-func (r *Run) counter(set, ahead int) (c [aes.BlockSize]byte) {
-	copy(c[:], r.sets[set].iv[:])
-	binary.BigEndian.PutUint64(c[8:], r.position+uint64(ahead)) // #nosec G115 -- Begin bounds it
-	return c
+// count sets counter to the input of block position+ahead of the set's key stream.
+func (r *Run) count(set, ahead int) {
+	copy(r.counter[:], r.sets[set].iv[:])
+	binary.BigEndian.PutUint64(r.counter[8:], r.position+uint64(ahead)) // #nosec G115 -- Begin bounds it
 }
-
-func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
 // Next overwrites v with the next items, reduced mod 2^K. It panics if the numbers
 // of vectors are not those of Begin or fewer items are left.
@@ -125,18 +125,18 @@ func (r *Run) Next(v Vectors) {
 		at, words := 0, r.lanes.Words()
 		for _, group := range [][][]uint64{v.Integers, v.Elements, v.Zeros} {
 			for _, x := range group {
-				r.lanes.Spread(x[o*r.d:(o+c)*r.d], r.acc[at:at+c*words], words, 0)
+				r.lanes.Spread(x[o*r.d:(o+c)*r.d], r.multiples[at:at+c*words], words, 0)
 				at += c * words
 			}
 		}
 	}
 }
 
-// accumulate leaves in acc, vector by vector, the sums over all sets for the next
+// accumulate leaves in multiples, vector by vector, the sums over all sets for the next
 // count items.
 func (r *Run) accumulate(count int) {
 	run := count * r.lanes.Words()
-	acc := r.acc[:run*(r.layout.Integers+r.layout.Elements+r.layout.Zeros)]
+	acc := r.multiples[:run*(r.layout.Integers+r.layout.Elements+r.layout.Zeros)]
 	clear(acc)
 	for i := range r.sets {
 		words, rest := r.next(i, count), acc
@@ -165,7 +165,7 @@ func (r *Run) accumulate(count int) {
 // each of which the low k bits count, until it is called again.
 func (r *Run) next(set, count int) []uint64 {
 	r.read(set, count*r.size)
-	words := r.buffer.words[:count*r.words]
+	words := r.numbers[:count*r.words]
 	ring.Widen(words, r.raw[r.skip:], ring.WordSize(r.k))
 	return words
 }
@@ -175,10 +175,10 @@ func (r *Run) next(set, count int) []uint64 {
 func (r *Run) read(set, size int) {
 	blocks := (r.skip + size + aes.BlockSize - 1) / aes.BlockSize
 	raw := r.raw[:blocks*aes.BlockSize]
-	if r.counters == nil {
+	if len(r.counters) == 0 {
 		for b := range blocks {
-			counter := r.counter(set, b)
-			r.sets[set].block.Encrypt(raw[b*aes.BlockSize:], counter[:])
+			r.count(set, b)
+			r.sets[set].block.Encrypt(raw[b*aes.BlockSize:], r.counter[:])
 		}
 		return
 	}
@@ -195,9 +195,10 @@ func (r *Run) read(set, size int) {
 // Close erases what the run held.
 func (r *Run) Close() {
 	clear(r.tails)
+	clear(r.counters)
 	clear(r.raw)
-	clear(r.buffer.words)
-	clear(r.acc)
-	buffers.Put(r.buffer)
-	r.buffer, r.counters = nil, nil
+	clear(r.numbers)
+	clear(r.multiples)
+	r.streams = nil
+	runs.Put(r)
 }

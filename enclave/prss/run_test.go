@@ -86,9 +86,9 @@ func TestABufferIsErasedWhenItsRunIsClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		held, tails := run.buffer, run.tails
+		raw, numbers, multiples, tails := run.raw, run.numbers, run.multiples, run.tails
 		run.Next(vectors(layout, 4*count))
-		if slices.Max(held.raw) == 0 || slices.Max(held.words) == 0 || slices.Max(held.acc) == 0 || (tails == nil) != (count == 1) {
+		if slices.Max(raw) == 0 || slices.Max(numbers) == 0 || slices.Max(multiples) == 0 || (len(tails) == 0) != (count == 1) {
 			t.Fatal("the run went through other buffers")
 		}
 		run.Close()
@@ -97,7 +97,7 @@ func TestABufferIsErasedWhenItsRunIsClosed(t *testing.T) {
 				t.Error("key stream is left")
 			}
 		}
-		if slices.Max(held.raw[:cap(held.raw)]) != 0 || slices.Max(held.words[:cap(held.words)]) != 0 || slices.Max(held.acc[:cap(held.acc)]) != 0 {
+		if slices.Max(raw[:cap(raw)]) != 0 || slices.Max(numbers[:cap(numbers)]) != 0 || slices.Max(multiples[:cap(multiples)]) != 0 {
 			t.Errorf("%d items: a buffer is left with their values", count)
 		}
 	}
