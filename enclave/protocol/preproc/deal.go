@@ -27,17 +27,27 @@ func (m masked) add(r ring.Ring, dst []uint64, lo int) {
 	r.ScaleAdd(dst, m.z[lo:hi], ^uint64(0))
 }
 
-// scratch is reused; what lies here is zero.
-var scratch = sync.Pool{New: func() any { return new([]uint64) }}
+// work is memory for a chunk of a section.
+type work struct {
+	words   []uint64
+	vectors [][]uint64
+}
 
-// borrow returns zero words, and a function that erases and gives them back.
-func borrow(words int) ([]uint64, func()) {
-	p := scratch.Get().(*[]uint64)
-	if cap(*p) < words {
-		*p = make([]uint64, words)
-	}
-	v := (*p)[:words]
-	return v, func() { clear(v); scratch.Put(p) }
+// works are reused; the words of those that lie here are zero.
+var works = sync.Pool{New: func() any { return new(work) }}
+
+// borrow returns the given numbers of words and of vectors. Give them back.
+func borrow(words, vectors int) *work {
+	w := works.Get().(*work)
+	w.words = slices.Grow(w.words[:0], words)[:words]
+	w.vectors = slices.Grow(w.vectors[:0], vectors)[:vectors]
+	return w
+}
+
+func (w *work) giveBack() {
+	clear(w.words)
+	clear(w.vectors)
+	works.Put(w)
 }
 
 // deal draws the integers, which the masks are made of, and appends to vector each
@@ -53,16 +63,16 @@ func (s Section) deal(source *prss.Source, vector []byte, integers [][]uint64, m
 	size, at := ring.PackedLen(words, s.K), len(vector)
 	vector = slices.Grow(vector, size*len(masks))[:at+size*len(masks)]
 	width := min(step, s.Count) * r.Degree()
-	zeros, done := borrow(width * len(masks))
-	defer done()
-	part := prss.Vectors{Integers: make([][]uint64, len(integers)), Zeros: make([][]uint64, len(masks))}
+	w := borrow(width*len(masks), len(integers)+len(masks))
+	defer w.giveBack()
+	part := prss.Vectors{Integers: w.vectors[:len(integers)], Zeros: w.vectors[len(integers):]}
 	for lo := 0; lo < words; lo += width {
 		hi := min(lo+width, words)
 		for i, x := range integers {
 			part.Integers[i] = x[lo:hi]
 		}
 		for q := range masks {
-			part.Zeros[q] = zeros[q*width:][:hi-lo]
+			part.Zeros[q] = w.words[q*width:][:hi-lo]
 		}
 		run.Next(part)
 		for q, m := range masks {
@@ -73,29 +83,29 @@ func (s Section) deal(source *prss.Source, vector []byte, integers [][]uint64, m
 	return vector, nil
 }
 
-// open opens one packed vector of the section, sent by the members of from, and
-// returns the integers and −1, or the lowest index that is no codeword or no
-// integer. Packed is indexed by party and of the right lengths.
-func (s Section) open(code *sharing.Code, from sharing.Parties, packed [][]byte) ([]uint64, int, error) {
+// open opens one packed vector of the section, sent by the members of from. It
+// writes the integers to dst and returns −1, or returns the lowest index that is no
+// codeword or no integer. Packed is indexed by party and of the right lengths.
+func (s Section) open(dst []uint64, code *sharing.Code, from sharing.Parties, packed [][]byte) (int, error) {
 	d := code.Degree()
-	integers := make([]uint64, s.Count)
 	width := min(step, s.Count) * d
-	flat, done := borrow(width * from.Count())
-	defer done()
-	vectors := make([][]uint64, len(packed))
-	list := from.List()
+	w := borrow(width*len(packed), len(packed))
+	defer w.giveBack()
 	for lo := 0; lo < s.Count; lo += step {
 		hi := min(lo+step, s.Count)
 		first, last := lo*d*int(s.K)/8, ring.PackedLen(hi*d, s.K)
-		for a, i := range list {
-			vectors[i] = flat[a*width:][:(hi-lo)*d]
-			if err := ring.Unpack(vectors[i], packed[i][first:last], s.K); err != nil {
-				return nil, -1, err
+		for i, bytes := range packed {
+			if !from.Has(i) {
+				continue
+			}
+			w.vectors[i] = w.words[i*width:][:(hi-lo)*d]
+			if err := ring.Unpack(w.vectors[i], bytes[first:last], s.K); err != nil {
+				return -1, err
 			}
 		}
-		if bad := code.OpenIntegers(integers[lo:hi], 2*code.T(), from, vectors, s.K); bad >= 0 {
-			return nil, lo + bad, nil
+		if bad := code.OpenIntegers(dst[lo:hi], 2*code.T(), from, w.vectors, s.K); bad >= 0 {
+			return lo + bad, nil
 		}
 	}
-	return integers, -1, nil
+	return -1, nil
 }

@@ -3,6 +3,7 @@ package preproc
 import (
 	"crypto/ed25519"
 	"fmt"
+	"slices"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
@@ -310,25 +311,28 @@ type place struct{ section, opening, item int }
 // who holds the agreed vectors.
 func (m *Machine) verdict() (*place, error) {
 	d, offset := m.code.Degree(), 0
-	vectors := make([][]byte, m.code.N()+1)
+	vectors, members := make([][]byte, m.code.N()+1), m.From.List()
+	var values []uint64
+	var opened [][]uint64
 	var all []byte
 	for a, s := range m.Sections {
 		size := ring.PackedLen(s.Count*d, s.K)
-		opened := make([][]uint64, s.openings())
+		values = slices.Grow(values[:0], s.openings()*s.Count)[:s.openings()*s.Count]
+		opened = slices.Grow(opened[:0], s.openings())[:s.openings()]
 		for q := range opened {
-			for _, i := range m.From.List() {
+			for _, i := range members {
 				vectors[i] = m.vectors[i][offset : offset+size]
 			}
 			offset += size
-			values, bad, err := s.open(m.code, m.From, vectors)
+			opened[q] = values[q*s.Count : (q+1)*s.Count]
+			bad, err := s.open(opened[q], m.code, m.From, vectors)
 			if err != nil {
 				return nil, err
 			}
 			if bad >= 0 {
 				return &place{a, q, bad}, nil
 			}
-			opened[q] = values
-			all = ring.AppendPacked(all, values, s.K)
+			all = ring.AppendPacked(all, opened[q], s.K)
 		}
 		if bad := s.finishLast(m.material[:a+1], d, opened); bad >= 0 {
 			return &place{a, 0, bad}, nil // only bits can fail here

@@ -15,17 +15,17 @@ import (
 )
 
 func TestScratchIsErasedHoweverASectionEnds(t *testing.T) {
-	kept := scratch.New
-	defer func() { scratch = sync.Pool{New: kept} }()
+	kept := works.New
+	defer func() { works = sync.Pool{New: kept} }()
 	sources := mpctest.Sources(t, 4, 4, 7, mpctest.Epoch)
 	code, all := sources[1].Code(), sharing.AllParties(4)
 	s := Section{Kind: "product", K: 5, Count: 2*step + 1, Products: 2}
 	vectors := make([][]byte, 5)
 	used := func(what string, f func()) {
 		t.Helper()
-		words := make([]uint64, 8*4*step)
+		words := make([]uint64, 5*4*step)
 		words[0] = 1
-		scratch = sync.Pool{New: func() any { return &words }}
+		works = sync.Pool{New: func() any { return &work{words: words} }}
 		f()
 		if slices.Max(words) != 0 {
 			t.Errorf("%s: scratch is left", what)
@@ -53,7 +53,7 @@ func TestScratchIsErasedHoweverASectionEnds(t *testing.T) {
 	} {
 		vectors[4][tc.at] ^= tc.flip
 		used(what, func() {
-			if _, bad, err := s.open(code, all, vectors); bad != tc.bad || !errors.Is(err, tc.err) {
+			if bad, err := s.open(make([]uint64, s.Count), code, all, vectors); bad != tc.bad || !errors.Is(err, tc.err) {
 				t.Errorf("%s: index %d, %v", what, bad, err)
 			}
 		})
@@ -123,9 +123,9 @@ func BenchmarkSection(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				cpu, opened := cpuTime(b), make([]byte, 0, ring.PackedLen(count, s.K))
+				cpu, opened, values := cpuTime(b), make([]byte, 0, ring.PackedLen(count, s.K)), make([]uint64, count)
 				for b.Loop() {
-					values, bad, err := s.open(code, all, vectors)
+					bad, err := s.open(values, code, all, vectors)
 					if err != nil || bad >= 0 {
 						b.Fatal(bad, err)
 					}
