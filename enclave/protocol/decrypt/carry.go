@@ -42,7 +42,7 @@ func newDigits(m *Machine) digits { return digits{m: m, size: m.shape.DigitBits(
 func (g *digits) start(c []uint64) { g.c = c }
 
 // of returns where a digit of c begins, and its values.
-func (g *digits) of(digit int) (shift int, values uint64) {
+func (g *digits) of(digit int) (shift, values int) {
 	for _, b := range g.size[:digit] {
 		shift += b
 	}
@@ -55,8 +55,8 @@ func (g *digits) addGenerate(out []uint64, s segment, digit int) {
 	shift, values := g.of(digit)
 	for b, c := range g.c[s.first : s.first+s.count] {
 		// [r + c ≥ 2^b]: no carry if c is 0
-		if c = c >> shift & (values - 1); c > 0 {
-			add(out[b*d:(b+1)*d], table[values-c-1][b*d:])
+		if v := int(c>>shift) & (values - 1); v > 0 { // #nosec G115 -- at most 32 bits
+			add(out[b*d:(b+1)*d], table.At(values - v - 1)[b*d:])
 		}
 	}
 }
@@ -68,14 +68,14 @@ func (g *digits) addPropagate(out []uint64, s segment, digit int) {
 	for b, c := range g.c[s.first : s.first+s.count] {
 		// [r + c ≥ 2^b − 1] − [r + c ≥ 2^b]; the first is 1 if c is 2^b − 1
 		to := out[b*d : (b+1)*d]
-		c = c >> shift & (values - 1)
-		if c < values-1 {
-			add(to, table[values-c-2][b*d:])
+		v := int(c>>shift) & (values - 1) // #nosec G115 -- at most 32 bits
+		if v < values-1 {
+			add(to, table.At(values - v - 2)[b*d:])
 		} else {
 			to[0]++
 		}
-		if c > 0 {
-			subtract(to, table[values-c-1][b*d:])
+		if v > 0 {
+			subtract(to, table.At(values - v - 1)[b*d:])
 		}
 	}
 }

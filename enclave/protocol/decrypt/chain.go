@@ -30,12 +30,12 @@ func (g *chain) shares(_ int, out []uint64) {
 		for member := range top {
 			v := part(member)
 			g.addPropagate(v, s, top-member)
-			subtract(v, table[1<<member-1])
+			subtract(v, table.At(1<<member-1))
 		}
 		for i := range top {
 			v := part(top + i)
 			g.addGenerate(v, s, i)
-			subtract(v, table[preproc.ChainGenerate(len(g.size), i)-1])
+			subtract(v, table.At(preproc.ChainGenerate(len(g.size), i)-1))
 		}
 	}
 }
@@ -58,7 +58,7 @@ func (g *chain) add(out []uint64) {
 			for i := range top {
 				members := top - i
 				gamma := value(top + i)
-				generate := table[preproc.ChainGenerate(len(g.size), i)-1:]
+				generate := preproc.ChainGenerate(len(g.size), i) - 1
 				for set := range 1 << members {
 					e := uint64(1)
 					for k := range members {
@@ -67,12 +67,12 @@ func (g *chain) add(out []uint64) {
 						}
 					}
 					coefficients[set] += gamma * e
-					addScaled(to, generate[set][at:], e)
+					addScaled(to, table.At(generate + set)[at:], e)
 				}
 			}
 			to[0] += coefficients[0]
 			for set := 1; set < 1<<top; set++ {
-				addScaled(to, table[set-1][at:], coefficients[set])
+				addScaled(to, table.At(set - 1)[at:], coefficients[set])
 			}
 		}
 	}

@@ -1,9 +1,4 @@
 package decrypt
 
-// ArenaWords returns the session's working memory, nil after Release.
-func (m *Machine) ArenaWords() []uint64 {
-	if m.memory == nil {
-		return nil
-	}
-	return m.memory.words
-}
+// ArenaWords returns the working memory of a session.
+func ArenaWords(m *Machine) []uint64 { return m.memory.words }

@@ -54,9 +54,9 @@ func (t *tree) pairBefore(level int) int {
 func (t *tree) shares(level int, out []uint64) {
 	m := t.m
 	first := t.pairBefore(level)
-	subtract := func(a []uint64, part func(*preproc.Material) []uint64, pair int) {
+	subtract := func(a []uint64, vector, pair int) {
 		for _, s := range m.segments {
-			b := part(s.batch.Product(pair))
+			b := s.batch.Product(pair).At(vector)
 			at := s.first * m.d
 			for i, x := range b {
 				out[at+i] = a[at+i] - x
@@ -65,10 +65,10 @@ func (t *tree) shares(level int, out []uint64) {
 		out = out[m.count*m.d:]
 	}
 	for i, pair := range t.pairs[level] {
-		subtract(t.p[pair.Hi], func(x *preproc.Material) []uint64 { return x.X }, first+i)
-		subtract(t.g[pair.Lo], func(x *preproc.Material) []uint64 { return x.Y[0] }, first+i)
+		subtract(t.p[pair.Hi], 0, first+i)
+		subtract(t.g[pair.Lo], 1, first+i)
 		if pair.Double {
-			subtract(t.p[pair.Lo], func(x *preproc.Material) []uint64 { return x.Y[1] }, first+i)
+			subtract(t.p[pair.Lo], 3, first+i)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (t *tree) product(dst, epsilon, rho []uint64, pair, q int) {
 	d := t.m.d
 	for _, s := range t.m.segments {
 		p := s.batch.Product(pair)
-		x, y, z := p.X, p.Y[q], p.Z[q]
+		x, y, z := p.At(0), p.At(1+2*q), p.At(2+2*q)
 		to := dst[s.first*d:]
 		for b, e := range epsilon[s.first : s.first+s.count] {
 			r := rho[s.first+b]

@@ -3,6 +3,7 @@ package preproc
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/prss"
@@ -19,10 +20,66 @@ type Batch struct {
 	context    mpc.Digest
 	first      uint64
 	count      int
-	material   []Material // in the order of Shape.Sections
-	opened     []byte
-	spent      bool
+	shares     []uint64 // the vectors of the sections one after another
+	// opened are the public values of whole items of which these begin at offset.
+	opened        []byte
+	whole, offset int
+	spent         bool
 }
+
+// plan is where the vectors of a batch are: section i has those from first[i] to
+// first[i+1], over R_k[i].
+type plan struct {
+	first    []int
+	k        []uint
+	openings []int
+}
+
+// plans has the plan of every shape that was met; there are few.
+var plans sync.Map
+
+func (s Shape) plan() *plan {
+	if p, ok := plans.Load(s); ok {
+		return p.(*plan)
+	}
+	p := &plan{first: []int{0}}
+	for i, section := range s.Sections(0, 1) {
+		p.first = append(p.first, p.first[i]+section.vectors())
+		p.k, p.openings = append(p.k, section.K), append(p.openings, section.openings())
+	}
+	plans.Store(s, p)
+	return p
+}
+
+// vectors returns the number of vectors.
+func (p *plan) vectors() int { return p.first[len(p.k)] }
+
+// openedLen returns the bytes of the opened values of items.
+func (p *plan) openedLen(items int) int {
+	total := 0
+	for i, k := range p.k {
+		total += p.openings[i] * ring.PackedLen(items, k)
+	}
+	return total
+}
+
+// Table is a list of vectors over R_W, one share an item.
+type Table struct {
+	shares []uint64
+	words  int
+}
+
+// At returns vector a.
+func (t Table) At(a int) []uint64 { return t.shares[a*t.words:][:t.words:t.words] }
+
+// String hides the shares.
+func (Table) String() string { return "preproc.Table(redacted)" }
+
+// GoString hides the shares.
+func (Table) GoString() string { return "preproc.Table(redacted)" }
+
+// MarshalJSON hides the shares.
+func (Table) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`), nil }
 
 // NewBatch returns the machine that makes the items first … first+count−1 in
 // shape s; c.Sections is ignored. Take the result with FromMachine.
@@ -34,8 +91,8 @@ func NewBatch(c Config, s Shape, first uint64, count int) (*Machine, error) {
 	return New(c)
 }
 
-// FromMachine returns the batch that a machine of NewBatch made, and ErrSection
-// if it is not done or made something else.
+// FromMachine takes the batch out of a machine of NewBatch that made it: ErrSection
+// if it is not done or made something else, ErrSpent the second time.
 func FromMachine(m *Machine, s Shape) (*Batch, error) {
 	if !m.Done() || len(m.Sections) == 0 || s.Check() != nil {
 		return nil, fmt.Errorf("%w: no batch", ErrSection)
@@ -50,7 +107,12 @@ func FromMachine(m *Machine, s Shape) (*Batch, error) {
 			return nil, fmt.Errorf("%w: other sections", ErrSection)
 		}
 	}
-	return newBatch(m.Source, s, first, count, m.material, m.opened), nil
+	if m.material == nil {
+		return nil, fmt.Errorf("%w: the batch was taken", ErrSpent)
+	}
+	b := newBatch(m.Source, s, first, count, m.material, m.opened)
+	m.material = nil
+	return b, nil
 }
 
 // RebuildBatch is Rebuild for a batch.
@@ -65,11 +127,20 @@ func RebuildBatch(source *prss.Source, s Shape, first uint64, count int, opened 
 	return newBatch(source, s, first, count, material, append([]byte(nil), opened...)), nil
 }
 
+// newBatch takes the material over.
 func newBatch(source *prss.Source, s Shape, first uint64, count int, material []Material, opened []byte) *Batch {
-	return &Batch{
-		shape: s, n: source.Code().N(), d: source.Code().Degree(), self: source.Self(), context: source.Context(),
-		first: first, count: count, material: material, opened: opened,
+	d := source.Code().Degree()
+	b := &Batch{
+		shape: s, n: source.Code().N(), d: d, self: source.Self(), context: source.Context(),
+		first: first, count: count, shares: make([]uint64, 0, s.plan().vectors()*count*d), opened: opened, whole: count,
 	}
+	for i := range material {
+		for _, v := range material[i].vectors() {
+			b.shares = append(b.shares, v...)
+		}
+		material[i].Zero()
+	}
+	return b
 }
 
 // Shape returns the batch's shape.
@@ -96,29 +167,51 @@ func (b *Batch) Take() error {
 	return nil
 }
 
-// Bits returns the shares of bit i of every item, over R_(K−i).
-func (b *Batch) Bits(i int) []uint64 { return b.material[i].Bits }
-
-// Product returns the material of pair g of the tree, counted level by level.
-func (b *Batch) Product(g int) *Material {
-	return &b.material[int(b.shape.K)+len(b.shape.DigitBits())+g]
+// section returns the vectors of a section.
+func (b *Batch) section(i int) Table {
+	words, first := b.count*b.d, b.shape.plan().first
+	return Table{shares: b.shares[first[i]*words : first[i+1]*words], words: words}
 }
 
-// Digit returns the tables of digit i: element v−1 is [digit ≥ v], over R_W.
-func (b *Batch) Digit(i int) [][]uint64 { return b.material[int(b.shape.K)+i].Tables }
+// Bits returns the shares of bit i of every item, over R_(K−i).
+func (b *Batch) Bits(i int) []uint64 { return b.section(i).shares }
 
-// Chain returns the tables of the digits' chain: element set−1 is the product of the
-// masks p of a set, of which p_(D−1) is member 0 and p_1 member D−2, and element
+// Digit returns the tables of digit i: vector v−1 is [digit ≥ v].
+func (b *Batch) Digit(i int) Table { return b.section(int(b.shape.K) + i) }
+
+// Chain returns the tables of the digits' chain: vector set−1 is the product of the
+// masks p of a set, of which p_(D−1) is member 0 and p_1 member D−2, and vector
 // ChainGenerate(D, i)−1+set that of g_i with the masks of a set of p_k, k > i.
-func (b *Batch) Chain() [][]uint64 { return b.material[len(b.material)-1].Tables }
+func (b *Batch) Chain() Table { return b.section(len(b.shape.plan().k) - 1) }
+
+// Product returns the material of pair g of the tree, counted level by level: x, then y and x·y for each of the pair's products.
+func (b *Batch) Product(g int) Table { return b.section(b.shape.pairs() + g) }
 
 // Opened returns the public values of the batch, for parties that rebuild it.
-func (b *Batch) Opened() []byte { return b.opened }
+func (b *Batch) Opened() []byte {
+	if b.whole == b.count {
+		return b.opened
+	}
+	p := b.shape.plan()
+	out := make([]byte, 0, p.openedLen(b.count))
+	values, opened := make([]uint64, b.whole), b.opened
+	for i, k := range p.k {
+		size := ring.PackedLen(b.whole, k)
+		for range p.openings[i] {
+			if err := ring.Unpack(values, opened[:size], k); err != nil {
+				panic("preproc: " + err.Error()) // it was made here, or checked when it was decoded
+			}
+			out = ring.AppendPacked(out, values[b.offset:b.offset+b.count], k)
+			opened = opened[size:]
+		}
+	}
+	return out
+}
 
 // OpenedDigest returns the digest by which t+1 parties vouch for Opened.
 func (b *Batch) OpenedDigest() mpc.Digest {
 	return mpc.Hash("tkms/v1/preproc/opened", b.context[:], mpc.Uint64(uint64(b.shape.K)), mpc.Uint64(uint64(b.shape.W)),
-		[]byte{b.shape.flag()}, mpc.Uint64(b.first), mpc.Uint64(uint64(b.count)), b.opened)
+		[]byte{b.shape.flag()}, mpc.Uint64(b.first), mpc.Uint64(uint64(b.count)), b.Opened())
 }
 
 // Cut returns a copy of the items first … first+count−1, ErrSection if they are
@@ -132,37 +225,11 @@ func (b *Batch) Cut(first uint64, count int) (*Batch, error) {
 	}
 	at := int(first - b.first) // #nosec G115 -- at most count
 	out := *b
-	out.first, out.count = first, count
-	cut := func(v []uint64) []uint64 {
-		if v == nil {
-			return nil
-		}
-		return append([]uint64(nil), v[at*b.d:(at+count)*b.d]...)
-	}
-	out.material = make([]Material, len(b.material))
-	for i := range b.material {
-		m := &b.material[i]
-		c := Material{Bits: cut(m.Bits), X: cut(m.X)}
-		for _, v := range m.Tables {
-			c.Tables = append(c.Tables, cut(v))
-		}
-		for q := range m.Y {
-			c.Y, c.Z = append(c.Y, cut(m.Y[q])), append(c.Z, cut(m.Z[q]))
-		}
-		out.material[i] = c
-	}
-	out.opened = nil
-	opened := b.opened
-	values := make([]uint64, b.count)
-	for _, s := range b.shape.Sections(b.first, b.count) {
-		size := ring.PackedLen(s.Count, s.K)
-		for range s.openings() {
-			if err := ring.Unpack(values, opened[:size], s.K); err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
-			}
-			opened = opened[size:]
-			out.opened = ring.AppendPacked(out.opened, values[at:at+count], s.K)
-		}
+	out.first, out.count, out.offset = first, count, b.offset+at
+	whole, words := b.count*b.d, count*b.d
+	out.shares = make([]uint64, b.shape.plan().vectors()*words)
+	for v := range b.shape.plan().vectors() {
+		copy(out.shares[v*words:(v+1)*words], b.shares[v*whole+at*b.d:])
 	}
 	return &out, nil
 }
@@ -170,9 +237,7 @@ func (b *Batch) Cut(first uint64, count int) (*Batch, error) {
 // Zero erases the shares; the batch is spent.
 func (b *Batch) Zero() {
 	b.spent = true
-	for i := range b.material {
-		b.material[i].Zero()
-	}
+	clear(b.shares)
 }
 
 // String hides the shares.
@@ -198,38 +263,6 @@ const batchVersion = 2
 // batchHeader is version, n, d, self, K, W, chain (0 or 1), context, first, count.
 const batchHeader = 7 + mpc.DigestSize + 8 + 4
 
-// vectors calls f with every vector of the material and the width of its words.
-func (b *Batch) vectors(sections []Section, f func(v *[]uint64, k uint) error) error {
-	for i, s := range sections {
-		m := &b.material[i]
-		list := []*[]uint64{&m.Bits}
-		if tables := s.tables(); tables > 0 {
-			list = nil
-			if m.Tables == nil {
-				m.Tables = make([][]uint64, tables)
-			}
-			for a := range tables {
-				list = append(list, &m.Tables[a])
-			}
-		}
-		if s.Products > 0 {
-			list[0] = &m.X
-			if m.Y == nil {
-				m.Y, m.Z = make([][]uint64, s.Products), make([][]uint64, s.Products)
-			}
-			for q := range s.Products {
-				list = append(list, &m.Y[q], &m.Z[q])
-			}
-		}
-		for _, v := range list {
-			if err := f(v, s.K); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // MarshalBinary returns the plain bytes, about 300 an item for K=17, to be sealed
 // before they are stored. ErrSpent if the batch was used.
 func (b *Batch) MarshalBinary() ([]byte, error) {
@@ -240,11 +273,14 @@ func (b *Batch) MarshalBinary() ([]byte, error) {
 	out = append(out, b.context[:]...)
 	out = binary.BigEndian.AppendUint64(out, b.first)
 	out = binary.BigEndian.AppendUint32(out, uint32(b.count)) // #nosec G115 -- at most MaxItems
-	err := b.vectors(b.shape.Sections(b.first, b.count), func(v *[]uint64, k uint) error {
-		out = ring.AppendPacked(out, *v, k)
-		return nil
-	})
-	return append(out, b.opened...), err
+	p := b.shape.plan()
+	for i, k := range p.k {
+		section := b.section(i)
+		for v := range p.first[i+1] - p.first[i] {
+			out = ring.AppendPacked(out, section.At(v), k)
+		}
+	}
+	return append(out, b.Opened()...), nil
 }
 
 // UnmarshalBatch reads what MarshalBinary wrote: exact length, bounds checked
@@ -265,35 +301,41 @@ func UnmarshalBatch(raw []byte) (*Batch, error) {
 		return nil, fmt.Errorf("%w: %d items", ErrEncoding, count)
 	}
 	b.count = int(count)
+	b.whole = b.count
 	raw = raw[batchHeader:]
-	sections := b.shape.Sections(b.first, b.count)
-	total := 0
-	for _, s := range sections {
-		total += s.openedLen() + s.vectors()*ring.PackedLen(b.count*b.d, s.K)
+	p := b.shape.plan()
+	total := p.openedLen(b.count)
+	for i, k := range p.k {
+		total += (p.first[i+1] - p.first[i]) * ring.PackedLen(b.count*b.d, k)
 	}
 	if len(raw) != total {
 		return nil, fmt.Errorf("%w: batch has %d bytes, not %d", ErrEncoding, len(raw), total)
 	}
-	b.material = make([]Material, len(sections))
-	err = b.vectors(sections, func(v *[]uint64, k uint) error {
-		*v = make([]uint64, b.count*b.d)
-		size := ring.PackedLen(len(*v), k)
-		err := ring.Unpack(*v, raw[:size], k)
+	next := func(v []uint64, k uint) error {
+		size := ring.PackedLen(len(v), k)
+		packed := raw[:size]
 		raw = raw[size:]
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+		if err := ring.Unpack(v, packed, k); err != nil {
+			return fmt.Errorf("%w: %w", ErrEncoding, err)
+		}
+		return nil
+	}
+	b.shares = make([]uint64, p.vectors()*b.count*b.d)
+	for i, k := range p.k {
+		section := b.section(i)
+		for v := range p.first[i+1] - p.first[i] {
+			if err := next(section.At(v), k); err != nil {
+				return nil, err
+			}
+		}
 	}
 	b.opened = append([]byte(nil), raw...)
-	for _, s := range sections { // its padding, so that a batch has one encoding
-		values := make([]uint64, b.count)
-		for range s.openings() {
-			size := ring.PackedLen(b.count, s.K)
-			if err := ring.Unpack(values, raw[:size], s.K); err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+	values := make([]uint64, b.count)
+	for i, k := range p.k { // their padding, so that a batch has one encoding
+		for range p.openings[i] {
+			if err := next(values, k); err != nil {
+				return nil, err
 			}
-			raw = raw[size:]
 		}
 	}
 	return b, nil

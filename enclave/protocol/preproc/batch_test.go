@@ -90,7 +90,7 @@ func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 		}
 	}
 	whole[1].Zero()
-	if slices.Max(whole[1].Bits(0)) != 0 || slices.Max(whole[1].Product(0).X) != 0 || slices.Max(whole[1].Product(1).Z[1]) != 0 {
+	if slices.Max(whole[1].Bits(0)) != 0 || slices.Max(whole[1].Product(0).At(0)) != 0 || slices.Max(whole[1].Product(1).At(4)) != 0 {
 		t.Error("not erased")
 	}
 	if _, err := whole[1].MarshalBinary(); !errors.Is(err, preproc.ErrSpent) {
@@ -103,7 +103,7 @@ func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range []any{whole[2], *whole[2].Product(0), m, c.sources[1], c.identities[1]} {
+	for _, v := range []any{whole[2], whole[2].Product(0), m, c.sources[1], c.identities[1]} {
 		if s := fmt.Sprintf("%v %+v %#v", v, v, v); len(s) > 200 || strings.Count(s, "redacted") != 3 {
 			t.Errorf("shows %s", s)
 		}

@@ -40,7 +40,7 @@ func TestTablesOfDigitsAreThoseOfTheirBits(t *testing.T) {
 				}
 				at += size
 				for v := 1; v < 1<<size; v++ {
-					for item, entry := range open(func(b *preproc.Batch) []uint64 { return b.Digit(digit)[v-1] }) {
+					for item, entry := range open(func(b *preproc.Batch) []uint64 { return b.Digit(digit).At(v - 1) }) {
 						if want := value[item] >= uint64(v); entry != 0 != want || entry > 1 {
 							t.Fatalf("n=%d %v digit %d: [%d ≥ %d] is %d", n, shape, digit, value[item], v, entry)
 						}
@@ -52,7 +52,7 @@ func TestTablesOfDigitsAreThoseOfTheirBits(t *testing.T) {
 			}
 			if shape.Chain {
 				checkChain(t, shape, func(table int) []uint64 {
-					return open(func(b *preproc.Batch) []uint64 { return b.Chain()[table-1] })
+					return open(func(b *preproc.Batch) []uint64 { return b.Chain().At(table - 1) })
 				})
 			}
 		}

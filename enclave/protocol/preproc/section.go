@@ -131,6 +131,20 @@ type Material struct {
 	opened []uint64 // of bits that are factors of a digit
 }
 
+// vectors returns the vectors in the order in which a batch keeps them.
+func (m *Material) vectors() [][]uint64 {
+	out := m.Tables
+	for _, v := range [][]uint64{m.Bits, m.X} {
+		if v != nil {
+			out = append(out, v)
+		}
+	}
+	for q := range m.Y {
+		out = append(out, m.Y[q], m.Z[q])
+	}
+	return out
+}
+
 // String hides the shares.
 func (Material) String() string { return "preproc.Material(redacted)" }
 
