@@ -39,7 +39,7 @@ type Options struct {
 const (
 	// euint64Blocks and euint2048Blocks are the blocks of these types.
 	euint64Blocks, euint2048Blocks = 32, 1024
-	// bulkBlocks go through in batches of batchBlocks, of which overlap at once.
+	// bulkBlocks go through in batches of batchBlocks, overlap of them at once.
 	bulkBlocks, batchBlocks, overlap = 10_000, 1024, 2
 	// bulkRuns, memoryRuns and kernelRuns are few: each is long, or varies little.
 	bulkRuns, memoryRuns, kernelRuns = 3, 3, 10
@@ -183,7 +183,7 @@ const (
 	// in a plot.
 	rowBudget, pointBudget = 10 * time.Second, time.Second
 	// rowRuns and pointRuns are the fewest runs of each.
-	rowRuns, pointRuns = 5, 3
+	rowRuns, pointRuns = 3, 2
 )
 
 func (b *bench) row(blocks int) (err error) {
@@ -203,26 +203,26 @@ func (b *bench) row(blocks int) (err error) {
 	return nil
 }
 
-// bulkJob is bulkBlocks in batches.
+// bulkJob is many blocks in batches: fewer where each takes hundreds of sets of keys.
 func bulkJob(parties int) job {
-	batches := (bulkBlocks + batchBlocks - 1) / batchBlocks
-	j := job{Kind: jobTotal, Runs: bulkRuns, Blocks: batchBlocks, Batches: batches, Last: bulkBlocks - (batches-1)*batchBlocks, Overlap: overlap}
+	blocks, runs := bulkBlocks, bulkRuns
 	if parties > 7 {
-		j.Runs = 1
+		blocks, runs = overlap*batchBlocks, 1
 	}
-	return j
+	batches := (blocks + batchBlocks - 1) / batchBlocks
+	return job{Kind: jobTotal, Runs: runs, Blocks: batchBlocks, Batches: batches, Last: blocks - (batches-1)*batchBlocks, Overlap: overlap}
 }
 
 func (b *bench) bulk() error {
-	b.progress("%d blocks in batches", bulkBlocks)
 	j := bulkJob(b.out.Parties)
+	b.progress("%d blocks in batches", j.perRun())
 	r, err := b.fleet.run(j, b.in.digest(&j))
 	if err != nil {
 		return err
 	}
-	blocks := float64(j.Runs * bulkBlocks)
+	blocks := float64(j.Runs * j.perRun())
 	b.out.Bulk = Bulk{
-		Blocks: bulkBlocks, Batch: batchBlocks, PerSecond: bulkBlocks / measure.Quantile(r.times, 50).Seconds(),
+		Blocks: j.perRun(), Batch: batchBlocks, PerSecond: j.perSecond(r),
 		CPUMicros: float64(r.cpu.Nanoseconds()) / 1000 / blocks, Bytes: float64(r.sent) / blocks,
 	}
 	return nil

@@ -173,14 +173,18 @@ func TestATimeEndsWithTheQuorum(t *testing.T) {
 }
 
 func TestBulkIsAllBlocksInBatches(t *testing.T) {
-	j := bulkJob(4)
-	total := 0
-	for b := range j.Batches {
-		total += j.size(b)
-		require.LessOrEqual(t, j.size(b), batchBlocks)
+	for _, n := range []int{4, 13} {
+		j := bulkJob(n)
+		total := 0
+		for b := range j.Batches {
+			total += j.size(b)
+			require.LessOrEqual(t, j.size(b), batchBlocks)
+		}
+		require.Equal(t, total, j.perRun())
+		require.GreaterOrEqual(t, j.Batches, j.Overlap)
 	}
-	require.Equal(t, bulkBlocks, total)
-	require.Equal(t, total, j.perRun())
+	j := bulkJob(4)
+	require.Equal(t, bulkBlocks, j.perRun())
 }
 
 func TestMessagesOfPipesAreBounded(t *testing.T) {

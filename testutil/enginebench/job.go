@@ -57,7 +57,13 @@ func (j *job) size(batch int) int {
 	return j.Blocks
 }
 
+// perRun returns the blocks of a run.
 func (j *job) perRun() int { return j.Blocks*(j.Batches-1) + j.Last }
+
+// perSecond returns the blocks a second of the median run.
+func (j *job) perSecond(r *result) float64 {
+	return float64(j.perRun()) / measure.Quantile(r.times, 50).Seconds()
+}
 
 // prepared is a job at a party, ready to run.
 type prepared struct {

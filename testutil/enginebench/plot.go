@@ -42,7 +42,7 @@ func (s *Scaling) plots() map[string]plot {
 	total := plot{title: "Latency with the offline phase", note: note, xLabel: online.xLabel, yLabel: online.yLabel}
 	rate := plot{title: "Throughput of sessions, with the offline phase", note: note, xLabel: online.xLabel, yLabel: "blocks a second"}
 	bulk := plot{
-		title: fmt.Sprintf("Throughput of %s blocks in batches of %s", number(bulkBlocks), number(batchBlocks)), note: note, xLabel: "parties", yLabel: "blocks a second",
+		title: "Throughput in batches of " + number(batchBlocks) + " blocks", note: note, xLabel: "parties", yLabel: "blocks a second",
 		lines: []series{{name: "from stock"}, {name: "with offline"}},
 	}
 	for _, n := range s.Bulk {
