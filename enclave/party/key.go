@@ -32,8 +32,9 @@ type heldKey struct {
 	keys       map[tfhe.KeyKind]*decrypt.Key
 }
 
-func shapeOf(p tfhe.Parameters) preproc.Shape {
-	return preproc.Shape{K: p.SwitchBits, W: p.WindowBits()}
+// shapeOf is that of a key's offline material: all members measured one round trip.
+func (s *seat) shapeOf(p tfhe.Parameters) preproc.Shape {
+	return preproc.Shape{K: p.SwitchBits, W: p.WindowBits()}.ForRoundTrip(s.current().Epoch.RoundTripMicros)
 }
 
 func keygenParameters(p tfhe.Parameters) keygen.Parameters {
@@ -109,7 +110,7 @@ func (s *seat) openKey(key *kmstypes.Key) (*heldKey, error) {
 
 // prepare makes a key share ready for decryption.
 func (s *seat) prepare(p tfhe.Parameters, share *keygen.KeyShare) (*heldKey, error) {
-	held := &heldKey{parameters: p, shape: shapeOf(p), keys: map[tfhe.KeyKind]*decrypt.Key{}}
+	held := &heldKey{parameters: p, shape: s.shapeOf(p), keys: map[tfhe.KeyKind]*decrypt.Key{}}
 	for kind, secret := range map[tfhe.KeyKind]keygen.Secret{tfhe.ComputeKey: keygen.Compute, tfhe.PublicKeyEncryptionKey: keygen.PublicKey} {
 		key, err := decrypt.NewKey(s.code, held.shape, share.Part(secret))
 		if err != nil {

@@ -234,10 +234,24 @@ func TestARestartedPartySendsTheECHOOfItsFirstLife(t *testing.T) {
 
 	saved := disk.saved[disk.name(session, 2)]
 	for name, spoil := range map[string]func(j *journal){
-		"unreadable":           func(j *journal) { j.fails = errors.New("no disk") },
-		"cut":                  func(j *journal) { j.saved[j.name(session, 2)] = saved[:len(saved)-1] },
-		"of another vector":    func(j *journal) { j.saved[j.name(session, 2)][0] ^= 1 },
-		"of others' vectors":   func(j *journal) { j.saved[j.name(session, 2)][2*96] ^= 1 },
+		"unreadable":          func(j *journal) { j.fails = errors.New("no disk") },
+		"cut":                 func(j *journal) { j.saved[j.name(session, 2)] = saved[:len(saved)-1] },
+		"of another vector":   func(j *journal) { j.saved[j.name(session, 2)][0] ^= 1 },
+		"of others' vectors":  func(j *journal) { j.saved[j.name(session, 2)][2*96] ^= 1 },
+		"with roots unsigned": func(j *journal) { j.saved[j.name(session, 2)][2*96+40] ^= 1 },
+		"of another life": func(j *journal) {
+			// As if what is drawn had changed in between.
+			clear(j.saved)
+			elsewhere := c.generation(t, 1).journaled(t, 1, j)
+			if _, err := elsewhere.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for i := 2; i <= 4; i++ {
+				if _, err := elsewhere.Receive(i, 0, bytes.Clone(vectors[i])); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
 		"with a bad signature": func(j *journal) { j.saved[j.name(session, 2)][len(saved)-1] ^= 1 },
 	} {
 		j := &journal{saved: map[string][]byte{disk.name(session, 2): bytes.Clone(saved)}}
