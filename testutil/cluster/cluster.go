@@ -17,18 +17,25 @@ import (
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/fault"
 )
 
 // chainID stands in the session ids of all clusters: no chain orders them.
 const chainID = "tkms-in-process-cluster"
 
+// epochNumber is that of the only epoch.
+const epochNumber = 1
+
 // Config configures a Cluster.
 type Config struct {
-	// Parties is n: 1, 4 or 7.
+	// Parties is n: one of mpc.SupportedParties.
 	Parties int
 	// Faults are the faulty parties, by index 1..n. More than ⌊(n−1)/3⌋ are
-	// accepted: decryption then fails, or goes on until its context ends.
-	Faults map[int]Fault
+	// accepted: protocols then fail, or go on until their context ends.
+	Faults map[int]fault.Kind
+	// Patience is how long nothing moves in the offline phase before it goes on without
+	// those that are waited for (default 3 s). On a chain that is a matter of heights.
+	Patience time.Duration
 	// Linger is how long each party goes on listening once it has a value, so that
 	// late shares still name who sent wrong ones (default 100 ms). It is no part of
 	// Result.Online.
@@ -47,15 +54,21 @@ type Cluster struct {
 	parties    []*party // index-1
 	sessions   uint64
 	nextItem   uint64
+	// excluded parties are not waited for in the offline phase; the generation counts
+	// how often they changed.
+	excluded   sharing.Parties
+	generation uint32
+	rehearsed  map[int]bool // by number of blocks
 }
 
 // party is what one party holds beside its end of the network.
 type party struct {
 	index    int
 	identity *mpc.Identity
+	public   ed25519.PublicKey // of identity
 	keys     *prss.Keys
-	source   *prss.Source // of the epoch
 	shares   keyShares
+	fault    *fault.Party // nil if it is honest
 }
 
 // New starts the parties, runs the set-up of pseudo-random secret sharing among
@@ -84,6 +97,9 @@ func connectParties(ctx context.Context, cfg Config, p tfhe.Parameters, random i
 	if cfg.Linger == 0 {
 		cfg.Linger = 100 * time.Millisecond
 	}
+	if cfg.Patience == 0 {
+		cfg.Patience = 3 * time.Second
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -91,7 +107,7 @@ func connectParties(ctx context.Context, cfg Config, p tfhe.Parameters, random i
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{cfg: cfg, parameters: p, code: code}
+	c := &Cluster{cfg: cfg, parameters: p, code: code, rehearsed: map[int]bool{}}
 	if _, err := io.ReadFull(random, c.epoch[:]); err != nil {
 		return nil, fmt.Errorf("name the epoch: %w", err)
 	}
@@ -108,7 +124,7 @@ func connectParties(ctx context.Context, cfg Config, p tfhe.Parameters, random i
 func (c *Cluster) Close() error { return c.net.close() }
 
 func (c *Cluster) setUp(ctx context.Context, random io.Reader) error {
-	identities, err := newIdentities(c.cfg.Parties)
+	identities, public, err := newIdentities(c.cfg.Parties)
 	if err != nil {
 		return err
 	}
@@ -117,31 +133,30 @@ func (c *Cluster) setUp(ctx context.Context, random io.Reader) error {
 		return err
 	}
 	for i := range c.cfg.Parties {
-		source, err := prss.NewSource(keys[i], c.code, c.epoch)
-		if err != nil {
-			return err
+		p := &party{index: i + 1, identity: identities[i], public: public[i], keys: keys[i]}
+		if kind, faulty := c.cfg.Faults[p.index]; faulty {
+			p.fault = &fault.Party{Kind: kind}
 		}
-		c.parties = append(c.parties, &party{index: i + 1, identity: identities[i], keys: keys[i], source: source})
+		c.parties = append(c.parties, p)
 	}
 	return nil
 }
 
-func newIdentities(n int) ([]*mpc.Identity, error) {
-	public := make([]ed25519.PublicKey, n)
+func newIdentities(n int) (identities []*mpc.Identity, public []ed25519.PublicKey, err error) {
+	public = make([]ed25519.PublicKey, n)
 	private := make([]ed25519.PrivateKey, n)
-	var err error
 	for i := range n {
 		if public[i], private[i], err = ed25519.GenerateKey(rand.Reader); err != nil {
-			return nil, fmt.Errorf("signing key of party %d: %w", i+1, err)
+			return nil, nil, fmt.Errorf("signing key of party %d: %w", i+1, err)
 		}
 	}
-	identities := make([]*mpc.Identity, n)
+	identities = make([]*mpc.Identity, n)
 	for i := range n {
 		if identities[i], err = mpc.NewIdentity(i+1, private[i], public); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return identities, nil
+	return identities, public, nil
 }
 
 // setUpPRSS plays the chain's part, which is to record the roots.
@@ -162,7 +177,7 @@ func (c *Cluster) setUpPRSS(ctx context.Context, random io.Reader) ([]*prss.Keys
 		}
 		machines[i] = setups[i]
 	}
-	if err := c.runAll(ctx, c.sessionID("prss-setup", nil), machines); err != nil {
+	if err := c.runAll(ctx, c.session("prss-setup", nil), machines); err != nil {
 		return nil, fmt.Errorf("set-up of pseudo-random secret sharing: %w", err)
 	}
 	keys := make([]*prss.Keys, n)
@@ -172,23 +187,24 @@ func (c *Cluster) setUpPRSS(ctx context.Context, random io.Reader) ([]*prss.Keys
 	return keys, nil
 }
 
-// sessionID names the next session. The counter takes the place of the request
-// ids that a chain would give.
-func (c *Cluster) sessionID(protocol string, inputs []mpc.Digest) mpc.Digest {
+// session names the next session, with all parties. The counter takes the place of
+// the request ids that a chain would give.
+func (c *Cluster) session(protocol string, inputs []mpc.Digest) mpc.Session {
 	c.sessions++
 	return mpc.Session{
 		ChainID: chainID, Subject: append(c.epoch[:], mpc.Uint64(c.sessions)...), Ciphertexts: inputs,
-		Parameters: c.parameters.Name, Protocol: protocol, Parties: sharing.AllParties(c.code.N()), T: c.code.T(),
-	}.ID()
+		Parameters: c.parameters.Name, Epoch: epochNumber, Protocol: protocol, Parties: sharing.AllParties(c.code.N()), T: c.code.T(),
+	}
 }
 
 // runAll runs one machine a party as one session until all are done; the first
 // failure ends it.
-func (c *Cluster) runAll(ctx context.Context, id mpc.Digest, machines []mpc.Machine) error {
+func (c *Cluster) runAll(ctx context.Context, s mpc.Session, machines []mpc.Machine) error {
+	id := session.ID(s.ID())
 	group, ctx := errgroup.WithContext(ctx)
 	for i, node := range c.net.nodes {
 		group.Go(func() error {
-			if err := node.router.Run(ctx, session.ID(id), machines[i]); err != nil {
+			if err := node.router.Run(ctx, id, machines[i]); err != nil {
 				return fmt.Errorf("party %d: %w", node.index, err)
 			}
 			return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkmsd/cmd/debug"
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/tfhe"
-	"github.com/tkms-network/tkms/testutil/cluster"
+	"github.com/tkms-network/tkms/testutil/fault"
 )
 
 const vectors = "../../../../enclave/tfhe/testdata/"
@@ -36,48 +36,64 @@ func TestThresholdDecryptPrintsTypesValuesAndCulprits(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "p2 is bad-share")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	require.Len(t, lines, 3+2+9)
+	require.Len(t, lines, 3+2+9+6)
 	want := [][2]string{
 		{"ebool", "true"}, {"euint8", "200"}, {"ebool", "true"}, {"euint4", "9"}, {"euint8", "200"}, {"euint16", "54321"},
 		{"euint32", "3735928559"}, {"euint64", "81985529216486895"}, {"euint128", "1512366075204170929049582354406559215"},
 		{"euint160", "730750818665451459101842416358141509827966276148"},
 		{"euint256", "57896044618658097711785492504343953926634992332820282019728792003956564820087"},
 	}
-	for i, line := range lines[3:] {
+	for i, line := range lines[3:][:len(want)] {
 		fields := strings.Fields(line)
 		require.Equal(t, want[i], [2]string{fields[1], fields[2]})
-		require.Equal(t, []string{"p2", "-"}, fields[len(fields)-2:], line)
 	}
+	found := lines[3+len(want):]
+	require.Equal(t, []string{"offline", "p1,p3,p4", "p2", "(wrong-vector)", "-", "-", vectors + "node/sk_bool.bin"}, strings.Fields(found[2]))
+	require.Equal(t, []string{"p2", "(wrong-opening)", "-", "-", "11", "values"}, strings.Fields(found[3])[2:])
+	require.Equal(t, "excluded from the offline phase since: p2", found[5])
 }
 
 func TestThresholdDecryptSpeaksJSON(t *testing.T) {
-	out, err := run(t, "--client-key", vectors+"node/client_key.bin", "--parties", "7", "--faults", "p3=silent,p6=garbage",
+	out, err := run(t, "--client-key", vectors+"node/client_key.bin", "--parties", "7", "--faults", "p3=silent,p6=equivocate",
 		"--type", "euint4", "--output", "json", vectors+"node/exp_packed_FheUint4.bin")
 	require.NoError(t, err)
 	var report struct {
 		Parties, Threshold int
 		Faults             map[string]string
+		Excluded           []int
 		Values             []struct {
-			Type, Value, Key         string
-			LWEs                     int     `json:"lwe_ciphertexts"`
-			OnlineMS                 float64 `json:"online_ms"`
-			Agreed, Culprits, Absent []int
+			Type, Value, Key string
+			LWEs             int `json:"lwe_ciphertexts"`
+			Offline, Online  struct {
+				MS                                float64
+				Runs                              int
+				Right, Culprits, Suspects, Absent []int
+				Evidence                          []struct {
+					Party int
+					Kind  string
+				}
+			}
 		}
 	}
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	require.Equal(t, 7, report.Parties)
 	require.Equal(t, 2, report.Threshold)
-	require.Equal(t, map[string]string{"p3": "silent", "p6": "garbage"}, report.Faults)
+	require.Equal(t, map[string]string{"p3": "silent", "p6": "equivocate"}, report.Faults)
 	require.Len(t, report.Values, 1)
 	v := report.Values[0]
 	require.Equal(t, "euint4", v.Type)
 	require.Equal(t, "9", v.Value)
 	require.Equal(t, "compute", v.Key)
 	require.Equal(t, 2, v.LWEs)
-	require.Positive(t, v.OnlineMS)
-	require.Equal(t, []int{6}, v.Culprits)
-	require.Equal(t, []int{3}, v.Absent)
-	require.GreaterOrEqual(t, len(v.Agreed), 5)
+	require.Equal(t, []int{3}, v.Offline.Absent)
+	require.Equal(t, []int{6}, v.Offline.Culprits)
+	require.Equal(t, []int{3, 6}, report.Excluded)
+	require.Positive(t, v.Online.MS)
+	require.Equal(t, []int{6}, v.Online.Culprits)
+	require.Equal(t, []int{3}, v.Online.Absent)
+	require.Empty(t, v.Online.Suspects)
+	require.Equal(t, 6, v.Online.Evidence[0].Party)
+	require.GreaterOrEqual(t, len(v.Online.Right), 5)
 }
 
 func TestThresholdDecryptRefusesWithAHint(t *testing.T) {
@@ -100,7 +116,7 @@ func TestThresholdDecryptRefusesWithAHint(t *testing.T) {
 		"key as ciphertext":      {[]string{"--client-key", key, key}, tfhe.ErrKind},
 		"truncated ciphertext":   {[]string{"--client-key", key, cut}, tfhe.ErrTruncated},
 		"five parties":           {[]string{"--client-key", key, "--parties", "5", ciphertext}, mpc.ErrParties},
-		"fault of a party there": {[]string{"--client-key", key, "--faults", "p5=silent", ciphertext}, cluster.ErrFault},
+		"fault of a party there": {[]string{"--client-key", key, "--faults", "p5=silent", ciphertext}, fault.ErrKind},
 		"unknown format":         {[]string{"--client-key", key, "--output", "xml", ciphertext}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/cluster"
+	"github.com/tkms-network/tkms/testutil/fault"
 )
 
 // errOutput reports an output format that does not exist.
@@ -38,12 +39,20 @@ ciphertext by the threshold protocol: FheBool, FheUintN, and CompactCiphertextLi
 packed or not, in TFHE-rs' safe_serialize format. The whole key is in this
 process: use test keys only.
 
-Single parties can be made to misbehave while they decrypt: bad-share (sends
-wrong shares), silent (sends nothing), garbage (sends random bytes). Up to
-(N-1)/3 of them change nothing about the values, and are named if they lied.
-(Offline material is made before, by all parties.)`,
+Single parties can be made to misbehave, both when random material is made
+(offline) and when a value is decrypted (online):
+  bad-share   sends wrong shares, and signs them
+  equivocate  sends different shares to different parties, and signs both
+  split       sends good shares to some, bad ones to others
+  replay      sends messages of an earlier session
+  garbage     sends random bytes
+  silent      sends nothing
+  late        sends everything, long after it was ready
+Up to (N-1)/3 of them change nothing about the values. Who lied is named, with
+the evidence that would convict it on the chain. Whom the offline phase cannot
+do with is excluded from it, and the material made anew without it.`,
 		Example: `  tkmsd debug threshold-decrypt --client-key client_key.bin ciphertext.bin
-  tkmsd debug threshold-decrypt --client-key client_key.bin --parties 7 --faults p2=bad-share,p5=silent a.bin b.bin
+  tkmsd debug threshold-decrypt --client-key client_key.bin --parties 7 --faults p2=bad-share,p5=equivocate a.bin b.bin
   tkmsd debug threshold-decrypt --client-key client_key.bin --type euint64 --output json ciphertext.bin`,
 		Args:          cobra.MinimumNArgs(1),
 		SilenceUsage:  true,
@@ -61,7 +70,7 @@ wrong shares), silent (sends nothing), garbage (sends random bytes). Up to
 	f := cmd.Flags()
 	f.StringVar(&o.clientKey, "client-key", "", "file of the TFHE-rs client key (required)")
 	f.StringVar(&o.parameters, "parameters", tfhe.V1_7_2M128, "TFHE parameter set of key and ciphertexts")
-	f.IntVar(&o.parties, "parties", 4, "number of parties: 1, 4 or 7")
+	f.IntVar(&o.parties, "parties", 4, "number of parties: 1, 4, 7, 10 or 13")
 	f.StringVar(&o.faults, "faults", "", "faulty parties, as p2=bad-share,p3=silent")
 	f.StringVar(&o.typeName, "type", "", "refuse ciphertexts of another type (ebool, euint8, …) or of several values")
 	f.StringVar(&o.output, "output", "text", "output format: text or json")
@@ -82,11 +91,11 @@ func (o *thresholdDecrypt) run(ctx context.Context, files []string) (*report, er
 		return nil, cli.WithHint(fmt.Errorf("%w %q", errOutput, o.output), "use --output text or --output json")
 	}
 	if !slices.Contains(mpc.SupportedParties, o.parties) {
-		return nil, cli.WithHint(fmt.Errorf("%w, not %d", mpc.ErrParties, o.parties), "use --parties 4 or --parties 7")
+		return nil, cli.WithHint(fmt.Errorf("%w, not %d", mpc.ErrParties, o.parties), "use --parties 4, 7, 10 or 13")
 	}
-	faults, err := cluster.ParseFaults(o.faults, o.parties)
+	faults, err := fault.Parse(o.faults, o.parties)
 	if err != nil {
-		return nil, cli.WithHint(err, "for example --faults p2=bad-share,p3=silent")
+		return nil, cli.WithHint(err, "for example --faults p2=bad-share,p3=silent; --help lists the kinds")
 	}
 	p, err := tfhe.ByName(o.parameters)
 	if err != nil {
@@ -104,7 +113,7 @@ func (o *thresholdDecrypt) run(ctx context.Context, files []string) (*report, er
 	return o.decrypt(ctx, key, inputs, faults)
 }
 
-func (o *thresholdDecrypt) decrypt(ctx context.Context, key *tfhe.ClientKey, inputs []input, faults map[int]cluster.Fault) (*report, error) {
+func (o *thresholdDecrypt) decrypt(ctx context.Context, key *tfhe.ClientKey, inputs []input, faults map[int]fault.Kind) (*report, error) {
 	start := time.Now()
 	c, err := cluster.New(ctx, cluster.Config{Parties: o.parties, Faults: faults}, key, rand.Reader)
 	if err != nil {
