@@ -2,7 +2,6 @@ package party
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -31,7 +30,7 @@ func (s *seat) accuse(ctx context.Context, named mpc.Session, body evidence.Body
 	log := s.party.cfg.Log.With("protocol", named.Protocol, "subject", fmt.Sprintf("%x", named.Subject))
 	found := evidence.New(named, body)
 	c := s.current()
-	culprit, err := found.Verify(s.party.cfg.ChainID, c.Epoch.Id, sessionKeys(c), c.T)
+	culprit, err := found.Verify(s.party.cfg.ChainID, c.Epoch.Id, c.Session[1:], c.T)
 	if err != nil {
 		log.Error("evidence that convinces nobody was not posted", "kind", found.Kind().String(), "err", err)
 		return
@@ -54,13 +53,13 @@ func (s *seat) accuse(ctx context.Context, named mpc.Session, body evidence.Body
 	log.Warn("evidence against a member", "kind", found.Kind().String(), "index", culprit, "party", c.Names[culprit])
 	s.party.metrics.Evidence.WithLabelValues(fmt.Sprint(culprit), found.Kind().String()).Inc()
 	s.party.board.Culprit(status.Culprit{Index: culprit, Moniker: c.Names[culprit], Protocol: named.Protocol, Evidence: found.Kind().String()})
-	if !convicted(c, culprit) {
+	if !c.Epoch.IsConvicted(uint32(culprit)) { // #nosec G115 -- at most n
 		s.postAccusation(ctx, c, digest, encoded)
 	}
 }
 
-// accuseAll passes on what a protocol found: evidence, and culprits of whom there
-// is none, whom the chain excludes if enough members report them.
+// accuseAll passes on what a protocol found: evidence, or culprits of whom there is
+// none, whom the chain excludes if enough members report them like absent ones.
 func (s *seat) accuseAll(ctx context.Context, named mpc.Session, found []preproc.Evidence, culprits sharing.Parties) {
 	for _, body := range found {
 		s.accuse(ctx, named, body)
@@ -96,7 +95,7 @@ func (s *seat) repeatAccusations(ctx context.Context, c *committee.Committee) {
 	s.mu.Lock()
 	pending := map[mpc.Digest][]byte{}
 	for digest, a := range s.accused {
-		if !convicted(c, a.culprit) {
+		if !c.Epoch.IsConvicted(uint32(a.culprit)) { // #nosec G115 -- at most n
 			pending[digest] = a.encoded
 		}
 	}
@@ -105,15 +104,3 @@ func (s *seat) repeatAccusations(ctx context.Context, c *committee.Committee) {
 		s.postAccusation(ctx, c, digest, encoded)
 	}
 }
-
-// convicted reports whether the chain has excluded a member for evidence.
-func convicted(c *committee.Committee, index int) bool {
-	for _, absence := range c.Epoch.Absences {
-		if int(absence.Index) == index && absence.Convicted {
-			return true
-		}
-	}
-	return false
-}
-
-func sessionKeys(c *committee.Committee) []ed25519.PublicKey { return c.Session[1:] }

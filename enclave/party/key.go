@@ -182,6 +182,7 @@ func (p *Party) startKey(s *seat, key *kmstypes.Key) {
 	s.running.Go(func() {
 		defer p.remove(s, t)
 		defer stop()
+		defer s.note(t.id, 0)
 		err := p.generate(generating, s, t)
 		if err == nil || ctx.Err() != nil {
 			return
@@ -322,7 +323,11 @@ func (g *generation) runOffline(ctx context.Context, protocol string, machine *p
 	err := g.run(ctx, protocol, watched)
 	stop()
 	watch.Wait()
-	g.seat.accuseAll(ctx, g.session(protocol), machine.Evidence(), mpc.Culprits(err))
+	culprits := mpc.Culprits(err)
+	g.seat.accuseAll(ctx, g.session(protocol), machine.Evidence(), culprits)
+	if len(machine.Evidence()) == 0 {
+		g.seat.note(g.task.id, culprits) // until the attempt is over
+	}
 	return err
 }
 

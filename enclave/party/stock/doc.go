@@ -4,9 +4,14 @@
 //
 // It guarantees that an item is handed out only from a batch whose verdict was
 // reached, and that a batch made with one set of members is never finished with
-// another under the same session. A member that was away rebuilds its shares of
-// a batch from its own keys and the values that t+1 peers say were opened.
+// another under the same session: each generation of the set has randomness of its
+// own, so that what is revealed of a burnt batch is used nowhere, and an item made
+// by two generations is two items, of independent masks (Version). A member that was
+// away rebuilds its shares of a batch from its own keys and the values that t+1 peers
+// say were opened. An ECHO is sealed before it leaves and erased when its batch is
+// over.
 //
-// It does not decide who is absent: it says whom it waits for, and the chain
-// decides.
+// It does not decide who is absent or guilty: it says whom it waits for and passes
+// on evidence, and the chain decides. A batch that the members of one generation
+// cannot finish waits for the next one.
 package stock

@@ -8,17 +8,27 @@
 // their roots, once; and with n−t equal ECHOs, and a codeword of degree 2t at
 // every index of the vectors that they name, the batch may be used.
 //
-// Guarantees against t malicious parties: all honest parties that use a batch use
-// the same one; a batch with a wrong share is not used, provided that all honest
-// parties are in E (excluded parties count against t). Nothing that depends on a
-// batch leaves a party before its quorum.
+// If the vectors that n−t equal ECHOs name fail, their lowest failing index is given
+// up: each party of E shows what its keys gave for it, set by set, and what t+1
+// members of a set say alike is right. Whoever's share is not what follows is a
+// culprit (mpc.CulpritError), with WrongVector as evidence for others; a party that
+// signed two vectors or two ECHOs is one by transcript.Equivocation. The batch is
+// burnt: a Source of another context (Context) makes it anew without the culprits
+// (Attempts).
 //
-// Not guaranteed: progress. One silent party of E stops the batch until the chain
-// excludes it. A bad batch is burnt (its positions are never used again) and
-// nobody is blamed for it here.
+// Guarantees against t malicious parties, provided that all honest parties are in E
+// (excluded ones count against t): all honest parties that use a batch use the same
+// one; a batch with a wrong share is not used; one that is used is not revealed, nor
+// the other way round, since both follow from the vectors of one quorum; all honest
+// parties that blame find the same culprits, at least one, and no honest party is
+// ever convicted. Nothing that depends on a batch leaves a party before its quorum.
 //
-// A machine's messages are a function of keys, addresses and E, so a party that
-// restarts sends the same vector again; the ECHO also depends on what came in. The
-// caller persists what it signed before it leaves (Machine.Root), and never runs one
-// session with two sets E.
+// Not guaranteed: progress. One silent party of E stops the batch, Missing says who
+// is waited for, and the chain excludes it. The others' claims are waited for as
+// well: with fewer than t+1 honest members of some set in E blame does not end.
+//
+// A machine's vector is a function of keys, addresses and E, and so is what it
+// reveals: a party that restarts sends the same again. What is drawn for an address
+// must therefore not change within an epoch. The ECHO also depends on what came in,
+// so it is on disk before it leaves (Journal). No session is run with two sets E.
 package preproc
