@@ -55,6 +55,8 @@ func (w *world) requireAbsenceProvable() {
 		require.Nil(w.t, w.proven(kmstypes.StoreKey, kmstypes.StoreKeyOfItemCounter(number)))
 		require.Nil(w.t, w.proven(partiestypes.StoreKey, partiestypes.PartyKey(number)))
 		require.Nil(w.t, w.proven(partiestypes.StoreKey, partiestypes.EpochKey(number)))
+		require.Nil(w.t, w.proven(partiestypes.StoreKey, partiestypes.EvidenceKey(number)))
+		require.Nil(w.t, w.proven(partiestypes.StoreKey, partiestypes.SetupAnswerKey(number, 2, 3)))
 		require.Nil(w.t, w.proven(acltypes.StoreKey, acltypes.StoreKeyOfHostChain(number)))
 	}
 	for _, height := range []uint64{0, uint64(w.Height) + 1, ^uint64(0)} {
@@ -95,6 +97,8 @@ func TestAbsenceOfEveryRecordIsProvableInEveryState(t *testing.T) {
 	require.Nil(t, w.proven(kmstypes.StoreKey, kmstypes.StoreKeyOfWork(accepted+1)), "the block accepted nothing")
 	step(func() { w.answer(id, w.plaintext(id, 1), w.parties...) })
 	step(func() { w.Blocks(10) })
+	step(func() { w.submit(w.parties[0], w.equivocation(w.session(id), w.parties[3])) })
+	w.requireProven(partiestypes.StoreKey, partiestypes.EvidenceKey(1))
 	expiring := w.disclosed(w.host, handles.Bool)
 	step(func() { w.ask(alice, w.request(alice, expiring...)) })
 	step(func() { w.Blocks(60) })

@@ -85,6 +85,9 @@ func (p *Party) SigningKey() *ecdsa.PrivateKey {
 	return key
 }
 
+// SessionKey signs what the party sends in protocol sessions.
+func (p *Party) SessionKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(p.secret("session")) }
+
 func (p *Party) secret(use string) []byte {
 	sum := sha256.Sum256([]byte("apptest/" + p.Name + "/" + use))
 	return sum[:]
@@ -93,7 +96,7 @@ func (p *Party) secret(use string) []byte {
 // Registration is what the party's operator would send now, with a document of a device of its own.
 func (c *Chain) Registration(e Enclaves, p *Party) *partiestypes.MsgRegisterParty {
 	c.t.Helper()
-	session := ed25519.NewKeyFromSeed(p.secret("session")).Public()
+	session := p.SessionKey().Public()
 	spki, err := x509.MarshalPKIXPublicKey(ed25519.NewKeyFromSeed(p.secret("tls")).Public())
 	require.NoError(c.t, err)
 	tls := sha256.Sum256(spki)
