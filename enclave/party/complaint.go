@@ -72,7 +72,7 @@ func (r *setupRun) complain(ctx context.Context, c *committee.Committee) error {
 			msg.Grievances = append(msg.Grievances, g)
 		}
 		s.party.cfg.Log.Warn("complaining about missing openings in the set-up", "epoch", c.Epoch.Id, "attempt", c.Epoch.Attempt, "about", len(msg.Grievances), "sent wrong ones", wrong.String())
-		return s.party.poster.Message(ctx, msg)
+		return s.party.poster.Costly(ctx, msg)
 	})
 }
 
@@ -115,7 +115,7 @@ func (s *seat) answerComplaint(ctx context.Context, c *committee.Committee, comp
 		msg.Openings = append(msg.Openings, answer)
 	}
 	s.party.cfg.Log.Warn("answering a complaint in the set-up", "epoch", c.Epoch.Id, "attempt", c.Epoch.Attempt, "of", complaint.Accuser, "sets", len(complaint.Sets))
-	return s.party.poster.Message(ctx, msg)
+	return s.party.poster.Costly(ctx, msg)
 }
 
 func (s *seat) answerContext(c *committee.Committee, complaint *partiestypes.Complaint, set uint32) prss.AnswerContext {
@@ -193,7 +193,7 @@ func (r *setupRun) takeAnswer(ctx context.Context, c *committee.Committee, compl
 func (s *seat) reveal(ctx context.Context, c *committee.Committee, complaint *partiestypes.Complaint, private []byte) error {
 	return s.party.once(fmt.Sprintf("reveal %d/%d/%d", c.Epoch.Id, c.Epoch.Attempt, complaint.Accused), func() error {
 		s.party.cfg.Log.Warn("showing that an answer in the set-up is wrong", "epoch", c.Epoch.Id, "attempt", c.Epoch.Attempt, "of", complaint.Accused)
-		return s.party.poster.Message(ctx, &partiestypes.MsgRevealComplaint{
+		return s.party.poster.Costly(ctx, &partiestypes.MsgRevealComplaint{
 			Account: s.party.account(), EpochId: c.Epoch.Id, Attempt: c.Epoch.Attempt, Accused: complaint.Accused, PrivateKey: bytes.Clone(private),
 		})
 	})

@@ -18,6 +18,9 @@ import (
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
+// plenty of gas.
+const plenty = 20_000_000
+
 // shortPhases lets a set-up with complaints take some seconds.
 func shortPhases(p *partiestypes.Params) {
 	p.SetupConfirmBlocks, p.SetupAnswerBlocks, p.SetupRevealBlocks = 80, 80, 60
@@ -82,14 +85,18 @@ func (w *world) contribution(i int, epoch uint64) *prss.Contribution {
 // openings.
 func (w *world) answer(epoch uint64, complaint partiestypes.Complaint, spoil func([]byte)) *partiestypes.MsgAnswerComplaint {
 	w.t.Helper()
-	own := w.contribution(4, epoch)
-	msg := &partiestypes.MsgAnswerComplaint{Account: w.account(4), EpochId: epoch, Attempt: 1, Accuser: complaint.Accuser}
+	return answerOf(w.t, w.account(4), epoch, w.contribution(4, epoch), complaint, spoil)
+}
+
+func answerOf(t testing.TB, account string, epoch uint64, own *prss.Contribution, complaint partiestypes.Complaint, spoil func([]byte)) *partiestypes.MsgAnswerComplaint {
+	t.Helper()
+	msg := &partiestypes.MsgAnswerComplaint{Account: account, EpochId: epoch, Attempt: 1, Accuser: complaint.Accuser}
 	for _, set := range complaint.Sets {
 		commitment, path, opening := own.Answer(int(set))
 		spoil(opening)
-		context := prss.AnswerContext{Setup: partiestypes.SetupID(testChainID, epoch, 1), Accused: 4, Accuser: int(complaint.Accuser), Set: int(set)}
+		context := prss.AnswerContext{Setup: partiestypes.SetupID(testChainID, epoch, 1), Accused: int(complaint.Accused), Accuser: int(complaint.Accuser), Set: int(set)}
 		sealed, err := prss.SealOpening(rand.Reader, complaint.RecipientKey, context, opening)
-		require.NoError(w.t, err)
+		require.NoError(t, err)
 		answer := partiestypes.OpeningAnswer{Set: set, Commitment: commitment, Sealed: sealed}
 		for _, node := range path {
 			answer.Path = append(answer.Path, node[:])
@@ -133,9 +140,9 @@ func TestAMemberThatAnswersAComplaintWrongIsConvictedAndTheOthersGoOn(t *testing
 	w.stop(2)
 	w.start(2) // its key to the answer outlives the process
 	complaints := w.epoch(epoch).Complaints
-	w.chain.accept(w.answer(epoch, complaints[0], func(opening []byte) { opening[63] ^= 1 }))
+	w.chain.accept(w.answer(epoch, complaints[0], func(opening []byte) { opening[63] ^= 1 }), plenty)
 	for _, c := range complaints[1:] {
-		w.chain.accept(w.answer(epoch, c, func([]byte) {}))
+		w.chain.accept(w.answer(epoch, c, func([]byte) {}), plenty)
 	}
 	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
 	now := w.epoch(epoch)
@@ -189,9 +196,9 @@ func TestAMemberThatComplainsAboutARightAnswerIsConvictedAndNothingIsDropped(t *
 	w.chain.accept(&partiestypes.MsgComplainSetup{
 		Account: w.account(4), EpochId: epoch, Attempt: 1,
 		Grievances: []partiestypes.Grievance{{Accused: 1, Sets: []uint32{1, 3}, RecipientKey: public}},
-	})
+	}, plenty)
 	w.eventually("party 1 answers", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_REVEALING })
-	w.chain.accept(&partiestypes.MsgRevealComplaint{Account: w.account(4), EpochId: epoch, Attempt: 1, Accused: 1, PrivateKey: private})
+	w.chain.accept(&partiestypes.MsgRevealComplaint{Account: w.account(4), EpochId: epoch, Attempt: 1, Accused: 1, PrivateKey: private}, plenty)
 	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
 	now := w.epoch(epoch)
 	require.Equal(t, uint32(1), now.Attempt)
@@ -228,4 +235,62 @@ func TestAMemberThatNeverAnswersIsLeftOutAndItsSilenceIsNoGuilt(t *testing.T) {
 	w.start(4)
 	w.eventually("party 4 is counted", func() bool { now := w.epoch(epoch); return len(now.Excluded()) == 0 })
 	w.requireWork()
+}
+
+func TestTheWorstSetUpOfTheLargestCommitteeFitsIntoItsTransactions(t *testing.T) {
+	const n = 13
+	w := newWorld(t, n, func(p *partiestypes.Params) { shortPhases(p); p.SetupAnswerBlocks = 2 })
+	w.registerAll()
+	epoch := w.form()
+	contributions := make([]*prss.Contribution, n+1)
+	lists := make([][]sharing.Parties, n+1)
+	for i := 1; i <= n; i++ {
+		var err error
+		contributions[i], err = prss.NewContribution(rand.Reader, partiestypes.SetupID(testChainID, epoch, 1), i, n, 4)
+		require.NoError(t, err)
+		lists[i], err = prss.SetsOf(n, 4, i)
+		require.NoError(t, err)
+		root := contributions[i].Root()
+		w.chain.accept(&partiestypes.MsgCommitSetup{Account: w.account(i), EpochId: epoch, Attempt: 1, Root: root[:]}, plenty)
+	}
+	w.chain.block()
+	private, public, err := prss.NewComplaintKey(rand.Reader)
+	require.NoError(t, err)
+	for accuser := 1; accuser < n; accuser++ {
+		msg := &partiestypes.MsgComplainSetup{Account: w.account(accuser), EpochId: epoch, Attempt: 1}
+		for accused := 1; accused <= n; accused++ {
+			if accused == accuser {
+				continue
+			}
+			g := partiestypes.Grievance{Accused: uint32(accused), RecipientKey: public}
+			if len(msg.Grievances) > 0 {
+				_, g.RecipientKey, err = prss.NewComplaintKey(rand.Reader)
+				require.NoError(t, err)
+			}
+			for set, members := range lists[accused] {
+				if members.Has(accuser) {
+					g.Sets = append(g.Sets, uint32(set))
+				}
+			}
+			msg.Grievances = append(msg.Grievances, g)
+		}
+		w.chain.accept(msg, plenty)
+	}
+	w.chain.accept(&partiestypes.MsgConfirmSetup{Account: w.account(n), EpochId: epoch, Attempt: 1, Transcript: make([]byte, 32)}, plenty)
+	w.chain.block()
+	now := w.epoch(epoch)
+	require.Equal(t, partiestypes.EPOCH_STATUS_ANSWERING, now.Status)
+	require.Len(t, now.Complaints, (n-1)*(n-1))
+	require.Equal(t, uint32(2), now.Complaints[0].Accused)
+
+	answer := answerOf(t, w.account(2), epoch, contributions[2], now.Complaints[0], func([]byte) {})
+	require.Less(t, answer.Size(), 250<<10)
+	w.chain.accept(answer, plenty)
+	for range 3 {
+		w.chain.block()
+	}
+	require.Equal(t, partiestypes.EPOCH_STATUS_REVEALING, w.epoch(epoch).Status)
+	w.chain.accept(&partiestypes.MsgRevealComplaint{Account: w.account(1), EpochId: epoch, Attempt: 1, Accused: 2, PrivateKey: private}, plenty)
+	w.chain.block()
+	require.Equal(t, []uint32{1}, w.convicted(epoch))
 }

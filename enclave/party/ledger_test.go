@@ -3,6 +3,7 @@ package party
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"strings"
@@ -74,6 +75,7 @@ type ledger struct {
 type delivered struct {
 	account sdk.AccAddress
 	msg     sdk.Msg
+	gas     uint64 // limit
 }
 
 type noBank struct{}
@@ -170,7 +172,7 @@ func (l *ledger) block() {
 		if err := l.parties.PartyTxAllowed(cached, tx.account); err != nil {
 			continue
 		}
-		if l.apply(cached, tx.msg) == nil {
+		if l.applyWithin(cached, tx) == nil {
 			write()
 		}
 	}
@@ -196,6 +198,19 @@ func (l *ledger) block() {
 	l.changed = make(chan struct{})
 }
 
+// applyWithin applies a message within its gas, which is to be enough.
+func (l *ledger) applyWithin(ctx sdk.Context, tx delivered) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%T with %d gas: %v", tx.msg, tx.gas, r)
+			l.t.Error(err)
+		}
+	}()
+	ctx = ctx.WithGasMeter(storetypes.NewGasMeter(tx.gas))
+	ctx.GasMeter().ConsumeGas(authtypes.DefaultTxSizeCostPerByte*uint64(proto.Size(tx.msg)), "size")
+	return l.apply(ctx, tx.msg)
+}
+
 func (l *ledger) apply(ctx context.Context, msg sdk.Msg) (err error) {
 	parties, kms := partieskeeper.NewMsgServer(l.parties), kmskeeper.NewMsgServer(l.kms)
 	switch m := msg.(type) {
@@ -211,6 +226,8 @@ func (l *ledger) apply(ctx context.Context, msg sdk.Msg) (err error) {
 		_, err = parties.RevealComplaint(ctx, m)
 	case *partiestypes.MsgReportAbsent:
 		_, err = parties.ReportAbsent(ctx, m)
+	case *partiestypes.MsgSubmitEvidence:
+		_, err = parties.SubmitEvidence(ctx, m)
 	case *partiestypes.MsgReady:
 		_, err = parties.Ready(ctx, m)
 	case *kmstypes.MsgCommitKeyEcho:
@@ -327,7 +344,8 @@ func (l *ledger) Query(_ context.Context, path string, request []byte) ([]byte, 
 func (l *ledger) BroadcastTx(_ context.Context, tx []byte) error {
 	var raw txtypes.TxRaw
 	var body txtypes.TxBody
-	if err := errors.Join(proto.Unmarshal(tx, &raw), proto.Unmarshal(raw.BodyBytes, &body)); err != nil {
+	var auth txtypes.AuthInfo
+	if err := errors.Join(proto.Unmarshal(tx, &raw), proto.Unmarshal(raw.BodyBytes, &body), proto.Unmarshal(raw.AuthInfoBytes, &auth)); err != nil {
 		return err
 	}
 	for _, packed := range body.Messages {
@@ -339,12 +357,12 @@ func (l *ledger) BroadcastTx(_ context.Context, tx []byte) error {
 		if err := proto.Unmarshal(packed.Value, msg); err != nil {
 			return err
 		}
-		l.accept(msg)
+		l.accept(msg, auth.Fee.GasLimit)
 	}
 	return nil
 }
 
-func (l *ledger) accept(msg sdk.Msg) {
+func (l *ledger) accept(msg sdk.Msg, gas uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.alter != nil {
@@ -370,5 +388,5 @@ func (l *ledger) accept(msg sdk.Msg) {
 	if err != nil {
 		l.t.Error(err)
 	}
-	l.mempool = append(l.mempool, delivered{account, msg})
+	l.mempool = append(l.mempool, delivered{account, msg, gas})
 }

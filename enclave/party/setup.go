@@ -216,7 +216,7 @@ func (s *seat) postTranscript(ctx context.Context, c *committee.Committee) error
 	}
 	// One transcript may be confirmed twice, before and after complaints.
 	return s.party.once(fmt.Sprintf("confirm %d/%d/%d", c.Epoch.Id, c.Epoch.Attempt, c.Epoch.Status), func() error {
-		return s.party.poster.Message(ctx, &partiestypes.MsgConfirmSetup{
+		return s.party.poster.Costly(ctx, &partiestypes.MsgConfirmSetup{
 			Account: s.party.account(), EpochId: c.Epoch.Id, Attempt: c.Epoch.Attempt, Transcript: transcript[:],
 			RoundTripMicros: s.roundTrip(ctx),
 		})

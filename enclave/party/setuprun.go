@@ -24,6 +24,7 @@ type setupRun struct {
 	seat    *seat
 	attempt uint32
 	stop    context.CancelFunc
+	ended   chan struct{} // closed when nothing of the run is done any more
 	wake    chan struct{} // capacity 1
 
 	mu      sync.Mutex
@@ -85,7 +86,7 @@ func (r *setupRun) signal() {
 	}
 }
 
-// endSetup ends the run, if there is one.
+// endSetup ends the run, if there is one, and waits for that.
 func (s *seat) endSetup() {
 	s.mu.Lock()
 	run := s.setup
@@ -93,6 +94,7 @@ func (s *seat) endSetup() {
 	s.mu.Unlock()
 	if run != nil {
 		run.stop()
+		<-run.ended
 	}
 }
 
@@ -121,7 +123,7 @@ func (s *seat) startSetup(c *committee.Committee) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(s.ctx)
-	run := &setupRun{seat: s, attempt: c.Epoch.Attempt, stop: stop, wake: make(chan struct{}, 1), own: own, machine: machine}
+	run := &setupRun{seat: s, attempt: c.Epoch.Attempt, stop: stop, ended: make(chan struct{}), wake: make(chan struct{}, 1), own: own, machine: machine}
 	s.mu.Lock()
 	s.setup = run
 	s.mu.Unlock()
@@ -146,6 +148,7 @@ func (r *setupRun) live(ctx context.Context, c *committee.Committee) {
 		exchange.Wait()
 		r.machine.Zero()
 		r.own.Zero()
+		close(r.ended)
 	}()
 	for {
 		err := r.step(ctx, r.seat.current())
@@ -272,6 +275,9 @@ func (r *setupRun) concluded(c *committee.Committee, err error) {
 		return
 	}
 	r.seat.party.cfg.Log.Error("the keys of the set-up are wrong on this machine", "epoch", c.Epoch.Id, "attempt", r.attempt, "err", err)
+	r.seat.mu.Lock()
+	r.seat.keys = nil
+	r.seat.mu.Unlock()
 	for _, kind := range []string{kindKeys, kindOpenings} {
 		if err := r.seat.party.cfg.Store.Delete(setupObject(kind, c)); err != nil && !errors.Is(err, seal.ErrNotFound) {
 			r.seat.party.cfg.Log.Error("cannot erase wrong keys", "err", err)
@@ -306,14 +312,12 @@ func (s *seat) finishSetup(c *committee.Committee) error {
 		return err
 	}
 	s.endSetup()
-	s.mu.Lock()
-	erased := s.erased
-	s.erased = true
-	s.mu.Unlock()
-	if erased {
+	if s.erased {
 		return nil
 	}
-	return s.eraseSetup(c)
+	err = s.eraseSetup(c)
+	s.erased = err == nil
+	return err
 }
 
 // eraseSetup erases what only a set-up under way needs, and all of attempts that

@@ -27,6 +27,8 @@ const (
 
 	messageGas = 1_000_000
 	resultGas  = 400_000
+	// The chain takes no party's transaction with more.
+	maxGas = 20_000_000
 )
 
 // ErrNoAccount reports that the party's account is not on the chain yet.
@@ -87,6 +89,12 @@ func (p *Poster) Result(result kmstypes.Result) {
 // Message posts one message in a transaction of its own.
 func (p *Poster) Message(ctx context.Context, msg sdk.Msg) error {
 	return p.broadcast(ctx, msg, messageGas)
+}
+
+// Costly is Message with all the gas that the chain grants a party: for few messages
+// whose work depends on what others posted before.
+func (p *Poster) Costly(ctx context.Context, msg sdk.Msg) error {
+	return p.broadcast(ctx, msg, maxGas)
 }
 
 // Run posts results until ctx ends: at once, or with the next block if a
