@@ -79,7 +79,7 @@ func (s *seat) accuseAll(ctx context.Context, named mpc.Session, found []preproc
 // chain has it already is as good.
 func (s *seat) postAccusation(ctx context.Context, c *committee.Committee, digest mpc.Digest, encoded []byte) {
 	err := s.party.once(fmt.Sprintf("evidence %x", digest), func() error {
-		err := s.party.poster.Message(ctx, &partiestypes.MsgSubmitEvidence{Account: s.party.account(), EpochId: c.Epoch.Id, Evidence: encoded})
+		err := s.party.poster.Costly(ctx, &partiestypes.MsgSubmitEvidence{Account: s.party.account(), EpochId: c.Epoch.Id, Evidence: encoded})
 		if errors.Is(err, partiestypes.ErrKnownEvidence) {
 			return nil
 		}
