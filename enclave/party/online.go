@@ -196,9 +196,9 @@ func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *
 	err = s.run(ctx, session.ID(id), t.id, named.Parties, machine, session.WithLinger(onlineLinger,
 		func() { values = machine.Values() },
 		func() {
+			wrong, twice := machine.Evidence() // it may find more culprits
 			machine.Release()
 			p.name(s, t.request, machine.Culprits())
-			wrong, twice := machine.Evidence()
 			for _, e := range wrong {
 				s.accuse(s.ctx, named, e)
 			}

@@ -154,6 +154,9 @@ func (p *Party) answer(ctx context.Context, s *seat, t *task, since time.Time) (
 		return nil, err
 	}
 	values, err := p.decrypt(ctx, s, t, held, taken)
+	for _, c := range taken {
+		c.phases.Zero()
+	}
 	if err != nil {
 		return nil, err
 	}
