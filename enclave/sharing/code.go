@@ -133,14 +133,11 @@ func (c *Code) Lagrange(from Parties, at int) []ring.Elem {
 
 // take returns the count smallest members of s.
 func take(s Parties, count int) Parties {
-	var out Parties
-	for _, i := range s.List() {
-		if out.Count() == count {
-			break
-		}
-		out = out.With(i)
+	rest := s
+	for ; count > 0; count-- {
+		rest &= rest - 1 // without the smallest; no members stay none
 	}
-	return out
+	return s.Without(rest)
 }
 
 // Integers takes the integers out of a vector of opened values (d words each)

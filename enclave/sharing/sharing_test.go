@@ -229,17 +229,20 @@ func TestIntegersNoticesOtherElements(t *testing.T) {
 }
 
 func BenchmarkOpener(b *testing.B) {
-	for _, s := range settings[1:4] {
-		b.Run(fmt.Sprintf("n=%d,d=%d", s.n, s.d), func(b *testing.B) {
-			c := code(b, s)
-			shares, _ := c.Deal(source(8), s.t, make([]uint64, 1024))
-			for b.Loop() {
-				o := c.NewOpener(17, 1024)
-				for i := 1; i <= c.Quorum(); i++ {
-					o.Add(i, shares[i-1])
+	for _, s := range []setting{{4, 1, 4}, {4, 1, 5}, {7, 2, 4}, {10, 3, 4}, {13, 4, 4}} {
+		for _, k := range []uint{5, 17, 64} {
+			b.Run(fmt.Sprintf("n=%d,d=%d,k=%d", s.n, s.d, k), func(b *testing.B) {
+				c := code(b, s)
+				shares, _ := c.Deal(source(8), s.t, make([]uint64, 1024))
+				b.ReportAllocs()
+				for b.Loop() {
+					o := c.NewOpener(k, 1024)
+					for i := 1; i <= c.Quorum(); i++ {
+						o.Add(i, shares[i-1])
+					}
 				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1024, "ns/value")
-		})
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1024, "ns/value")
+			})
+		}
 	}
 }
