@@ -2,23 +2,6 @@
 // chain by proof and posts signed results.
 package main
 
-import (
-	"github.com/spf13/cobra"
+import "github.com/tkms-network/tkms/cmd/tkms-party/command"
 
-	"github.com/tkms-network/tkms/app/params"
-	"github.com/tkms-network/tkms/cmd/internal/cli"
-)
-
-func main() { cli.Main(newRoot()) }
-
-func newRoot() *cobra.Command {
-	params.SetAddressPrefixes()
-	root := &cobra.Command{
-		Use:   "tkms-party",
-		Short: "One MPC party of a TKMS network",
-		Long:  "One MPC party of a TKMS network. Each flag may also be given as a variable: --home is TKMS_HOME.",
-	}
-	root.PersistentFlags().String("home", ".tkms-party", "folder of configuration, sealed state and public vault")
-	root.AddCommand(newInit(), newRegisterMessage(), newRun(), newStatus())
-	return root
-}
+func main() { command.Main(nil) }

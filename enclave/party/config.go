@@ -6,11 +6,17 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/identity"
 	"github.com/tkms-network/tkms/enclave/party/vault"
 	"github.com/tkms-network/tkms/enclave/seal"
+	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
+
+// Wrap returns what a party runs instead of a machine, in the session of that id
+// with those members.
+type Wrap func(session mpc.Digest, members sharing.Parties, identity *mpc.Identity, machine mpc.Machine) mpc.Machine
 
 // Config is what a Party needs.
 type Config struct {
@@ -38,6 +44,9 @@ type Config struct {
 	Requests int
 	// Simulated names the stand-ins of this party, for its status.
 	Simulated []string
+	// Wrap, if not nil, replaces the machines of all sessions. Only test programs set
+	// it: a party that tampers with its own protocols is corrupt.
+	Wrap Wrap
 	// Now is this machine's clock (default: time.Now). It decides nothing but what
 	// the self-check says.
 	Now func() time.Time

@@ -36,13 +36,24 @@ type place struct {
 // Wrap returns machine with its messages to the members of the session changed.
 // Identity is the party's own: it signs what it changed. A nil Party is honest.
 func (p *Party) Wrap(session mpc.Digest, members sharing.Parties, identity *mpc.Identity, machine mpc.Machine) mpc.Machine {
-	if _, setUp := machine.(*prss.Setup); setUp || p == nil {
+	if p == nil || !spoilable(machine) {
 		return machine
 	}
 	return &faulty{
 		Machine: machine, party: p, members: members.Without(sharing.PartiesOf(identity.Self())).List(),
 		signer: newSigner(session, members, identity, machine),
 	}
+}
+
+// spoilable reports whether a machine is of the offline phase or opens values. A
+// daemon may have embedded it.
+func spoilable(machine mpc.Machine) bool {
+	if _, ok := machine.(offline); ok {
+		return true
+	}
+	_, opens := machine.(interface{ Culprits() sharing.Parties })
+	_, comparison := machine.(*prss.Comparison) // of the keys of a set-up
+	return opens && !comparison
 }
 
 // recall returns an older message of the same place. If there is none, it keeps the

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -26,7 +26,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/seal"
 )
 
-func newRun() *cobra.Command {
+func newRun(wrap party.Wrap) *cobra.Command {
 	var level string
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -42,7 +42,7 @@ func newRun() *cobra.Command {
 				return cli.WithHint(err, "--log-level is debug, info, warn or error")
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: minimum}))
-			return run(cmd.Context(), home, s, log)
+			return run(cmd.Context(), home, s, wrap, log)
 		},
 	}
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -71,7 +71,7 @@ func startLightClient(ctx context.Context, s *settings, store *seal.Store) (*lig
 	return client, func() { cancel(); <-done }, nil
 }
 
-func run(ctx context.Context, home string, s *settings, log *slog.Logger) error {
+func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *slog.Logger) error {
 	store, err := s.sealed(home)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func run(ctx context.Context, home string, s *settings, log *slog.Logger) error 
 		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Vault: public, Listen: s.Listen,
 		Chain: lightChain{client}, HTTP: &http.Client{Timeout: 10 * time.Second},
 		StockTarget: s.StockItems, Patience: time.Duration(s.PatienceMillis) * time.Millisecond, Requests: s.MaxOpenRequests,
-		Simulated: []string{"enclave device"}, Log: log,
+		Simulated: []string{"enclave device"}, Wrap: wrap, Log: log,
 	}, board, measured)
 	err = p.Run(ctx)
 	if ctx.Err() != nil {
