@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -15,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +53,16 @@ type node struct {
 	party *Party
 	stop  context.CancelFunc
 	done  chan error
+
+	without atomic.Value // name of a blob that this party alone cannot fetch
+}
+
+// RoundTrip implements http.RoundTripper.
+func (n *node) RoundTrip(r *http.Request) (*http.Response, error) {
+	if path.Base(r.URL.Path) == n.without.Load() {
+		return nil, errors.New("cut off")
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // world is a chain, parties and an untrusted store of ciphertexts.
@@ -205,7 +217,7 @@ func (w *world) start(indices ...int) {
 		n.board = status.NewBoard(time.Now)
 		n.party = New(Config{
 			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Vault: n.vault, Listen: n.address,
-			Chain: w.chain, HTTP: http.DefaultClient, StockTarget: 64, Patience: time.Second, Requests: 4, Now: w.now,
+			Chain: w.chain, HTTP: &http.Client{Transport: n}, StockTarget: 64, Patience: time.Second, Requests: 4, Now: w.now,
 			Log: w.log.With("node", i),
 		}, n.board, metrics.New(prometheus.NewRegistry()))
 		var ctx context.Context

@@ -2,6 +2,7 @@ package party
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -57,6 +58,30 @@ func TestBytesWithAnotherDigestAreRefusedUntilTheStoreIsHonest(t *testing.T) {
 		w.blobs.behave(nil)
 		w.requireValues(id, number(33))
 	}
+}
+
+// Party 4 is away, so that every share counts: a party that had used the items of
+// the request that it cannot work on for another one would spoil both.
+func TestAPartyWithoutABlobUsesItsItemsForNothingElse(t *testing.T) {
+	w := newWorld(t, 4, nil)
+	w.activeEpoch()
+	key := w.activeKey()
+	public := w.publicKey(key)
+	for _, n := range w.nodes[1:] {
+		w.eventually("stock", func() bool { return n.board.Party().StockItems > 0 })
+	}
+	w.stop(4)
+	held := w.encrypt(public, tfhe.EUint64, number(11))
+	w.nodes[2].without.Store(fmt.Sprintf("%x", w.chain.digests[[32]byte(held)]))
+	missing := w.decrypt(key, held)
+	w.eventually("the blob is missed", func() bool { return w.at(2, missing).Reason == status.ReasonUnavailable })
+	for i := range int64(3) {
+		w.requireValues(w.decrypt(key, w.encrypt(public, tfhe.EUint64, number(20+i))), number(20+i))
+	}
+	w.requireSilence(missing)
+	w.nodes[2].without.Store("")
+	w.requireValues(missing, number(11))
+	w.requireOneAnswer()
 }
 
 func TestOneBadStoreDoesNotHoldUpOtherRequests(t *testing.T) {
