@@ -13,6 +13,7 @@ import (
 	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tkms-network/tkms/app/ante"
 	"github.com/tkms-network/tkms/enclave/party/post"
 	"github.com/tkms-network/tkms/x/kms/client"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -20,6 +21,7 @@ import (
 
 type chain struct {
 	bodies  []txtypes.TxBody
+	gas     []uint64
 	missing bool
 	refused error
 	asked   int
@@ -39,10 +41,11 @@ func (c *chain) BroadcastTx(_ context.Context, tx []byte) error {
 	}
 	var raw txtypes.TxRaw
 	var body txtypes.TxBody
-	if err := errors.Join(proto.Unmarshal(tx, &raw), proto.Unmarshal(raw.BodyBytes, &body)); err != nil {
+	var auth txtypes.AuthInfo
+	if err := errors.Join(proto.Unmarshal(tx, &raw), proto.Unmarshal(raw.BodyBytes, &body), proto.Unmarshal(raw.AuthInfoBytes, &auth)); err != nil {
 		return err
 	}
-	c.bodies = append(c.bodies, body)
+	c.bodies, c.gas = append(c.bodies, body), append(c.gas, auth.Fee.GasLimit)
 	return nil
 }
 
@@ -92,6 +95,15 @@ func TestTransactionsAreUnorderedWithTimeoutsThatDiffer(t *testing.T) {
 		require.WithinDuration(t, time.Unix(1000, 0).Add(post.Lifetime), *body.TimeoutTimestamp, time.Second)
 		seen[*body.TimeoutTimestamp] = true
 	}
+}
+
+func TestACostlyMessageHasAllTheGasThatAPartyIsGranted(t *testing.T) {
+	node := &chain{}
+	poster := post.New(node, client.Signer{ChainID: "c", Key: secp256k1.GenPrivKey()}, func(err error) { t.Error(err) })
+	require.NoError(t, poster.Message(t.Context(), &kmstypes.MsgPostResults{}))
+	require.NoError(t, poster.Costly(t.Context(), &kmstypes.MsgPostResults{}))
+	require.Less(t, node.gas[0], node.gas[1])
+	require.EqualValues(t, ante.MaxPartyTxGas, node.gas[1])
 }
 
 func TestAnAccountThatIsNotRegisteredYetIsLookedUpAgain(t *testing.T) {
