@@ -217,32 +217,6 @@ func (w *world) cuts(t *testing.T, items, runs int) func() [][]*preproc.Batch {
 	}
 }
 
-func TestALateHonestPartyIsNotNamedAndALateLiarIs(t *testing.T) {
-	for _, n := range []int{4, 7} {
-		w := newWorld(t, n, 64, production)
-		for _, lie := range []bool{false, true} {
-			want := w.messages(5)
-			machines, got := w.start(t, w.encrypt(want, 1<<56), w.stock(t, 5))
-			network := mpctest.Network{
-				Late: func(e mpctest.Envelope) bool { return e.From == n },
-				Tap: func(e mpctest.Envelope) []mpctest.Envelope {
-					if lie && e.From == n && e.Round == 2 {
-						e.Payload[1] ^= 1
-					}
-					return only(e)
-				}}
-			if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
-				t.Fatal(err)
-			}
-			for i := 1; i < n; i++ {
-				if !slices.Equal(got[i].Values(), want) || got[i].Culprits().Has(n) != lie {
-					t.Fatalf("n=%d: party %d names %v", n, i, got[i].Culprits())
-				}
-			}
-		}
-	}
-}
-
 func TestMoreThanTUncoordinatedFaultsGiveNoAnswer(t *testing.T) {
 	for _, n := range []int{4, 7} {
 		w := newWorld(t, n, 64, production)
@@ -302,6 +276,88 @@ func TestAKeyThatIsNoIntegerIsNoticed(t *testing.T) {
 	for i := 1; i <= 4; i++ {
 		if !errors.Is(errs[i], decrypt.ErrInconsistent) || got[i].Done() {
 			t.Errorf("party %d: done=%v, %v", i, got[i].Done(), errs[i])
+		}
+	}
+}
+
+func TestTenAndThirteenPartiesDecryptDespiteALiar(t *testing.T) {
+	for _, n := range []int{10, 13} {
+		for _, shape := range []preproc.Shape{production, chained} {
+			w := newWorld(t, n, 16, shape)
+			next := w.cuts(t, 2, 2)
+			lie := cheat{tap: func(e mpctest.Envelope) []mpctest.Envelope {
+				e.Payload[0] ^= 1
+				return only(e)
+			}, signed: true}
+			for _, evil := range []sharing.Parties{0, sharing.PartiesOf(n - 1)} {
+				want := w.messages(2)
+				machines, got := w.start(t, w.encrypt(want, 1<<56), next())
+				network := mpctest.Network{Tap: w.liars(lie, evil, 1)}
+				if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+					t.Fatal(err)
+				}
+				for _, i := range sharing.AllParties(n).Without(evil).List() {
+					if !slices.Equal(got[i].Values(), want) || got[i].Culprits() != evil {
+						t.Fatalf("n=%d: party %d got %v and names %v", n, i, got[i].Values(), got[i].Culprits())
+					}
+				}
+				if convicted := w.judged(t, got[1]); convicted != evil {
+					t.Errorf("n=%d: %v are convicted, not %v", n, convicted, evil)
+				}
+			}
+		}
+	}
+}
+
+// Late, and no more than late: nobody is named. With a wrong share and too late for
+// the result, the party is still named and convicted.
+func TestALateLiarIsConvicted(t *testing.T) {
+	for _, shape := range []preproc.Shape{production, chained} {
+		w := newWorld(t, 4, 64, shape)
+		for _, lies := range []bool{false, true} {
+			lie := cheat{signed: true}
+			if lies {
+				lie.tap = func(e mpctest.Envelope) []mpctest.Envelope {
+					e.Payload[0] ^= 1
+					return only(e)
+				}
+			}
+			want := w.messages(5)
+			machines, got := w.start(t, w.encrypt(want, 1<<56), w.stock(t, 5))
+			network := mpctest.Network{Tap: w.liars(lie, sharing.PartiesOf(4), 1), Late: func(e mpctest.Envelope) bool { return e.From == 4 }}
+			if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+				t.Fatal(err)
+			}
+			for i := 1; i < 4; i++ {
+				named, convicted := got[i].Culprits(), w.judged(t, got[i])
+				if !slices.Equal(got[i].Values(), want) || named.Has(4) != lies || convicted != named {
+					t.Errorf("party %d names %v and convicts %v", i, named, convicted)
+				}
+			}
+		}
+	}
+}
+
+// A party whose own share is damaged learns it, and takes no part in evidence.
+func TestADamagedPartyConvictsNobody(t *testing.T) {
+	w := newWorld(t, 7, 64, production)
+	blocks, stock := w.encrypt(w.messages(2), 0), w.stock(t, 2)
+	shares, err := dealer.Deal(rand.NewChaCha8([32]byte{9}), 7, 2, 4, w.secret) // the same key, shared otherwise
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.keys[3], err = decrypt.NewKey(w.code, production, shares[2]); err != nil {
+		t.Fatal(err)
+	}
+	machines, got := w.start(t, blocks, stock)
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(machines, 7)); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= 7; i++ {
+		convicted := w.judged(t, got[i])
+		if got[i].Culprits() != sharing.PartiesOf(3) || i != 3 && convicted != sharing.PartiesOf(3) || i == 3 && convicted != 0 {
+			t.Errorf("party %d names %v and convicts %v", i, got[i].Culprits(), convicted)
 		}
 	}
 }

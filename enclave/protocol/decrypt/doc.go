@@ -2,10 +2,12 @@
 // under a shared binary key are decrypted without the key, or the noise, ever
 // being in one place.
 //
-// A block is switched to modulus 2^K (public, Blocks), its phase p is computed on
-// shares, masked by K shared random bits r and opened: c = p − r. The carry of
-// c + r into the top W bits is computed in a tree over R_W, one product of shares
-// a node, and the top bits, and nothing else, are opened.
+// A block is switched to modulus 2^K (public, Blocks) and its phase p is computed
+// on shares when it is taken in (Phases). A session masks the phases by K shared
+// random bits r and opens c = p − r. The carry of c + r into the top W bits is found
+// by digits: with the opened c a digit's carry is an entry of a table that the
+// offline phase made of its bits. The digits' carries are joined in a tree or in one
+// step (preproc.Shape), and the top bits, and nothing else, are opened.
 //
 // Guarantees against t malicious parties out of n ≥ 3t+1: every opening is of
 // degree t and accepted as soon as n−t shares lie on one polynomial, so that the
@@ -13,7 +15,15 @@
 // is named, also after the result is known. More than t uncoordinated faults give
 // no result. The opened c is uniform whatever the ciphertext is, provided that the
 // items of the stock were never used before and that every honest party runs the
-// session with the same ciphertexts: the session id must cover their digests.
+// session with the same ciphertexts: the session id must cover their digests and
+// the items.
+//
+// With the values known, each party signs one root over all that it sent, and who
+// finds a party wrong shows its root to the others. A wrong share under a signature,
+// or two roots of one party, convict it before anybody (Evidence). A party that signs
+// nothing, or not what it sent, is named here and convicted of nothing. All that a
+// party sends follows from its keys, the items and the ciphertexts, so an honest one
+// that runs a session again signs the same root.
 //
 // What a malformed ciphertext decrypts to is revealed like any other: W bits that
 // depend on the key. Who may ask is decided on the chain.

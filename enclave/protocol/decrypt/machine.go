@@ -120,7 +120,7 @@ func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
 	} else {
 		m.carrier = newTree(m)
 	}
-	layout := transcript.Layout{Degree: m.d}
+	layout := transcript.Layout{Degree: m.d, Runs: make([]transcript.Run, 0, m.Rounds())}
 	words := m.carrier.words()
 	for r := range m.Rounds() {
 		layout.Runs = append(layout.Runs, transcript.Run{K: m.width(r), Count: m.openings(r)})
@@ -222,14 +222,9 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 	for m.values == nil && m.openers[m.round].Done() {
 		last := m.Rounds() - 1
-		var values []uint64
-		if m.round == last {
-			values = make([]uint64, m.count)
-		} else {
-			values = m.memory.take(m.openings(m.round))
-		}
-		if i := m.code.Integers(values, m.openers[m.round].Values()); i >= 0 {
-			return out, fmt.Errorf("%w: round %d, index %d", ErrInconsistent, m.round, i)
+		values, err := m.openers[m.round].Integers()
+		if err != nil {
+			return out, fmt.Errorf("%w: round %d: %w", ErrInconsistent, m.round, err)
 		}
 		switch m.round {
 		case last:

@@ -33,6 +33,8 @@ type plan struct {
 	first    []int
 	k        []uint
 	openings []int
+	// digits is the first section of a digit, joins the first behind them.
+	digits, joins int
 }
 
 // plans has the plan of every shape that was met; there are few.
@@ -42,7 +44,7 @@ func (s Shape) plan() *plan {
 	if p, ok := plans.Load(s); ok {
 		return p.(*plan)
 	}
-	p := &plan{first: []int{0}}
+	p := &plan{first: []int{0}, digits: int(s.K), joins: int(s.K) + len(s.DigitBits())} // #nosec G115 -- at most 32
 	for i, section := range s.Sections(0, 1) {
 		p.first = append(p.first, p.first[i]+section.vectors())
 		p.k, p.openings = append(p.k, section.K), append(p.openings, section.openings())
@@ -177,15 +179,15 @@ func (b *Batch) section(i int) Table {
 func (b *Batch) Bits(i int) []uint64 { return b.section(i).shares }
 
 // Digit returns the tables of digit i: vector v−1 is [digit ≥ v].
-func (b *Batch) Digit(i int) Table { return b.section(int(b.shape.K) + i) }
+func (b *Batch) Digit(i int) Table { return b.section(b.shape.plan().digits + i) }
 
 // Chain returns the tables of the digits' chain: vector set−1 is the product of the
 // masks p of a set, of which p_(D−1) is member 0 and p_1 member D−2, and vector
 // ChainGenerate(D, i)−1+set that of g_i with the masks of a set of p_k, k > i.
-func (b *Batch) Chain() Table { return b.section(len(b.shape.plan().k) - 1) }
+func (b *Batch) Chain() Table { return b.section(b.shape.plan().joins) }
 
 // Product returns the material of pair g of the tree, counted level by level: x, then y and x·y for each of the pair's products.
-func (b *Batch) Product(g int) Table { return b.section(b.shape.pairs() + g) }
+func (b *Batch) Product(g int) Table { return b.section(b.shape.plan().joins + g) }
 
 // Opened returns the public values of the batch, for parties that rebuild it.
 func (b *Batch) Opened() []byte {

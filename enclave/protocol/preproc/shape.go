@@ -75,9 +75,6 @@ func (s Shape) DigitBits() []int {
 	return out
 }
 
-// pairs returns the number of the first section of a pair.
-func (s Shape) pairs() int { return int(s.K) + len(s.DigitBits()) }
-
 // Rounds returns the number of rounds of the online phase: for K=17, W=5 it is 4, 3
 // with a chain.
 func (s Shape) Rounds() int {

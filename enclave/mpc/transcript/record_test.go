@@ -1,0 +1,157 @@
+package transcript_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
+	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/sharing"
+)
+
+var recorded = mpc.Hash("recorded session")
+
+// records are what the parties of a session keep once each has sent its runs to all,
+// shares of zero, with what alter makes of them.
+func records(t testing.TB, n int, alter func(from, to, run int, packed []byte)) (*sharing.Code, []*mpc.Identity, []*transcript.Record) {
+	code, err := sharing.New(n, sharing.Threshold(n), 4)
+	require.NoError(t, err)
+	ids := mpctest.Identities(t, n)
+	layout := transcript.Layout{Degree: 4, Runs: []transcript.Run{{K: 17, Count: 130}, {K: 5, Count: 3}}}
+	out := make([]*transcript.Record, n+1)
+	for to := 1; to <= n; to++ {
+		out[to] = transcript.NewRecord(recorded, 0, layout, ids[to])
+	}
+	for run, r := range layout.Runs {
+		shares, err := code.Deal(mpctest.Random(uint64(run)), code.T(), make([]uint64, r.Count))
+		require.NoError(t, err)
+		for from := 1; from <= n; from++ {
+			packed := ring.AppendPacked(nil, shares[from-1], r.K)
+			for to := 1; to <= n; to++ {
+				sent := bytes.Clone(packed)
+				if alter != nil {
+					alter(from, to, run, sent)
+				}
+				out[to].Add(from, run, sent)
+			}
+		}
+	}
+	return code, ids, out
+}
+
+// exchange has the parties of from sign, and party to hear them.
+func exchange(out []*transcript.Record, to int, from ...int) {
+	for _, i := range from {
+		if message := out[i].Sign(); i != to {
+			out[to].Receive(i, message)
+		}
+	}
+}
+
+func TestAWrongShareConvictsOnlyUnderASignature(t *testing.T) {
+	lie := func(from, to, run int, packed []byte) {
+		if from == 2 && run == 1 {
+			packed[3] ^= 4
+		}
+	}
+	code, ids, out := records(t, 4, lie)
+	exchange(out, 1, 1, 2, 3, 4)
+	wrong := sharing.PartiesOf(2)
+	found := out[1].Openings(code, wrong)
+	require.Len(t, found, 1)
+	require.Equal(t, []int{1, 1}, []int{found[0].Run, found[0].Element})
+	culprit, err := found[0].Verify(recorded, code, ids[3].Verify)
+	require.NoError(t, err)
+	require.Equal(t, 2, culprit)
+	require.Zero(t, out[1].Wrong())
+
+	// Without n−t signed shares of others, or its own, there is none.
+	for _, from := range [][]int{{1, 2, 3}, {1, 3, 4}} {
+		_, _, out = records(t, 4, lie)
+		exchange(out, 1, from...)
+		require.Empty(t, out[1].Openings(code, wrong))
+		require.Zero(t, out[1].Wrong())
+	}
+	// A right share convicts nobody, whoever says that it is wrong.
+	_, _, out = records(t, 4, nil)
+	exchange(out, 1, 1, 2, 3, 4)
+	require.Empty(t, out[1].Openings(code, wrong))
+}
+
+func TestWhoSignsAnotherRootThanThatOfWhatItSentIsNamedAndServesNoEvidence(t *testing.T) {
+	// Party 2 lies to party 1 and its accomplice 3 sends it other bytes than to all.
+	code, _, out := records(t, 7, func(from, to, run int, packed []byte) {
+		if to == 1 && (from == 2 && run == 0 || from == 3 && run == 1) {
+			packed[0] ^= 1
+		}
+	})
+	for i := 1; i <= 7; i++ {
+		message := out[i].Sign() // what it sent to itself
+		out[1].Receive(i, message)
+	}
+	require.Empty(t, out[1].Openings(code, sharing.PartiesOf(2)))
+	require.Equal(t, sharing.PartiesOf(2, 3), out[1].Wrong())
+	require.Empty(t, out[1].Equivocations())
+}
+
+func TestTwoRootsConvictOnceTheyMeet(t *testing.T) {
+	code, ids, out := records(t, 4, nil)
+	_, _, others := records(t, 4, func(from, _, _ int, packed []byte) { packed[0] ^= byte(from) })
+	out[1].Receive(2, out[2].Sign())
+	out[3].Receive(2, others[2].Sign())
+	told := out[3].Tell(sharing.PartiesOf(2, 3))
+	require.Len(t, told, 1) // of itself a party has nothing to tell
+	require.Empty(t, out[3].Tell(sharing.PartiesOf(2)))
+	out[1].Receive(3, told[0])
+	out[1].Receive(4, told[0])
+	require.Len(t, out[1].Equivocations(), 1)
+	culprit, err := out[1].Equivocations()[0].Verify(recorded, code, ids[4].Verify)
+	require.NoError(t, err)
+	require.Equal(t, 2, culprit)
+	require.Equal(t, sharing.PartiesOf(2), out[1].Wrong())
+}
+
+func TestAForgedRootHarmsItsSenderOnly(t *testing.T) {
+	for _, forgedFirst := range []bool{false, true} {
+		_, _, out := records(t, 4, nil)
+		good := out[2].Sign()
+		forged := bytes.Clone(good)
+		forged[1] ^= 1
+		if forgedFirst {
+			out[1].Receive(3, forged)
+			out[1].Receive(2, good)
+		} else {
+			out[1].Receive(2, good)
+			out[1].Receive(3, forged)
+		}
+		require.Equal(t, sharing.PartiesOf(3), out[1].Wrong())
+		require.Empty(t, out[1].Equivocations())
+	}
+	_, _, out := records(t, 4, nil)
+	for from, payload := range map[int][]byte{2: nil, 3: make([]byte, 97), 4: append([]byte{5}, make([]byte, 96)...)} {
+		out[1].Receive(from, payload)
+	}
+	require.Equal(t, sharing.PartiesOf(2, 3, 4), out[1].Wrong())
+}
+
+func FuzzRecordReceive(f *testing.F) {
+	_, _, sent := records(f, 4, nil)
+	f.Add(2, sent[2].Sign())
+	f.Add(3, sent[2].Sign())
+	f.Fuzz(func(t *testing.T, from int, payload []byte) {
+		code, _, out := records(t, 4, nil)
+		if from < 2 || from > 4 {
+			return
+		}
+		out[1].Sign()
+		out[1].Receive(from, payload)
+		out[1].Receive(2, out[2].Sign())
+		if out[1].Wrong().Without(sharing.PartiesOf(from)) != 0 || len(out[1].Equivocations()) > 0 || len(out[1].Openings(code, sharing.PartiesOf(3))) > 0 {
+			t.Fatal("one message harms another party")
+		}
+	})
+}
