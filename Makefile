@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 GO_BUILD := go build -ldflags='-s -w'
 GOLANGCI := v2.6.2
 
-.PHONY: help build release hostchain-artifacts demo devnet bench test test-network test-race fuzz interop proto lint lint-tools fmt clean
+.PHONY: help build release hostchain-artifacts demo devnet bench bench-engine bench-plots test test-network test-race fuzz interop proto lint lint-tools fmt clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ devnet: build hostchain-artifacts ## Keep a whole network up (PARTIES=4)
 
 bench: build hostchain-artifacts ## Print the benchmark table
 	$(BUILD)/tkmsd bench --bin $(BUILD)
+
+bench-engine: build ## Measure the MPC engine alone, and where its time goes
+	$(BUILD)/tkmsd bench engine --cpuprofile $(BUILD)/profiles
+
+bench-plots: build ## Draw into docs/ how the engine scales
+	$(BUILD)/tkmsd bench engine --parties 1,4,7,10,13 --plot docs
 
 test: hostchain-artifacts ## Run the tests
 	go test -timeout 20m ./...
