@@ -22,12 +22,12 @@ var handled = []struct {
 	}},
 	{path: "sharing", public: map[string]string{
 		"Code.OpenIntegers": openings, "Code.Integers": openings, "Code.Decode": openings, "Code.open": openings,
-		"plan.check": openings, "field.decode": openings, "field.solve": openings, "field.divide": openings,
+		"plan.check": openings, "plan.write": openings, "field.decode": openings, "field.solve": openings, "field.divide": openings,
 		"Opener.Add": openings, "Opener.settle": openings,
 	}},
 	{path: "prss", files: []string{"source.go", "run.go"}},
 	{path: "protocol/decrypt", public: map[string]string{
-		"digits.addGenerate": openings, "digits.addPropagate": openings, "Machine.advance": openings,
+		"digits.addGenerate": openings, "digits.addPropagate": openings,
 		"Key.phase": "coefficients of ciphertexts",
 	}},
 	{path: "protocol/preproc", files: []string{"section.go", "deal.go", "digits.go"}, public: map[string]string{

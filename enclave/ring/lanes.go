@@ -93,6 +93,26 @@ func (l Lanes) Spread(dst, acc []uint64, words, at int) {
 	}
 }
 
+// Integers writes coordinate 0 of the elements of acc, as Spread finds them, to dst
+// and returns bits of which some is set unless all others are 0 mod 2^k.
+func (l Lanes) Integers(dst, acc []uint64, words, at int) uint64 {
+	mask, others := Mask(l.k), l.mask()
+	low := others &^ mask // of the first word
+	var rest uint64
+	acc = acc[at:]
+	for i, o := 0, 0; i < len(dst); i, o = i+1, o+words {
+		x := acc[o]
+		dst[i] = x & mask
+		rest |= x & low
+	}
+	for w := 1; w < l.words; w++ {
+		for o := w; o < len(acc); o += words {
+			rest |= acc[o] & others
+		}
+	}
+	return rest
+}
+
 // Differ returns bits of which some is set unless every element of acc, the Words
 // words from at on of words, equals that of v, d words each below 2^k.
 func (l Lanes) Differ(acc, v []uint64, words, at int) uint64 {

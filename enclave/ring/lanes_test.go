@@ -130,6 +130,41 @@ func TestDifferNoticesEveryBitThatCounts(t *testing.T) {
 	}
 }
 
+func TestIntegersNoticesEveryOtherCoordinate(t *testing.T) {
+	g := rand.New(rand.NewPCG(9, 1))
+	for _, r := range rings(t) {
+		for k := uint(1); k <= 64; k++ {
+			l := r.Lanes(k)
+			const count, at = 3, 2
+			words := at + l.Words()
+			acc, want, got := make([]uint64, count*words), make([]uint64, count), make([]uint64, count)
+			put := func(i int, e Elem) {
+				packed := l.Pack(e)
+				acc[i*words], acc[i*words+1] = ^uint64(0), ^uint64(0) // somebody else's
+				copy(acc[i*words+at:], packed[:l.Words()])
+			}
+			for i := range count {
+				want[i] = g.Uint64() & Mask(k)
+				put(i, Integer(want[i]))
+			}
+			if l.Integers(got, acc, words, at) != 0 || !slices.Equal(got, want) {
+				t.Fatalf("d=%d k=%d: %x, not %x", r.d, k, got, want)
+			}
+			for i := range count {
+				for c := 1; c < r.d; c++ {
+					e := Integer(want[i])
+					e[c] = 1 << g.UintN(k)
+					put(i, e)
+					if l.Integers(got, acc, words, at) == 0 || got[i] != want[i] {
+						t.Fatalf("d=%d k=%d: coordinate %d of element %d", r.d, k, c, i)
+					}
+				}
+				put(i, Integer(want[i]))
+			}
+		}
+	}
+}
+
 func TestWidenReadsNumbersOfEverySize(t *testing.T) {
 	g := rand.New(rand.NewPCG(7, 1))
 	for _, size := range []int{1, 2, 4, 8} {

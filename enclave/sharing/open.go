@@ -13,7 +13,8 @@ import (
 // the lowest index that is no codeword.
 func (c *Code) OpenAll(values []uint64, degree int, from Parties, vectors [][]uint64, k uint) int {
 	basis := basisOf(from, degree)
-	return c.open(values, elements, basis, from.Without(basis), vectors, k)
+	off, _ := c.open(values, elements, basis, from.Without(basis), vectors, k)
+	return off
 }
 
 // OpenIntegers is OpenAll for values that must be integers, of which it writes one
@@ -21,15 +22,15 @@ func (c *Code) OpenAll(values []uint64, degree int, from Parties, vectors [][]ui
 func (c *Code) OpenIntegers(dst []uint64, degree int, from Parties, vectors [][]uint64, k uint) int {
 	basis := basisOf(from, degree)
 	rest := from.Without(basis)
+	o := checked
 	// With t more vectors than determine the polynomial, those of honest parties
 	// determine it, and they share integers.
 	if rest.Count() >= c.t {
-		return c.open(dst, integers, basis, rest, vectors, k)
+		o = integers
 	}
-	values := make([]uint64, len(dst)*c.Degree())
-	off := c.open(values, elements, basis, rest, vectors, k)
-	if i := c.Integers(dst, values); off < 0 || i >= 0 && i < off {
-		return i
+	off, notInt := c.open(dst, o, basis, rest, vectors, k)
+	if notInt >= 0 {
+		return notInt // what is no codeword has a higher index
 	}
 	return off
 }
@@ -49,7 +50,8 @@ type output uint8
 const (
 	nothing  output = iota
 	elements        // d words each
-	integers        // coordinate 0
+	integers        // coordinate 0, the others not looked at
+	checked         // coordinate 0, the others must be 0
 )
 
 // plan says how vectors of a basis become those of the rest, which they are
@@ -83,7 +85,7 @@ func (c *Code) plan(key planKey) *plan {
 	p.words = len(p.rest) * l.Words()
 	targets := p.rest
 	switch key.output {
-	case elements:
+	case elements, checked:
 		p.words += l.Words()
 		targets = append(targets[:len(targets):len(targets)], 0)
 	case integers:
@@ -112,12 +114,14 @@ const chunk = 128
 // sums are accumulators for a chunk; those that lie in the pool are zero.
 var sums = sync.Pool{New: func() any { return new([]uint64) }}
 
-// open writes the output for the polynomials through the vectors of basis and
-// returns the lowest index at which some vector of rest is not on them, or −1.
-// Values of the chunk of that index and of later ones are not written.
-func (c *Code) open(dst []uint64, o output, basis, rest Parties, vectors [][]uint64, k uint) int {
+// open writes the output for the polynomials through the vectors of basis. It
+// returns the lowest index at which some vector of rest is not on them, from which
+// on it does not write, and the lowest before that one with a value that had to be
+// an integer and is none; −1 where there is no such index.
+func (c *Code) open(dst []uint64, o output, basis, rest Parties, vectors [][]uint64, k uint) (off, notInt int) {
+	notInt = -1
 	if rest == 0 && o == nothing {
-		return -1
+		return -1, -1
 	}
 	p := c.plan(planKey{basis, rest, k, o})
 	buffer := sums.Get().(*[]uint64)
@@ -129,16 +133,20 @@ func (c *Code) open(dst []uint64, o output, basis, rest Parties, vectors [][]uin
 	for lo := 0; lo < total; lo += chunk * d {
 		hi := min(lo+chunk*d, total)
 		acc := (*buffer)[:(hi-lo)/d*p.words]
-		bad := p.check(acc, vectors, lo, hi, d)
-		if bad < 0 {
-			p.write(dst, acc, o, lo, hi, d, k)
+		off := p.check(acc, vectors, lo, hi, d)
+		good := acc
+		if off >= 0 {
+			good = acc[:off*p.words]
+		}
+		if i := p.write(dst, good, o, lo, d, k); i >= 0 && notInt < 0 {
+			notInt = lo/d + i
 		}
 		clear(acc)
-		if bad >= 0 {
-			return lo/d + bad
+		if off >= 0 {
+			return lo/d + off, notInt
 		}
 	}
-	return -1
+	return -1, notInt
 }
 
 // check leaves what the maps make of words lo … hi−1 of the basis in acc, which is
@@ -170,16 +178,30 @@ func (p *plan) check(acc []uint64, vectors [][]uint64, lo, hi, d int) int {
 	return first
 }
 
-// write takes the values out of acc.
-func (p *plan) write(dst, acc []uint64, o output, lo, hi, d int, k uint) {
-	at, mask := len(p.rest)*p.lanes.Words(), ring.Mask(k)
+// write takes the values, from index lo/d on, out of acc and returns the first that
+// had to be an integer and is none, or −1.
+func (p *plan) write(dst, acc []uint64, o output, lo, d int, k uint) int {
+	at, count := len(p.rest)*p.lanes.Words(), len(acc)/p.words
+	if count == 0 {
+		return -1
+	}
 	switch o {
 	case elements:
-		p.lanes.Spread(dst[lo:hi], acc, p.words, at)
+		p.lanes.Spread(dst[lo:lo+count*d], acc, p.words, at)
 	case integers:
-		dst = dst[lo/d : hi/d]
-		for i := range dst {
-			dst[i] = acc[i*p.words+at] & mask
+		for i := range count {
+			dst[lo/d+i] = acc[i*p.words+at] & ring.Mask(k)
+		}
+	case checked:
+		dst = dst[lo/d:][:count]
+		if p.lanes.Integers(dst, acc, p.words, at) == 0 {
+			return -1
+		}
+		for i := range count {
+			if p.lanes.Integers(dst[i:i+1], acc[i*p.words:(i+1)*p.words], p.words, at) != 0 {
+				return i
+			}
 		}
 	}
+	return -1
 }

@@ -1,10 +1,12 @@
 package sharing
 
 import (
+	"fmt"
+
 	"github.com/tkms-network/tkms/enclave/ring"
 )
 
-// Opener opens a vector of degree-t sharings over R_k from vectors that come one
+// Opener opens a vector of degree-t sharings of integers over R_k from vectors that come one
 // by one, in any order. It is done as soon as the vectors of n−t parties lie, at
 // every index, on polynomials of degree t; whoever differs from these is wrong,
 // whether the vector came before or comes later. It is not safe for concurrent use.
@@ -17,6 +19,8 @@ type Opener struct {
 	wrong   Parties
 	basis   Parties
 	values  []uint64
+	notInt  int // the first value that is no integer, or −1
+	done    bool
 }
 
 // NewOpener opens count sharings over R_k.
@@ -37,7 +41,7 @@ func (o *Opener) Add(party int, points []uint64) bool {
 	o.have = o.have.With(party)
 	o.vectors[party] = points
 	if o.Done() {
-		if o.code.open(nil, nothing, o.basis, PartiesOf(party), o.vectors, o.k) >= 0 {
+		if off, _ := o.code.open(nil, nothing, o.basis, PartiesOf(party), o.vectors, o.k); off >= 0 {
 			o.wrong = o.wrong.With(party)
 		}
 		return true
@@ -56,10 +60,12 @@ func (o *Opener) settle() {
 			return
 		}
 		basis := take(good, c.t+1)
-		values := make([]uint64, o.count*c.Degree())
-		off := c.open(values, elements, basis, good.Without(basis), o.vectors, o.k)
+		if o.values == nil {
+			o.values = make([]uint64, o.count)
+		}
+		off, notInt := c.open(o.values, checked, basis, good.Without(basis), o.vectors, o.k)
 		if off < 0 {
-			o.wrong, o.basis, o.values = wrong, basis, values
+			o.wrong, o.basis, o.notInt, o.done = wrong, basis, notInt, true
 			return
 		}
 		points := make([]ring.Elem, c.n+1)
@@ -75,11 +81,19 @@ func (o *Opener) settle() {
 }
 
 // Done reports whether the values are known.
-func (o *Opener) Done() bool { return o.values != nil }
+func (o *Opener) Done() bool { return o.done }
 
-// Values returns the opened elements, d words each, reduced mod 2^k; nil before
-// Done.
-func (o *Opener) Values() []uint64 { return o.values }
+// Integers returns the opened integers mod 2^k; nil before Done, and ErrNotInteger if
+// the parties share something else.
+func (o *Opener) Integers() ([]uint64, error) {
+	if !o.done {
+		return nil, nil
+	}
+	if o.notInt >= 0 {
+		return nil, fmt.Errorf("%w: index %d", ErrNotInteger, o.notInt)
+	}
+	return o.values, nil
+}
 
 // Wrong returns the parties known to have sent a wrong vector.
 func (o *Opener) Wrong() Parties { return o.wrong }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tkms-network/tkms/enclave/ring"
@@ -174,8 +175,7 @@ func TestOpenerIsDoneWithNMinusTAndNamesLateLiars(t *testing.T) {
 				t.Fatalf("%+v: done=%v after %d", s, done, i)
 			}
 		}
-		got := make([]uint64, len(want))
-		if c.Integers(got, o.Values()) >= 0 || !slices.Equal(got, want) {
+		if got, err := o.Integers(); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%+v: wrong values", s)
 		}
 		if o.Wrong() != AllParties(s.n).Without(AllParties(c.Quorum())) {
@@ -198,8 +198,7 @@ func TestOpenerCorrectsEarlyLiarsAtDifferentIndices(t *testing.T) {
 				t.Fatalf("%+v: done=%v after %d", s, done, i)
 			}
 		}
-		got := make([]uint64, len(want))
-		if c.Integers(got, o.Values()) >= 0 || !slices.Equal(got, want) || o.Wrong() != AllParties(s.t) {
+		if got, err := o.Integers(); err != nil || !slices.Equal(got, want) || o.Wrong() != AllParties(s.t) {
 			t.Fatalf("%+v: wrong parties %v", s, o.Wrong())
 		}
 	}
@@ -216,6 +215,29 @@ func TestOpenerGivesNoAnswerToTPlusOneFaults(t *testing.T) {
 		for i := 1; i <= s.n; i++ {
 			if o.Add(i, shares[i-1]) {
 				t.Fatalf("%+v: opened", s)
+			}
+		}
+	}
+}
+
+func TestAnOpenerSaysWhereNoIntegerIsShared(t *testing.T) {
+	for _, s := range settings {
+		for _, k := range []uint{5, 17, 64} {
+			c := code(t, s)
+			shares, _ := c.Deal(source(8), s.t, make([]uint64, 200))
+			for i := range shares { // Y is added to the secrets of two
+				shares[i][177*s.d+1]++
+				shares[i][190*s.d+2]++
+			}
+			o := c.NewOpener(k, 200)
+			if values, err := o.Integers(); values != nil || err != nil {
+				t.Fatalf("%+v: open before any share", s)
+			}
+			for i := 1; i <= s.n; i++ {
+				o.Add(i, shares[i-1])
+			}
+			if _, err := o.Integers(); !o.Done() || o.Wrong() != 0 || !errors.Is(err, ErrNotInteger) || !strings.HasSuffix(err.Error(), "index 177") {
+				t.Errorf("%+v k=%d: %v, wrong %v", s, k, err, o.Wrong())
 			}
 		}
 	}

@@ -125,7 +125,7 @@ func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
 	for r := range m.Rounds() {
 		layout.Runs = append(layout.Runs, transcript.Run{K: m.width(r), Count: m.openings(r)})
 		m.openers = append(m.openers, m.code.NewOpener(m.width(r), m.openings(r)))
-		words += m.openings(r) * (m.d*m.code.N() + 1)
+		words += m.openings(r) * m.d * m.code.N()
 	}
 	m.record = transcript.NewRecord(session, 0, layout, identity)
 	m.memory = newArena(words)

@@ -59,9 +59,9 @@ func (l *linear) advance(out []mpc.Message) ([]mpc.Message, error) {
 	if l.done || !l.openers[l.round].Done() {
 		return out, nil
 	}
-	values := make([]uint64, l.counts[l.round])
-	if i := l.code.Integers(values, l.openers[l.round].Values()); i >= 0 {
-		return out, fmt.Errorf("%w: round %d, index %d", ErrInconsistent, l.round, i)
+	values, err := l.openers[l.round].Integers()
+	if err != nil {
+		return out, fmt.Errorf("%w: round %d: %w", ErrInconsistent, l.round, err)
 	}
 	l.round++
 	return l.enter(out, values)
