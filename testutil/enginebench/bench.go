@@ -162,8 +162,8 @@ func (b *bench) progress(format string, args ...any) {
 	}
 }
 
-// latency runs blocks in one session, after warming up: at most repeats times, and
-// for about budget, but at least fewest times.
+// latency runs blocks in one session, after warming up: as often as Options.Repeats
+// says, but for no longer than budget unless fewest runs take longer.
 func (b *bench) latency(kind jobKind, blocks int, budget time.Duration, fewest int) (*result, error) {
 	j := job{Kind: kind, Runs: 1, Blocks: blocks, Last: blocks, Batches: 1}
 	want := b.in.digest(&j)
@@ -171,8 +171,8 @@ func (b *bench) latency(kind jobKind, blocks int, budget time.Duration, fewest i
 	if _, err := b.fleet.run(j, want); err != nil {
 		return nil, err
 	}
-	// The first run is slower than those that come. It may be of little use for the
-	// length of the others, but too few are no harm.
+	// Stock made before the run counts too. A first run is slower than the others, so
+	// that the budget is rarely used up.
 	took := max(time.Since(start)-linger, time.Millisecond)
 	j.Runs = min(max(int(budget/took), fewest), max(b.o.Repeats, fewest))
 	return b.fleet.run(j, want)

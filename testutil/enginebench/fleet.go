@@ -138,7 +138,8 @@ func (f *fleet) ask(c func(i int) *command) ([]answer, error) {
 	var group errgroup.Group
 	for i, p := range f.parties {
 		if err := writeMessage(p.in, c(i)); err != nil {
-			return nil, f.failed(i, err)
+			f.kill()
+			return nil, errors.Join(f.failed(i, err), group.Wait())
 		}
 		group.Go(func() error {
 			err := readMessage(p.out, &answers[i])
@@ -178,15 +179,12 @@ type result struct {
 func (f *fleet) run(j job, want *mpc.Digest) (*result, error) {
 	f.jobs++
 	j.Number = f.jobs
-	profile := j.Profile
 	_, err := f.ask(func(i int) *command {
-		if mine := j; i == 0 {
-			mine.Profile = profile
-			return &command{Prepare: &mine}
+		c := j
+		if i > 0 {
+			c.Profile = "" // one party's is enough
 		}
-		other := j
-		other.Profile = ""
-		return &command{Prepare: &other}
+		return &command{Prepare: &c}
 	})
 	if err != nil {
 		return nil, err

@@ -13,21 +13,26 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// profiled are the jobs of which profiles are made: sessions of one block one after
-// another, and bulk.
-func profiled(parties int) map[string]job {
+// profiledJob is a job of which a profile is made.
+type profiledJob struct {
+	name string
+	job  job
+}
+
+// profiledJobs are sessions of one block one after another, and bulk.
+func profiledJobs(parties int) []profiledJob {
 	const sessions = 3000
 	one := job{Runs: 1, Blocks: 1, Last: 1, Batches: sessions, Overlap: 1}
 	online, total := one, one
 	online.Kind, total.Kind = jobOnline, jobTotal
-	return map[string]job{"online-1": online, "total-1": total, "bulk": bulkJob(parties)}
+	return []profiledJob{{"online-1", online}, {"total-1", total}, {"bulk", bulkJob(parties)}}
 }
 
 // profiles writes the CPU profiles of party 1 and notes where its time goes.
 func (b *bench) profiles() error {
-	for _, name := range []string{"online-1", "total-1", "bulk"} {
-		b.progress("profile of %s", name)
-		j := profiled(b.out.Parties)[name]
+	for _, p := range profiledJobs(b.out.Parties) {
+		b.progress("profile of %s", p.name)
+		j, name := p.job, p.name
 		j.Profile = filepath.Join(b.o.ProfileDir, fmt.Sprintf("n%d-%s.pprof", b.out.Parties, name))
 		r, err := b.fleet.run(j, b.in.digest(&j))
 		if err != nil {
