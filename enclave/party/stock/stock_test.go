@@ -399,6 +399,26 @@ func TestNothingIsMadeBeforeItIsKnownWhatIsOver(t *testing.T) {
 	require.EqualValues(t, 1, number)
 }
 
+func TestALiarVouchesOnce(t *testing.T) {
+	_, working := committee(t, 4, 1)
+	start(t, working, 1, sharing.AllParties(4))
+	batch := take(t, working[1], 0, BatchItems)[0]
+	_, members := committee(t, 4, 1) // they make nothing
+	liar := members[2].stock
+	liar.mu.Lock()
+	liar.batches[0] = []made{{7, batch}, {7, batch}}
+	liar.mu.Unlock()
+	_, err := members[1].stock.catchUp(t.Context(), 0)
+	require.ErrorIs(t, err, ErrDisagree)
+	another := members[3].stock
+	another.mu.Lock()
+	another.batches[0] = []made{{7, batch}}
+	another.mu.Unlock()
+	got, err := members[1].stock.catchUp(t.Context(), 0)
+	require.NoError(t, err)
+	require.EqualValues(t, 7, got.generation)
+}
+
 func TestAJournalIsOfOneSession(t *testing.T) {
 	store := &memoryStore{objects: map[string][]byte{}}
 	j := Journal{store, "echo"}

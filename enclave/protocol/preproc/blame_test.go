@@ -321,31 +321,25 @@ func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
 	again.check(t, all.Without(w.evil), sections(5), got)
 }
 
-func TestAttemptsLeaveOutTheCulpritsOneAfterTheOther(t *testing.T) {
-	c := newCluster(t, 7)
-	code := c.sources[1].Code()
-	evil := sharing.PartiesOf(2, 5)
-	run := func(generation uint32, from sharing.Parties) error {
-		now := c.generation(t, generation)
-		machines, got := now.start(t, from, sections(2))
-		for a, i := range evil.List() {
-			if int(generation) == a && from.Has(i) {
-				machines[i] = liar{got[i], flip(got[i], a)}
-			}
+func TestABatchAndItsBlameTakeSoManyRoundsAndBytes(t *testing.T) {
+	c := newCluster(t, 4)
+	// A signature each; the vectors' 128 items of R_2, R_17, R_64 and of R_5 and R_64
+	// products; four roots with signatures.
+	const vectors = 64 + 128 + 1088 + 4096 + 320 + 2*320 + 2*4096
+	const echo = 4*(32+64) + 64
+	// Of the three sets 5 words of 17 bits and a signature.
+	const claims = 3 * (11 + 64)
+	for _, bad := range []bool{false, true} {
+		machines, got := c.start(t, sharing.AllParties(4), sections(128))
+		bytes, rounds := 3*(vectors+echo), preproc.Rounds
+		if bad {
+			machines[4] = liar{got[4], flip(got[4], 1)}
+			bytes, rounds = bytes+3*claims, preproc.RoundClaim+1
 		}
-		var network mpctest.Network
-		return mpctest.FirstError(network.Run(machines, c.n))
-	}
-	culprits, err := preproc.Attempts(code, run)
-	if err != nil || culprits != evil {
-		t.Errorf("left out %v: %v", culprits, err)
-	}
-	calls := 0
-	_, err = preproc.Attempts(code, func(uint32, sharing.Parties) error {
-		calls++
-		return &mpc.CulpritError{Culprits: sharing.PartiesOf(calls), Err: preproc.ErrBatchBad}
-	})
-	if !errors.Is(err, preproc.ErrBatchBad) || calls != code.T()+1 {
-		t.Errorf("%d attempts: %v", calls, err)
+		network := mpctest.Network{InOrder: true}
+		network.Run(machines, 4)
+		if network.Bytes[1] != bytes || network.Rounds != rounds || (got[1].Opened() == nil) != bad {
+			t.Errorf("bad=%v: %d bytes in %d rounds, not %d in %d", bad, network.Bytes[1], network.Rounds, bytes, rounds)
+		}
 	}
 }

@@ -13,8 +13,7 @@
 // members of a set say alike is right. Whoever's share is not what follows is a
 // culprit (mpc.CulpritError), with WrongVector as evidence for others; a party that
 // signed two vectors or two ECHOs is one by transcript.Equivocation. The batch is
-// burnt: a Source of another context (Context) makes it anew without the culprits
-// (Attempts).
+// burnt: a Source of another context (Context) makes it anew without the culprits.
 //
 // Guarantees against t malicious parties, provided that all honest parties are in E
 // (excluded ones count against t): all honest parties that use a batch use the same

@@ -3,11 +3,13 @@ package preproc_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -75,8 +77,20 @@ func TestTEqualClaimsConvictNobody(t *testing.T) {
 		c := newCluster(t, n)
 		code := c.sources[1].Code()
 		for name, spoil := range map[string]func(e *preproc.WrongVector){
-			"t signers":    func(e *preproc.WrongVector) { e.Claims[0].Signers = e.Claims[0].Signers[:code.T()] },
-			"one twice":    func(e *preproc.WrongVector) { e.Claims[0].Signers[1] = e.Claims[0].Signers[0] },
+			"t signers": func(e *preproc.WrongVector) { e.Claims[0].Signers = e.Claims[0].Signers[:code.T()] },
+			"one twice": func(e *preproc.WrongVector) { e.Claims[0].Signers[1] = e.Claims[0].Signers[0] },
+			"a stranger to the set": func(e *preproc.WrongVector) {
+				// {1, …, n−t} comes first, and has not party n−t+1; the culprit is n.
+				sets, err := prss.SharingSets(code, n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				last := &e.Claims[0].Signers[code.T()]
+				stranger := sharing.AllParties(n).Without(sets[0]).List()
+				*last = preproc.SignClaim(e, c.identities[stranger[len(stranger)-1]], session, sets[0], e.Claims[0].Words)
+				slices.SortFunc(e.Claims[0].Signers, func(a, b preproc.Signer) int { return a.Party - b.Party })
+			},
+			"one set more": func(e *preproc.WrongVector) { e.Claims = append(e.Claims, e.Claims[0]) },
 			"one set less": func(e *preproc.WrongVector) { e.Claims = e.Claims[1:] },
 			"sets swapped": func(e *preproc.WrongVector) { e.Claims[0], e.Claims[1] = e.Claims[1], e.Claims[0] },
 			"another item": func(e *preproc.WrongVector) { e.Element++ },
@@ -95,6 +109,52 @@ func TestTEqualClaimsConvictNobody(t *testing.T) {
 			if culprit, err := e.Verify(session, code, c.identities[1].Verify); !errors.Is(err, preproc.ErrEvidence) {
 				t.Errorf("n=%d, %s: convicts %d: %v", n, name, culprit, err)
 			}
+		}
+	}
+}
+
+func TestClaimsAboutOtherRandomnessConvictNobody(t *testing.T) {
+	// Party 4 is to blame in run 0; the claims that say so are shown with a share of
+	// its that is right: of another run alike, of another session, of another item.
+	c := newCluster(t, 4)
+	code := c.sources[1].Code()
+	list := []preproc.Section{{Kind: "bit", K: 17, Count: 3}, {Kind: "bit", K: 17, Sub: 1, Count: 3}}
+	machines, got := c.start(t, sharing.AllParties(4), list)
+	machines[4] = liar{got[4], flip(got[4], 0)}
+	var network mpctest.Network
+	network.Run(machines, 4)
+	guilty := got[1]
+	other := mpc.Hash("another session")
+	machines = map[int]mpc.Machine{}
+	for i := 1; i <= 4; i++ {
+		m, err := preproc.New(preproc.Config{Source: c.generation(t, 1).sources[i], Session: other, Batch: 2, From: sharing.AllParties(4), Identity: c.identities[i], Sections: list})
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines[i], got[i] = m, m
+	}
+	if err := mpctest.FirstError(network.Run(machines, 4)); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		from         *preproc.Machine
+		session      mpc.Digest
+		run, element int
+		convicts     bool
+	}{
+		"as it is":        {guilty, session, 0, 0, true},
+		"another run":     {guilty, session, 1, 0, false},
+		"another item":    {guilty, session, 0, 1, false},
+		"another session": {got[1], other, 0, 0, false},
+	} {
+		e := *guilty.Evidence()[0].(*preproc.WrongVector)
+		var err error
+		if e.Wrong, err = preproc.ShareOf(tc.from, 4, tc.run, tc.element); err != nil {
+			t.Fatal(err)
+		}
+		e.Run, e.Element = tc.run, tc.element
+		if culprit, err := e.Verify(tc.session, code, c.identities[1].Verify); (err == nil) != tc.convicts {
+			t.Errorf("%s: convicts %d: %v", name, culprit, err)
 		}
 	}
 }

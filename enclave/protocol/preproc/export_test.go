@@ -8,6 +8,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
 // SignVector signs a vector for a party as the machine of another one would its
@@ -65,6 +66,12 @@ func Claims(m *Machine, alter func(words []byte)) []byte {
 		copy(part[len(words):], m.Identity.Sign(m.claim().digest(m.self, set, words)))
 	}
 	return payload
+}
+
+// SignClaim signs a claim of evidence for any party and set.
+func SignClaim(e *WrongVector, id *mpc.Identity, session mpc.Digest, set sharing.Parties, words []byte) Signer {
+	said := claim{session, e.Echo, e.Batch, e.Run, e.Element, e.recipe}
+	return Signer{id.Self(), [ed25519.SignatureSize]byte(id.Sign(said.digest(id.Self(), set, words)))}
 }
 
 // ShareOf returns the signed share of an element that a party sent.
