@@ -44,11 +44,11 @@ type seat struct {
 	identity *mpc.Identity
 	code     *sharing.Code
 	sent     *recall.Log // what members that were away may ask for
+	erased   bool        // what only the set-up needed is gone; used by the goroutine that follows the chain
 
 	mu        sync.Mutex
 	committee *committee.Committee
 	setup     *setupRun // nil when none is under way
-	erased    bool      // what only the set-up needed is gone
 	keys      *prss.Keys
 	stocks    map[preproc.Shape]*stock.Stock
 	open      map[string]itemRange // items of open requests, by task
@@ -133,6 +133,9 @@ func (s *seat) run(ctx context.Context, id session.ID, owner string, members sha
 	self := s.identity.Self()
 	asking, stop := context.WithCancel(ctx)
 	var asked sync.WaitGroup
+	if wrap := s.party.cfg.Wrap; wrap != nil {
+		machine = wrap(mpc.Digest(id), members, s.identity, machine)
+	}
 	if members != sharing.PartiesOf(self) {
 		machine = s.sent.Record(id, owner, members, machine)
 		asked.Go(func() { recall.Ask(asking, s.router, self, members, id) })
@@ -173,7 +176,7 @@ func (s *seat) observe(ctx context.Context, c *committee.Committee) error {
 		for _, st := range stocks {
 			st.SetMembers(c.Epoch.Generation, c.Active)
 		}
-		if c.Excluded {
+		if c.Excluded || c.Convicted {
 			return s.comeBack(ctx, c)
 		}
 		if err := s.finishSetup(c); err != nil {
