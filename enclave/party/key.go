@@ -239,7 +239,7 @@ type generation struct {
 	source     *prss.Source
 }
 
-// begin finds out who takes part: what the chain said when the attempt began.
+// begin finds out who takes part: whom the chain recorded when the attempt began.
 func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error) {
 	parameters, err := parameters(t.key.Params)
 	if err != nil {
@@ -249,7 +249,11 @@ func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error
 	if err != nil {
 		return nil, err
 	}
-	if c.Excluded {
+	members := sharing.AllParties(c.N)
+	for _, index := range t.key.Without {
+		members = members.Without(sharing.PartiesOf(int(index)))
+	}
+	if !members.Has(c.Self) {
 		return nil, fmt.Errorf("%w: excluded when the attempt began", committee.ErrNotMember)
 	}
 	keys, err := s.loadKeys(c)
@@ -259,7 +263,7 @@ func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error
 	if keys == nil {
 		return nil, ErrNoKeys
 	}
-	g := &generation{party: p, seat: s, task: t, key: t.key, parameters: parameters, members: c.Active}
+	g := &generation{party: p, seat: s, task: t, key: t.key, parameters: parameters, members: members}
 	g.source, err = s.keySource(keys, t.key, parameters, g.members)
 	return g, err
 }
