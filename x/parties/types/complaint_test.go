@@ -122,6 +122,7 @@ func TestAWrongAnswerConvictsTheAccusedAndItsSetsAreDropped(t *testing.T) {
 		advance(t, s.Epoch, 102, EPOCH_STATUS_ANSWERING)
 		require.EqualValues(t, 112, s.Deadline)
 		answer := wrong(s.openings(2, 1))
+		require.Less(t, (&MsgAnswerComplaint{Openings: answer}).Size(), 200<<10, "it fits into a party's transaction")
 		require.NoError(t, s.Answer(1, 1, 2, answer))
 		advance(t, s.Epoch, 103, EPOCH_STATUS_REVEALING)
 		require.EqualValues(t, 113, s.Deadline)
