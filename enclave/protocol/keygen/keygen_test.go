@@ -297,19 +297,31 @@ func TestStageBCheatsAreNamedAndDoNotChangeTheKey(t *testing.T) {
 		w := newWorld(t, n)
 		honest := w.opening(t, tiny, &mpctest.Network{})
 		evil := sharing.AllParties(w.code.T())
+		elsewhere := map[[2]int][]byte{}
+		w.attempt(t, 5, sharing.AllParties(n)).key(t, &mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			elsewhere[[2]int{e.From, int(e.Round)}] = slices.Clone(e.Payload)
+			return []mpctest.Envelope{e}
+		}})
 		for name, cheat := range map[string]struct {
 			alter func(*mpctest.Envelope) bool // whether to send
 			named bool
+			late  bool
 		}{
-			"wrong share": {func(e *mpctest.Envelope) bool { e.Payload[3] ^= 1; return true }, true},
-			"silent":      {func(*mpctest.Envelope) bool { return false }, false},
-			"garbage":     {func(e *mpctest.Envelope) bool { e.Payload = []byte("garbage"); return true }, true},
-			"too long":    {func(e *mpctest.Envelope) bool { e.Payload = append(e.Payload, 0); return true }, true},
-			"zeros":       {func(e *mpctest.Envelope) bool { clear(e.Payload); return true }, true},
-			"wrong to even": {func(e *mpctest.Envelope) bool {
+			"wrong share":       {alter: func(e *mpctest.Envelope) bool { e.Payload[3] ^= 1; return true }, named: true},
+			"wrong share, late": {alter: func(e *mpctest.Envelope) bool { e.Payload[3] ^= 1; return true }, named: true, late: true},
+			"silent":            {alter: func(*mpctest.Envelope) bool { return false }},
+			"late":              {alter: func(*mpctest.Envelope) bool { return true }, late: true},
+			"garbage":           {alter: func(e *mpctest.Envelope) bool { e.Payload = []byte("garbage"); return true }, named: true},
+			"too long":          {alter: func(e *mpctest.Envelope) bool { e.Payload = append(e.Payload, 0); return true }, named: true},
+			"zeros":             {alter: func(e *mpctest.Envelope) bool { clear(e.Payload); return true }, named: true},
+			"wrong to even": {alter: func(e *mpctest.Envelope) bool {
 				e.Payload[0] ^= byte(1 - e.To%2)
 				return true
-			}, false},
+			}},
+			"of another attempt": {alter: func(e *mpctest.Envelope) bool {
+				e.Payload = slices.Clone(elsewhere[[2]int{e.From, int(e.Round)}])
+				return true
+			}, named: true},
 		} {
 			for round := range uint16(keygen.OpeningRounds) {
 				network := mpctest.Network{Seed: uint64(round), Tap: func(e mpctest.Envelope) []mpctest.Envelope {
@@ -318,6 +330,9 @@ func TestStageBCheatsAreNamedAndDoNotChangeTheKey(t *testing.T) {
 					}
 					return []mpctest.Envelope{e}
 				}}
+				if cheat.late {
+					network.Late = func(e mpctest.Envelope) bool { return evil.Has(e.From) }
+				}
 				got := w.opening(t, tiny, &network)
 				for i := w.code.T() + 1; i <= n; i++ {
 					if got[i].Seed() != honest[1].Seed() || !slices.Equal(got[i].Body(), honest[1].Body()) {
