@@ -9,6 +9,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -148,6 +149,42 @@ func FuzzPublicKeyOpening(f *testing.F) {
 			require.True(t, made[i].Done())
 			require.Equal(t, made[1].Body(), made[i].Body())
 			require.Zero(t, made[i].Culprits().Without(sharing.PartiesOf(liar)))
+		}
+	})
+}
+
+// Whatever one party sends in a set-up, the others complain of nobody else, and
+// those that have keys have the same transcript.
+func FuzzSetUp(f *testing.F) {
+	const n = 4
+	contributions, roots := make([]*prss.Contribution, n+1), map[int]mpc.Digest{}
+	for i := 1; i <= n; i++ {
+		c, err := prss.NewContribution(mpctest.Random(uint64(i)), mpctest.Epoch, i, n, 1)
+		require.NoError(f, err)
+		contributions[i], roots[i] = c, c.Root()
+	}
+	addScripts(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		machines, made := map[int]mpc.Machine{}, make([]*prss.Setup, n+1)
+		for i := 1; i <= n; i++ {
+			var err error
+			made[i], err = prss.NewSetup(contributions[i], roots)
+			require.NoError(t, err)
+			machines[i] = made[i]
+		}
+		s := &script{data}
+		errs := s.network().Run(machines, n)
+		for i := 1; i <= n; i++ {
+			if i == liar {
+				continue
+			}
+			require.NoError(t, errs[i])
+			require.Zero(t, made[i].Wrong().Without(sharing.PartiesOf(liar)))
+			require.Zero(t, made[i].Missing().Without(sharing.PartiesOf(liar)))
+			for accused := range made[i].Grievances() {
+				require.Equal(t, liar, accused)
+			}
+			require.Equal(t, made[1].Transcript(), made[i].Transcript())
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 
 var (
 	small = preproc.Shape{K: 6, W: 3}
-	tiny  = keygen.Parameters{Dimensions: [3]int{16, 8, 4}, NoiseBound: 3}
+	tiny  = keygen.Parameters{Dimensions: [3]int{16, 2, 1}, NoiseBound: 1}
 )
 
 // world is n parties with the keys of an epoch and shares of a dealt key.

@@ -128,13 +128,20 @@ func (r *Record) verified(party int, s Signed) bool {
 }
 
 // Tell returns the messages that show the others the roots of parties found wrong,
-// each once: who signed another one to them is convicted.
+// each once: who signed another one to them is convicted. A root that its owner did
+// not sign is dropped: who passes it on looks like its forger.
 func (r *Record) Tell(wrong sharing.Parties) [][]byte {
 	var out [][]byte
 	for _, party := range wrong.Without(r.told).List() {
-		if party != r.identity.Self() && r.signed[party].Signature != nil {
+		known := &r.signed[party]
+		switch {
+		case party == r.identity.Self() || known.Signature == nil:
+		case !r.verified(party, *known):
+			r.wrong = r.wrong.With(r.from[party])
+			*known = Signed{}
+		default:
 			r.told = r.told.With(party)
-			out = append(out, encodeRoot(party, r.signed[party]))
+			out = append(out, encodeRoot(party, *known))
 		}
 	}
 	return out

@@ -138,6 +138,20 @@ func TestAForgedRootHarmsItsSenderOnly(t *testing.T) {
 	require.Equal(t, sharing.PartiesOf(2, 3, 4), out[1].Wrong())
 }
 
+func TestWhoHeardAForgedRootDoesNotPassItOn(t *testing.T) {
+	_, _, out := records(t, 4, nil)
+	exchange(out, 3, 4)
+	exchange(out, 1, 3, 4)
+	good := out[2].Sign()
+	forged := bytes.Clone(good)
+	forged[len(forged)-1] ^= 1
+	out[1].Receive(2, forged)
+	require.Empty(t, out[1].Tell(sharing.PartiesOf(2)), "party 3, to whom 2 was honest, would take 1 for the forger")
+	require.Equal(t, sharing.PartiesOf(2), out[1].Wrong())
+	out[1].Receive(2, good)
+	require.Len(t, out[1].Tell(sharing.PartiesOf(2)), 1)
+}
+
 func FuzzRecordReceive(f *testing.F) {
 	_, _, sent := records(f, 4, nil)
 	f.Add(2, sent[2].Sign())
