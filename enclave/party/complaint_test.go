@@ -2,6 +2,7 @@ package party
 
 import (
 	"crypto/rand"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -234,6 +235,40 @@ func TestAMemberThatNeverAnswersIsLeftOutAndItsSilenceIsNoGuilt(t *testing.T) {
 	// Nothing of it is in any key; it comes in all the same.
 	w.start(4)
 	w.eventually("party 4 is counted", func() bool { now := w.epoch(epoch); return len(now.Excluded()) == 0 })
+	w.requireWork()
+}
+
+// partial keeps what a machine sends from parties 1 and 2.
+type partial struct{ mpc.Machine }
+
+func (p partial) Start() ([]mpc.Message, error) {
+	out, err := p.Machine.Start()
+	return slices.DeleteFunc(out, func(m mpc.Message) bool { return m.To == 1 || m.To == 2 }), err
+}
+
+func TestKeysOfBeforeTheComplaintsGiveWayToThoseOfWhatIsLeft(t *testing.T) {
+	w := newWorld(t, 4, shortPhases)
+	w.nodes[4].wrap = func(_ mpc.Digest, _ sharing.Parties, _ *mpc.Identity, machine mpc.Machine) mpc.Machine {
+		return partial{machine}
+	}
+	w.registerAll()
+	epoch := w.form()
+	w.chain.setAlter(func(msg sdk.Msg) sdk.Msg {
+		if m, ok := msg.(*partiestypes.MsgAnswerComplaint); ok && m.Account == w.account(4) {
+			return nil
+		}
+		return msg
+	})
+	w.chain.start()
+	w.startAll()
+	w.eventually("party 3 has keys with all that party 4 contributed", func() bool { return len(w.epoch(epoch).Confirmations) == 2 })
+	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
+	now := w.epoch(epoch)
+	require.Equal(t, uint32(1), now.Attempt)
+	require.Empty(t, w.convicted(epoch))
+	require.Len(t, now.Dropped, 1)
+	require.Equal(t, uint32(4), now.Dropped[0].Index)
+	w.stop(4) // its faults are of no further interest; party 3 is needed now
 	w.requireWork()
 }
 

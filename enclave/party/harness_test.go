@@ -46,6 +46,7 @@ type node struct {
 	identity *identity.Identity
 	folder   string
 	address  string
+	wrap     Wrap
 	store    *seal.Store
 	vault    *vault.Vault
 
@@ -218,7 +219,7 @@ func (w *world) start(indices ...int) {
 		n.party = New(Config{
 			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Vault: n.vault, Listen: n.address,
 			Chain: w.chain, HTTP: &http.Client{Transport: n}, StockTarget: 64, Patience: time.Second, Requests: 4, Now: w.now,
-			Log: w.log.With("node", i),
+			Log: w.log.With("node", i), Wrap: n.wrap,
 		}, n.board, metrics.New(prometheus.NewRegistry()))
 		var ctx context.Context
 		ctx, n.stop = context.WithCancel(context.Background())
