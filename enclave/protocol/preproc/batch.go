@@ -112,8 +112,8 @@ func FromMachine(m *Machine, s Shape) (*Batch, error) {
 	if m.material == nil {
 		return nil, fmt.Errorf("%w: the batch was taken", ErrSpent)
 	}
-	b := newBatch(m.Source, s, first, count, m.material, m.opened)
-	m.material = nil
+	b := newBatch(m.Source, s, first, count, m.memory, m.opened)
+	m.material, m.memory = nil, nil
 	return b, nil
 }
 
@@ -122,27 +122,19 @@ func RebuildBatch(source *prss.Source, s Shape, first uint64, count int, opened 
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	material, err := Rebuild(source, s.Sections(first, count), opened)
+	_, memory, err := rebuild(source, s.Sections(first, count), opened)
 	if err != nil {
 		return nil, err
 	}
-	return newBatch(source, s, first, count, material, append([]byte(nil), opened...)), nil
+	return newBatch(source, s, first, count, memory, append([]byte(nil), opened...)), nil
 }
 
-// newBatch takes the material over.
-func newBatch(source *prss.Source, s Shape, first uint64, count int, material []Material, opened []byte) *Batch {
-	d := source.Code().Degree()
-	b := &Batch{
-		shape: s, n: source.Code().N(), d: d, self: source.Self(), context: source.Context(),
-		first: first, count: count, shares: make([]uint64, 0, s.plan().vectors()*count*d), opened: opened, whole: count,
+// newBatch takes over the memory of the finished sections of s.
+func newBatch(source *prss.Source, s Shape, first uint64, count int, memory []uint64, opened []byte) *Batch {
+	return &Batch{
+		shape: s, n: source.Code().N(), d: source.Code().Degree(), self: source.Self(), context: source.Context(),
+		first: first, count: count, shares: memory, opened: opened, whole: count,
 	}
-	for i := range material {
-		for _, v := range material[i].vectors() {
-			b.shares = append(b.shares, v...)
-		}
-		material[i].Zero()
-	}
-	return b
 }
 
 // Shape returns the batch's shape.

@@ -50,6 +50,29 @@ func (w *work) giveBack() {
 	works.Put(w)
 }
 
+// generate draws all sections before any is finished, as a digit takes bits as they
+// are drawn. It returns the material, the memory that it lies in, section after
+// section, and vector with what is opened.
+func generate(source *prss.Source, sections []Section, vector []byte) ([]Material, []uint64, []byte, error) {
+	d, total := source.Code().Degree(), 0
+	for _, s := range sections {
+		total += s.words(d)
+	}
+	memory := make([]uint64, total)
+	made := make([]Material, 0, len(sections))
+	rest := memory
+	for _, s := range sections {
+		words := s.words(d)
+		m, longer, err := s.generate(source, made, rest[:words:words], vector)
+		if err != nil {
+			clear(memory)
+			return nil, nil, nil, err
+		}
+		made, vector, rest = append(made, m), longer, rest[words:]
+	}
+	return made, memory, vector, nil
+}
+
 // deal draws the integers, which the masks are made of, and appends to vector each
 // of the masked values with a fresh zero sharing of degree 2t, packed.
 func (s Section) deal(source *prss.Source, vector []byte, integers [][]uint64, masks []masked) ([]byte, error) {

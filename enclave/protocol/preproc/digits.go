@@ -183,13 +183,12 @@ func (s Section) vectors() int {
 }
 
 // generateTables is generate for the tables of a digit or a chain.
-func (s Section) generateTables(source *prss.Source, made []Material, vector []byte) (Material, []byte, error) {
+func (s Section) generateTables(source *prss.Source, made []Material, memory []uint64, vector []byte) (Material, []byte, error) {
 	words := s.Count * source.Code().Degree()
 	m := Material{Tables: make([][]uint64, s.tables())}
-	flat := make([]uint64, words*len(m.Tables))
 	var integers [][]uint64
 	for i := range m.Tables {
-		m.Tables[i], flat = flat[:words:words], flat[words:]
+		m.Tables[i], memory = memory[:words:words], memory[words:]
 		if s.Bits == 0 || composite(i+1) {
 			integers = append(integers, m.Tables[i])
 		}

@@ -54,6 +54,7 @@ type Machine struct {
 	layout       transcript.Layout // a run for each opening of each section
 	layoutDigest mpc.Digest
 	material     []Material
+	memory       []uint64 // that the material lies in
 
 	vectors [][]byte     // by party: what was received and signed
 	roots   []mpc.Digest // by party: the root that it signed
@@ -149,13 +150,9 @@ func (m *Machine) canonical(vector []byte) bool {
 // earlier life if the journal has one.
 func (m *Machine) Start() ([]mpc.Message, error) {
 	vector := make([]byte, 0, m.vectorLen())
-	for _, s := range m.Sections {
-		var material Material
-		var err error
-		if material, vector, err = s.generate(m.Source, m.material, vector); err != nil {
-			return nil, err
-		}
-		m.material = append(m.material, material)
+	var err error
+	if m.material, m.memory, vector, err = generate(m.Source, m.Sections, vector); err != nil {
+		return nil, err
 	}
 	root := merkle.Root(m.leaves(vector))
 	m.vectors[m.self], m.roots[m.self] = vector, root

@@ -131,20 +131,6 @@ type Material struct {
 	opened []uint64 // of bits that are factors of a digit
 }
 
-// vectors returns the vectors in the order in which a batch keeps them.
-func (m *Material) vectors() [][]uint64 {
-	out := m.Tables
-	for _, v := range [][]uint64{m.Bits, m.X} {
-		if v != nil {
-			out = append(out, v)
-		}
-	}
-	for q := range m.Y {
-		out = append(out, m.Y[q], m.Z[q])
-	}
-	return out
-}
-
 // String hides the shares.
 func (Material) String() string { return "preproc.Material(redacted)" }
 
@@ -167,16 +153,20 @@ func (m *Material) Zero() {
 	}
 }
 
-// generate draws the section's randomness and appends to vector what is opened, one
-// packed vector an opening; made are the sections before it.
-func (s Section) generate(source *prss.Source, made []Material, vector []byte) (Material, []byte, error) {
+// words is the size of the section's material.
+func (s Section) words(d int) int { return s.vectors() * s.Count * d }
+
+// generate draws the section's randomness into memory, vector after vector (X, then
+// each Y with its Z), and appends to vector what is opened, one packed vector an
+// opening; made are the sections before it.
+func (s Section) generate(source *prss.Source, made []Material, memory []uint64, vector []byte) (Material, []byte, error) {
 	switch {
 	case s.Bits > 0 || s.Chain > 0:
-		return s.generateTables(source, made, vector)
+		return s.generateTables(source, made, memory, vector)
 	case s.Products > 0:
-		return s.generateProducts(source, vector)
+		return s.generateProducts(source, memory, vector)
 	}
-	m := Material{Bits: make([]uint64, s.Count*source.Code().Degree())}
+	m := Material{Bits: memory}
 	var masks []masked
 	if s.openings() > 0 {
 		masks = []masked{{x: m.Bits}}
@@ -185,10 +175,9 @@ func (s Section) generate(source *prss.Source, made []Material, vector []byte) (
 	return m, vector, err
 }
 
-func (s Section) generateProducts(source *prss.Source, vector []byte) (Material, []byte, error) {
+func (s Section) generateProducts(source *prss.Source, memory []uint64, vector []byte) (Material, []byte, error) {
 	words := s.Count * source.Code().Degree()
-	flat := make([]uint64, words*(1+2*s.Products))
-	next := func() (v []uint64) { v, flat = flat[:words:words], flat[words:]; return v }
+	next := func() (v []uint64) { v, memory = memory[:words:words], memory[words:]; return v }
 	m := Material{X: next()}
 	integers := [][]uint64{m.X}
 	var masks []masked

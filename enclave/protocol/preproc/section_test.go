@@ -33,7 +33,7 @@ func TestScratchIsErasedHoweverASectionEnds(t *testing.T) {
 	}
 	for i := 1; i <= 4; i++ {
 		used("generate", func() {
-			_, both, err := s.generate(sources[i], nil, nil)
+			_, both, err := s.generate(sources[i], nil, make([]uint64, s.words(4)), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,10 +100,11 @@ func BenchmarkSection(b *testing.B) {
 			vectors := make([][]byte, n+1)
 			for i := 1; i <= n; i++ {
 				var err error
-				if _, vectors[i], err = s.generate(sources[i], nil, nil); err != nil {
+				if _, vectors[i], err = s.generate(sources[i], nil, make([]uint64, s.words(4)), nil); err != nil {
 					b.Fatal(err)
 				}
 			}
+			memory := make([]uint64, s.words(4))
 			report := func(b *testing.B, cpu int64) {
 				b.ReportAllocs()
 				b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N*count), "cpu-ns/item")
@@ -112,14 +113,14 @@ func BenchmarkSection(b *testing.B) {
 			b.Run(name+"/send", func(b *testing.B) {
 				cpu, vector := cpuTime(b), make([]byte, 0, len(vectors[1]))
 				for b.Loop() {
-					if _, _, err := s.generate(sources[1], nil, vector); err != nil {
+					if _, _, err := s.generate(sources[1], nil, memory, vector); err != nil {
 						b.Fatal(err)
 					}
 				}
 				report(b, cpu)
 			})
 			b.Run(name+"/open", func(b *testing.B) {
-				m, _, err := s.generate(sources[1], nil, nil)
+				m, _, err := s.generate(sources[1], nil, memory, nil)
 				if err != nil {
 					b.Fatal(err)
 				}
