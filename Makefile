@@ -10,9 +10,9 @@ GOLANGCI := v2.6.2
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
-build: ## Build tkmsd, tkms-party, tkms-relayer and the test host chain into build/
+build: ## Build tkmsd, tkms-party, tkms-relayer, the test host chain and the faulty party into build/
 	@mkdir -p $(BUILD)
-	$(GO_BUILD) -o $(BUILD)/ ./cmd/... ./testutil/hostchain/cmd/...
+	$(GO_BUILD) -o $(BUILD)/ ./cmd/... ./testutil/hostchain/cmd/... ./testutil/devnet/cmd/...
 
 release: ## Build byte for byte reproducible binaries into build/release/
 	@mkdir -p $(BUILD)/release
@@ -24,8 +24,8 @@ hostchain-artifacts: ## Fetch and compile the host chain's contracts (npm)
 demo: build hostchain-artifacts ## Run a whole network on this machine and check every step
 	$(BUILD)/tkmsd demo --bin $(BUILD) --out $(BUILD)/demo.json
 
-devnet: build hostchain-artifacts ## Keep a whole network up (PARTIES=4)
-	$(BUILD)/tkmsd devnet --bin $(BUILD) --parties $${PARTIES:-4}
+devnet: build hostchain-artifacts ## Keep a whole network up (PARTIES=4 FAULTS=p4=bad-share)
+	$(BUILD)/tkmsd devnet --bin $(BUILD) --parties $${PARTIES:-4} --faults "$$FAULTS"
 
 bench: build hostchain-artifacts ## Print the benchmark table
 	$(BUILD)/tkmsd bench --bin $(BUILD)

@@ -26,6 +26,7 @@ import (
 	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/fault"
 	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
 	"github.com/tkms-network/tkms/x/kms/client"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -62,7 +63,13 @@ type Config struct {
 	// VotingPeriod is how long proposals are voted on, 4 s by default. The network's
 	// own proposals wait for it too.
 	VotingPeriod time.Duration
+	// Faults are the parties that misbehave, by number from 1: they run
+	// tkms-faulty-party.
+	Faults map[int]fault.Kind
 }
+
+// faultyParty is the program of parties with a fault.
+const faultyParty = "tkms-faulty-party"
 
 // Devnet is a network with its processes.
 type Devnet struct {
@@ -119,7 +126,11 @@ func New(cfg Config) (*Devnet, error) {
 	if cfg.VotingPeriod == 0 {
 		cfg.VotingPeriod = genesis.DevnetGovernance().VotingPeriod
 	}
-	for _, name := range []string{"tkmsd", "tkms-party", "tkms-relayer", "tkms-hostchain"} {
+	binaries := []string{"tkmsd", "tkms-party", "tkms-relayer", "tkms-hostchain"}
+	if len(cfg.Faults) > 0 {
+		binaries = append(binaries, faultyParty)
+	}
+	for _, name := range binaries {
 		if _, err := os.Stat(filepath.Join(cfg.Bin, name)); err != nil {
 			return nil, fmt.Errorf("%s is not built: run 'make build'", filepath.Join(cfg.Bin, name))
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -41,13 +42,16 @@ func (d *Devnet) PrepareParties(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	binary := filepath.Join(d.Config.Bin, "tkms-party")
 	for i := range d.Config.Parties {
 		moniker := fmt.Sprintf("p%d", i+1)
+		binary := d.partyBinary(i + 1)
 		home := filepath.Join(d.Config.Dir, moniker)
 		p := &Party{
 			Process: newProcess(d.Config.Dir, moniker, binary, "run", "--home", home),
 			Moniker: moniker, Home: home, PeerAddr: ports[2*i], StatusAddr: ports[2*i+1],
+		}
+		if fault := d.Config.Faults[i+1]; fault != "" {
+			p.env = []string{"TKMS_FAULT=" + string(fault)}
 		}
 		// Each party names its own validator's node first.
 		own := append([]string{nodes[i%len(nodes)]}, nodes[(i+1)%len(nodes)])
@@ -55,6 +59,7 @@ func (d *Devnet) PrepareParties(ctx context.Context) error {
 			"--operator", operator.Address, "--nodes", strings.Join(own, ","), "--listen", p.PeerAddr, "--status-listen", p.StatusAddr,
 			"--trusted-height", fmt.Sprint(height), "--trusted-hash", hex.EncodeToString(commit.Commit.BlockID.Hash),
 			"--simulated-root-seed", hex.EncodeToString(d.root), "--stock-items", fmt.Sprint(d.Config.StockItems))
+		command.Env = append(os.Environ(), p.env...)
 		if output, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("tkms-party init: %w: %s", err, output)
 		}
@@ -63,19 +68,41 @@ func (d *Devnet) PrepareParties(ctx context.Context) error {
 	return nil
 }
 
-// Measurement is what the simulated device reports for the party's program.
-func (d *Devnet) Measurement() (partiestypes.Measurement, error) {
-	m, err := devnitro.MeasureFile(filepath.Join(d.Config.Bin, "tkms-party"))
-	if err != nil {
-		return partiestypes.Measurement{}, err
+// partyBinary is the program that a party runs.
+func (d *Devnet) partyBinary(index int) string {
+	if d.Config.Faults[index] != "" {
+		return filepath.Join(d.Config.Bin, faultyParty)
 	}
-	return partiestypes.Measurement{TeeType: partiestypes.TEETypeDevNitro, Pcr0: m[0][:], Pcr1: m[1][:], Pcr2: m[2][:], Note: "devnet, SIMULATED device"}, nil
+	return filepath.Join(d.Config.Bin, "tkms-party")
+}
+
+// Measurements are what the simulated device reports for the parties' programs: a
+// faulty party has one of its own.
+func (d *Devnet) Measurements() ([]partiestypes.Measurement, error) {
+	var out []partiestypes.Measurement
+	measured := map[string]bool{}
+	for i := range d.Config.Parties {
+		binary := d.partyBinary(i + 1)
+		if measured[binary] {
+			continue
+		}
+		measured[binary] = true
+		m, err := devnitro.MeasureFile(binary)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, partiestypes.Measurement{
+			TeeType: partiestypes.TEETypeDevNitro, Pcr0: m[0][:], Pcr1: m[1][:], Pcr2: m[2][:], Note: "devnet, SIMULATED device, " + filepath.Base(binary),
+		})
+	}
+	return out, nil
 }
 
 // RegisterParty has a party make its registration, posts it as its operator, and
 // starts the party.
 func (d *Devnet) RegisterParty(ctx context.Context, p *Party) error {
-	command := exec.CommandContext(ctx, filepath.Join(d.Config.Bin, "tkms-party"), "register-message", "--home", p.Home) //nolint:gosec // own binary
+	command := exec.CommandContext(ctx, p.binary, "register-message", "--home", p.Home) //nolint:gosec // own binary
+	command.Env = append(os.Environ(), p.env...)
 	output, err := command.Output()
 	if err != nil {
 		return fmt.Errorf("tkms-party register-message: %w: %s", err, stderrOf(err))
@@ -114,6 +141,13 @@ func stderrOf(err error) string {
 		return string(exit.Stderr)
 	}
 	return ""
+}
+
+// Evidence lists what convicted parties on the chain.
+func (d *Devnet) Evidence(ctx context.Context) ([]partiestypes.Evidence, error) {
+	var response partiestypes.QueryEvidenceResponse
+	err := d.TKMS.Query(ctx, "/tkms.parties.v1.Query/Evidence", &partiestypes.QueryEvidenceRequest{}, &response)
+	return response.Evidence, err
 }
 
 // RegisteredParties lists x/parties' records.

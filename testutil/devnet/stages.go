@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
@@ -36,7 +37,11 @@ func (d *Devnet) Stages() []Stage {
 		{Group: 1, Name: "governance accepts the parties' enclave image", Run: d.stageMeasurement},
 	}
 	for i := range d.Config.Parties {
-		stages = append(stages, Stage{Group: 1, Name: fmt.Sprintf("p%d registers, x/parties verifies its attestation", i+1), Run: d.stageRegister(i)})
+		name := fmt.Sprintf("p%d registers, x/parties verifies its attestation", i+1)
+		if fault := d.Config.Faults[i+1]; fault != "" {
+			name += fmt.Sprintf(" (FAULTY: %s)", fault)
+		}
+		stages = append(stages, Stage{Group: 1, Name: name, Run: d.stageRegister(i)})
 	}
 	return append(stages,
 		Stage{Group: 1, Name: "governance forms the committee, PRSS is set up, the epoch is ACTIVE", Run: d.stageEpoch},
@@ -73,11 +78,17 @@ func (d *Devnet) stageMeasurement(ctx context.Context) (string, error) {
 	if err := d.PrepareParties(ctx); err != nil {
 		return "", err
 	}
-	m, err := d.Measurement()
+	measurements, err := d.Measurements()
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("pcr0 %x…", m.Pcr0[:6]), d.Govern(ctx, "accept the party's image", &partiestypes.MsgSetMeasurement{Authority: Authority(), Measurement: m})
+	var images []string
+	var accept []sdk.Msg
+	for _, m := range measurements {
+		images = append(images, fmt.Sprintf("%x…", m.Pcr0[:6]))
+		accept = append(accept, &partiestypes.MsgSetMeasurement{Authority: Authority(), Measurement: m})
+	}
+	return "pcr0 " + strings.Join(images, ", "), d.Govern(ctx, "accept the parties' images", accept...)
 }
 
 func (d *Devnet) stageRegister(i int) func(context.Context) (string, error) {

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,8 +18,10 @@ import (
 
 	"github.com/tkms-network/tkms/app/genesis"
 	"github.com/tkms-network/tkms/cmd/internal/cli"
+	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/devnet/console"
+	"github.com/tkms-network/tkms/testutil/fault"
 )
 
 // minVotingPeriod leaves the validators time for their votes.
@@ -28,6 +32,7 @@ func devnetCommand() *cobra.Command {
 		home    workspace
 		parties int
 		voting  time.Duration
+		lies    string
 	)
 	cmd := &cobra.Command{
 		Use:   "devnet",
@@ -36,11 +41,15 @@ func devnetCommand() *cobra.Command {
 			"It registers, forms the committee, generates a key, and stays until it is interrupted.\n" +
 			"The enclave device, the host chain's coprocessor and its validator network are SIMULATED,\n" +
 			"and all keys lie unencrypted in the folder.",
-		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net",
+		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net\ntkmsd devnet --faults p4=bad-share",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkParties(parties); err != nil {
 				return err
+			}
+			faults, err := fault.Parse(lies, parties)
+			if err != nil {
+				return cli.WithHint(err, "for example --faults p4=bad-share")
 			}
 			if voting < minVotingPeriod {
 				return cli.WithHint(fmt.Errorf("no proposal passes in %s", voting), "--voting-period is at least "+minVotingPeriod.String())
@@ -50,19 +59,29 @@ func devnetCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties, VotingPeriod: voting}))
+			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties, VotingPeriod: voting, Faults: faults}))
 		},
 	}
 	home.addFlags(cmd)
-	cmd.Flags().IntVar(&parties, "parties", 4, "number of MPC parties: 1, 4 or 7")
+	cmd.Flags().IntVar(&parties, "parties", 4, "number of MPC parties: 1, 4, 7, 10 or 13")
+	cmd.Flags().StringVar(&lies, "faults", "", "parties that misbehave, as p2=bad-share,p4=silent: "+kinds())
 	cmd.Flags().DurationVar(&voting, "voting-period", genesis.DevnetGovernance().VotingPeriod, "voting period of proposals, also of the three with which the network starts")
 	return cmd
 }
 
+// kinds lists the faults that a party can have.
+func kinds() string {
+	var names []string
+	for _, k := range fault.Kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
 // checkParties tells whether there is a protocol for a number of parties.
 func checkParties(n int) error {
-	if n != 1 && n != 4 && n != 7 {
-		return cli.WithHint(fmt.Errorf("no protocol for %d parties", n), "--parties is 1, 4 or 7")
+	if !slices.Contains(mpc.SupportedParties, n) {
+		return cli.WithHint(fmt.Errorf("no protocol for %d parties", n), "--parties is 1, 4, 7, 10 or 13")
 	}
 	return nil
 }
@@ -113,6 +132,7 @@ func describe(c *console.Console, net *devnet.Devnet) {
 	for _, example := range []string{
 		tkmsd + " query kms host-key " + fmt.Sprint(info.ChainID) + " --node " + node.RPCURL(),
 		tkmsd + " query parties epoch " + fmt.Sprint(devnet.FirstEpoch) + " --node " + node.RPCURL(),
+		tkmsd + " query parties evidence --node " + node.RPCURL(),
 		tkmsd + " query acl host-chain " + fmt.Sprint(info.ChainID) + " --node " + node.RPCURL(),
 		tkmsd + " keys list --keyring-backend test --keyring-dir " + net.Layout.KeyringDir,
 		"curl -s " + node.RESTURL() + "/tkms/kms/v1/totals",
