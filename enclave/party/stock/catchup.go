@@ -41,7 +41,7 @@ func parseOpenings(raw []byte) ([]opening, error) {
 }
 
 // catchUp rebuilds a batch from the values that t+1 peers say a generation opened:
-// one of them is honest. A generation that is held already is of no use.
+// one of them is honest. It asks for generations that are not held already.
 func (s *Stock) catchUp(ctx context.Context, number uint64) (made, error) {
 	code := s.cfg.Code
 	if code.N() == 1 {
@@ -81,9 +81,6 @@ func (s *Stock) catchUp(ctx context.Context, number uint64) (made, error) {
 	for left := asked - 1; most+left+1 > code.T(); left-- {
 		got := <-answers
 		for _, o := range got.list {
-			if o.generation < least {
-				continue
-			}
 			digest := mpc.Hash("tkms/v1/stock/opened", mpc.Uint64(uint64(o.generation)), o.values)
 			votes[digest] = votes[digest].With(got.peer)
 			most = max(most, votes[digest].Count())
