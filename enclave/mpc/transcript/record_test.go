@@ -76,6 +76,21 @@ func TestAWrongShareConvictsOnlyUnderASignature(t *testing.T) {
 		require.Empty(t, out[1].Openings(code, wrong))
 		require.Zero(t, out[1].Wrong())
 	}
+	// Nor with a signature that is none, its own or another's; the first bytes count.
+	for _, forger := range []int{2, 3} {
+		_, _, out = records(t, 4, lie)
+		out[1].Sign()
+		for i := 2; i <= 4; i++ {
+			message := out[i].Sign()
+			if i == forger {
+				message[len(message)-1] ^= 1
+			}
+			out[1].Add(i, 1, make([]byte, 8))
+			out[1].Receive(i, message)
+		}
+		require.Empty(t, out[1].Openings(code, wrong))
+		require.Equal(t, sharing.PartiesOf(forger), out[1].Wrong())
+	}
 	// A right share convicts nobody, whoever says that it is wrong.
 	_, _, out = records(t, 4, nil)
 	exchange(out, 1, 1, 2, 3, 4)
@@ -132,7 +147,7 @@ func TestAForgedRootHarmsItsSenderOnly(t *testing.T) {
 		require.Empty(t, out[1].Equivocations())
 	}
 	_, _, out := records(t, 4, nil)
-	for from, payload := range map[int][]byte{2: nil, 3: make([]byte, 97), 4: append([]byte{5}, make([]byte, 96)...)} {
+	for from, payload := range map[int][]byte{2: append(out[2].Sign(), 0), 3: make([]byte, 97), 4: append([]byte{5}, make([]byte, 96)...)} {
 		out[1].Receive(from, payload)
 	}
 	require.Equal(t, sharing.PartiesOf(2, 3, 4), out[1].Wrong())

@@ -2,3 +2,6 @@ package decrypt
 
 // ArenaWords returns the working memory of a session.
 func ArenaWords(m *Machine) []uint64 { return m.memory.words }
+
+// ArenaUsed returns how many words of it are taken.
+func ArenaUsed(m *Machine) int { return m.memory.used }

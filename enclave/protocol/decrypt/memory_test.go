@@ -101,6 +101,30 @@ func TestAReleasedMachineKeepsItsResultAndHearsNothing(t *testing.T) {
 	})
 }
 
+func TestRepeatedAndMalformedMessagesTakeNoMemory(t *testing.T) {
+	w := newWorld(t, 4, 64, production)
+	stock := w.stock(t, 2)
+	machines, got := w.start(t, w.encrypt(w.messages(2), 0), stock)
+	good := make([]byte, ring.PackedLen(2*4, production.K))
+	if _, err := machines[1].Receive(2, 0, good); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := machines[1].Receive(3, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := decrypt.ArenaUsed(got[1])
+	for range 10 {
+		for from, payload := range map[int][]byte{2: good, 3: good[1:]} {
+			if _, err := machines[1].Receive(from, 0, payload); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if after := decrypt.ArenaUsed(got[1]); after != before || got[1].Culprits().List()[0] != 3 {
+		t.Errorf("%d words more are taken; culprits %v", after-before, got[1].Culprits())
+	}
+}
+
 func TestBytesOfTheOnlinePhase(t *testing.T) {
 	const count = 64
 	for _, c := range []struct {

@@ -76,6 +76,24 @@ func survives(t *testing.T, c cluster, shape preproc.Shape) {
 	}
 }
 
+func TestABatchIsTakenOutOnce(t *testing.T) {
+	c := newCluster(t, 1)
+	m, err := preproc.NewBatch(preproc.Config{Source: c.sources[1], Session: session, From: sharing.AllParties(1), Identity: c.identities[1]}, production, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var network mpctest.Network
+	if err := mpctest.FirstError(network.Run(map[int]mpc.Machine{1: m}, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := preproc.FromMachine(m, production); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := preproc.FromMachine(m, production); !errors.Is(err, preproc.ErrSpent) {
+		t.Error(err)
+	}
+}
+
 func TestABatchSurvivesSealingCuttingAndRebuilding(t *testing.T) {
 	c := newCluster(t, 4)
 	chained := production
