@@ -33,7 +33,7 @@ type blame struct {
 	parsed  sharing.Parties
 }
 
-// statement is what party i signs about the words of a set.
+// claim is what is said about the words of sets: which index they are of.
 type claim struct {
 	session, echo mpc.Digest
 	batch         uint32
@@ -41,6 +41,7 @@ type claim struct {
 	recipe        recipe
 }
 
+// digest is what party i signs about the words of a set.
 func (c claim) digest(i int, set sharing.Parties, words []byte) mpc.Digest {
 	return mpc.Hash("tkms/v1/preproc/claim", c.session[:], mpc.Uint64(uint64(c.batch)), c.echo[:], mpc.Uint64(uint64(c.run)),
 		mpc.Uint64(uint64(c.element)), c.recipe.encode(), mpc.Uint64(uint64(i)), mpc.Uint64(uint64(set)), words)

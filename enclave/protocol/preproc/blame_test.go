@@ -283,6 +283,9 @@ func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
 	for _, i := range all.Without(w.evil).List() {
 		m := got[i]
 		c.convicts(t, m.Evidence(), w.evil)
+		if (errs[i] != nil) != preproc.Erased(m) {
+			t.Errorf("party %d: erased=%v, %v", i, preproc.Erased(m), errs[i])
+		}
 		noticed = noticed || len(m.Evidence()) > 0
 		if m.Wrong().Without(w.evil) != 0 || m.Missing().Without(w.evil) != 0 && cheat.want != dropped || mpc.Culprits(errs[i]).Without(w.evil) != 0 {
 			t.Errorf("party %d: honest ones are wrong %v, missing %v, culprits %v", i, m.Wrong(), m.Missing(), mpc.Culprits(errs[i]))

@@ -59,8 +59,7 @@ func (m *Machine) learn(sender, i int, root mpc.Digest, signature []byte) error 
 	if m.agreed != nil {
 		return nil // the quorum is about the root known before
 	}
-	m.failure = &mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: ErrEquivocation}
-	return m.failure
+	return m.fail(&mpc.CulpritError{Culprits: sharing.PartiesOf(i), Err: ErrEquivocation})
 }
 
 func (m *Machine) convict(i int, e Evidence) {

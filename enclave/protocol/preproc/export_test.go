@@ -3,6 +3,7 @@ package preproc
 import (
 	"bytes"
 	"crypto/ed25519"
+	"slices"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
@@ -72,6 +73,18 @@ func Claims(m *Machine, alter func(words []byte)) []byte {
 func SignClaim(e *WrongVector, id *mpc.Identity, session mpc.Digest, set sharing.Parties, words []byte) Signer {
 	said := claim{session, e.Echo, e.Batch, e.Run, e.Element, e.recipe}
 	return Signer{id.Self(), [ed25519.SignatureSize]byte(id.Sign(said.digest(id.Self(), set, words)))}
+}
+
+// Erased reports whether nothing is left of what a machine has drawn.
+func Erased(m *Machine) bool {
+	for _, material := range m.material {
+		for _, v := range slices.Concat([][]uint64{material.Bits, material.X}, material.Y, material.Z, material.Tables) {
+			if slices.ContainsFunc(v, func(x uint64) bool { return x != 0 }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // ShareOf returns the signed share of an element that a party sent.

@@ -244,8 +244,19 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 		}
 		out = append(out, claim)
 	}
-	m.failure = m.conclude()
-	return out, m.failure
+	if err := m.conclude(); err != nil {
+		return out, m.fail(err)
+	}
+	return out, nil
+}
+
+// fail ends the session without a batch and erases what would have been one.
+func (m *Machine) fail(err error) error {
+	m.failure = err
+	for i := range m.material {
+		m.material[i].Zero()
+	}
+	return err
 }
 
 // fetch asks who sent an ECHO, and so holds all vectors if it is honest, for those
