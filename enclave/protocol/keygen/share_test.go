@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
@@ -58,7 +59,7 @@ func TestAnyTPartiesStoresFitTwoKeys(t *testing.T) {
 					// Nor do they hold the key of the set that none of them is in.
 					raw, _ := keys[i].MarshalBinary()
 					sets, _ := prss.Sets(n, w.code.T())
-					if len(raw) != 4+32+32*len(slices.DeleteFunc(sets, func(a sharing.Parties) bool { return !a.Has(i) })) {
+					if len(raw) != 4+2*mpc.DigestSize+prss.KeySize*len(slices.DeleteFunc(sets, func(a sharing.Parties) bool { return !a.Has(i) })) {
 						t.Fatal("a party holds keys of other sets")
 					}
 				}
