@@ -283,3 +283,55 @@ func TestAnECHOThatCannotBeSavedDoesNotLeave(t *testing.T) {
 		t.Errorf("done=%v, %v", got[1].Done(), errs[1])
 	}
 }
+
+func TestASecondRunOfASessionComesToNothingElseThanTheFirst(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		for _, firstBad := range []bool{false, true} {
+			c := newCluster(t, n)
+			disks := make([]*journal, n+1)
+			for i := range disks {
+				disks[i] = &journal{saved: map[string][]byte{}}
+			}
+			// run lets all parties but the last restart with their journals.
+			run := func(bad bool) ([]*preproc.Machine, map[int]error, bool) {
+				machines, got := map[int]mpc.Machine{}, make([]*preproc.Machine, n+1)
+				for i := 1; i < n; i++ {
+					got[i] = c.journaled(t, i, disks[i])
+					machines[i] = got[i]
+				}
+				got[n] = c.journaled(t, n, &journal{saved: map[string][]byte{}})
+				machines[n] = got[n]
+				if bad {
+					machines[n] = liar{got[n], lastRun(got[n])}
+				}
+				revealed := false
+				network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+					revealed = revealed || e.Round == preproc.RoundClaim
+					return []mpctest.Envelope{e}
+				}}
+				errs := network.Run(machines, n)
+				return got, errs, revealed
+			}
+			got, errs, revealed := run(firstBad)
+			for i := 1; i < n; i++ {
+				if got[i].Done() == firstBad || revealed != firstBad || errors.Is(errs[i], preproc.ErrBatchBad) != firstBad {
+					t.Fatalf("n=%d: party %d: done=%v, %v", n, i, got[i].Done(), errs[i])
+				}
+			}
+			got, errs, revealed = run(!firstBad)
+			for i := 1; i < n; i++ {
+				// Who knows of the first run's quorum waits for its vectors, in vain.
+				if got[i].Done() || revealed || errs[i] != nil && !errors.Is(errs[i], preproc.ErrEquivocation) || len(got[i].Evidence()) != 1 {
+					t.Errorf("n=%d: party %d in the second run: done=%v revealed=%v, %v", n, i, got[i].Done(), revealed, errs[i])
+				}
+				c.convicts(t, got[i].Evidence(), sharing.PartiesOf(n))
+			}
+			got, errs, revealed = run(firstBad)
+			for i := 1; i < n; i++ {
+				if got[i].Done() == firstBad || revealed != firstBad || errors.Is(errs[i], preproc.ErrBatchBad) != firstBad {
+					t.Errorf("n=%d: party %d in the third run: done=%v, %v", n, i, got[i].Done(), errs[i])
+				}
+			}
+		}
+	}
+}
