@@ -57,6 +57,9 @@ type Session struct {
 	// Parties are the participants, T the corruptions tolerated among them.
 	Parties sharing.Parties
 	T       int
+	// Items names the offline material that the run uses, zero if none: a run with
+	// other masks is another session.
+	Items Digest
 }
 
 // ID returns the session id.
@@ -70,7 +73,8 @@ func (s Session) ID() Digest {
 		parties = append(parties, byte(i))
 	}
 	return Hash("tkms/v1/session", []byte(s.ChainID), s.Subject, ciphertexts, []byte(s.Parameters),
-		Uint64(s.Epoch), Uint64(uint64(s.Attempt)), []byte(s.Protocol), parties, Uint64(uint64(s.T)))
+		Uint64(s.Epoch), Uint64(uint64(s.Attempt)), []byte(s.Protocol), parties, Uint64(uint64(s.T)),
+		s.Items[:])
 }
 
 // SupportedParties are the numbers of parties that protocols accept.

@@ -22,8 +22,8 @@ var ErrSession = errors.New("mpc: malformed session")
 
 // MarshalBinary returns the one encoding of a session: chain id, subject,
 // parameters and protocol, each behind its length (1); the number of ciphertexts
-// (2) and their digests; epoch (8), attempt (4), the set of parties as a mask (4) and
-// t (1), big-endian. Texts are printable ASCII of at most 64 bytes.
+// (2) and their digests; epoch (8), attempt (4), the set of parties as a mask (4),
+// t (1) and the digest of the items, big-endian. Texts are printable ASCII of at most 64 bytes.
 func (s Session) MarshalBinary() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -40,7 +40,8 @@ func (s Session) MarshalBinary() ([]byte, error) {
 	out = binary.BigEndian.AppendUint64(out, s.Epoch)
 	out = binary.BigEndian.AppendUint32(out, s.Attempt)
 	out = binary.BigEndian.AppendUint32(out, uint32(s.Parties))
-	return append(out, byte(s.T)), nil
+	out = append(out, byte(s.T))
+	return append(out, s.Items[:]...), nil
 }
 
 // UnmarshalSession reads what MarshalBinary wrote, ErrSession else.
@@ -53,6 +54,7 @@ func UnmarshalSession(raw []byte) (Session, error) {
 	digests := r.Bytes(DigestSize * int(r.Uint16()))
 	s.Epoch, s.Attempt = r.Uint64(), r.Uint32()
 	s.Parties, s.T = sharing.Parties(r.Uint32()), int(r.Uint8())
+	s.Items = r.Digest()
 	if err := r.Close(); err != nil {
 		return Session{}, fmt.Errorf("%w: %w", ErrSession, err)
 	}

@@ -12,7 +12,7 @@ import (
 func someSession() Session {
 	return Session{
 		ChainID: "tkms-1", Subject: []byte("request"), Ciphertexts: []Digest{{1}, {2}}, Parameters: "production",
-		Epoch: 3, Attempt: 4, Protocol: "decrypt/compute", Parties: sharing.AllParties(7), T: 2,
+		Epoch: 3, Attempt: 4, Protocol: "decrypt/compute", Parties: sharing.AllParties(7), T: 2, Items: Digest{5},
 	}
 }
 

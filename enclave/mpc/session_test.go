@@ -24,6 +24,7 @@ func TestEveryFieldOfASessionChangesItsID(t *testing.T) {
 		"protocol":    func(s *Session) { s.Protocol = "keygen" },
 		"parties":     func(s *Session) { s.Parties = sharing.AllParties(7) },
 		"t":           func(s *Session) { s.T = 0 },
+		"items":       func(s *Session) { s.Items[0] = 1 },
 	} {
 		s := base
 		change(&s)

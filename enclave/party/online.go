@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
-	"slices"
 	"sync"
 	"time"
 
@@ -174,10 +173,10 @@ func (p *Party) session(s *seat, request *kmstypes.Request, held *heldKey, g *gr
 		masks = append(masks, mpc.Uint64(first)...)
 		masks = append(masks, mpc.Uint64(uint64(count))...) // #nosec G115 -- positive
 	}
-	items := mpc.Hash("tkms/v1/online/items", masks)
 	return mpc.Session{
-		ChainID: p.cfg.ChainID, Subject: slices.Concat(request.Id, items[:]), Ciphertexts: digests, Parameters: held.parameters.Name, Epoch: request.EpochId,
+		ChainID: p.cfg.ChainID, Subject: request.Id, Ciphertexts: digests, Parameters: held.parameters.Name, Epoch: request.EpochId,
 		Attempt: request.Attempt, Protocol: "decrypt/" + g.kind.String(), Parties: sharing.AllParties(s.code.N()), T: s.code.T(),
+		Items: mpc.Hash("tkms/v1/online/items", masks),
 	}
 }
 
