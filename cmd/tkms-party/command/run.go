@@ -246,6 +246,13 @@ func printStatus(out io.Writer, p *status.Party) {
 		}
 	}
 	line("peers", "%d of %d connected; %d more may fail", connected, len(p.Peers), max(0, p.Margin))
+	for _, c := range p.Culprits {
+		evidence := c.Evidence
+		if evidence == "" {
+			evidence = "no evidence"
+		}
+		line("culprit", "%s (index %d): %s, in %s, %s", c.Moniker, c.Index, evidence, c.Protocol, c.Found.Format(time.RFC3339))
+	}
 	for _, s := range p.Simulated {
 		line("SIMULATED", "%s", s)
 	}

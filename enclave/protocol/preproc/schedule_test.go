@@ -123,8 +123,7 @@ func TestNoScheduleGetsABadBatchUsedOrAGoodOneRevealed(t *testing.T) {
 		}
 		slow := sharing.Parties(random.Uint32()) & all
 		signed, revealed := signings{}, sharing.Parties(0)
-		var network mpctest.Network
-		network = mpctest.Network{Seed: seed,
+		network := mpctest.Network{Seed: seed,
 			Late: func(e mpctest.Envelope) bool { return slow.Has(e.From) },
 			Tap: func(e mpctest.Envelope) []mpctest.Envelope {
 				if e.From != evil {

@@ -111,9 +111,6 @@ func (s Section) openings() int {
 	return s.Products
 }
 
-// vectorLen is the bytes of the section in a party's vector.
-func (s Section) vectorLen(d int) int { return s.openings() * ring.PackedLen(s.Count*d, s.K) }
-
 // openedLen is the bytes of the section's opened integers.
 func (s Section) openedLen() int { return s.openings() * ring.PackedLen(s.Count, s.K) }
 
