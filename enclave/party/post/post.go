@@ -22,13 +22,14 @@ import (
 const (
 	// Lifetime of a transaction, from verified block time.
 	Lifetime = 45 * time.Second
-	// MaxResults of one transaction; the rest goes with the next block.
-	MaxResults = 64
-
 	messageGas = 1_000_000
 	resultGas  = 400_000
 	// The chain takes no party's transaction with more.
 	maxGas = 20_000_000
+
+	// MaxResults of one transaction, as the gas allows; the rest goes with the next
+	// block.
+	MaxResults = (maxGas - messageGas) / resultGas
 )
 
 // ErrNoAccount reports that the party's account is not on the chain yet.

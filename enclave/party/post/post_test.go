@@ -75,6 +75,7 @@ func TestResultsOfOneBlockShareATransaction(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, node.bodies, 2)
 		require.Equal(t, post.MaxResults, node.results(t, 1), "a transaction is bounded")
+		require.LessOrEqual(t, node.gas[1], uint64(ante.MaxPartyTxGas), "the chain takes it")
 		poster.Advance(time.Unix(1002, 0))
 		synctest.Wait()
 		require.Equal(t, 1, node.results(t, 2), "what did not fit goes with the next block")
