@@ -71,7 +71,7 @@ func benchCommand() *cobra.Command {
 	cmd.AddCommand(benchEngineCommand(), enginePartyCommand())
 	f := cmd.Flags()
 	home.addFlags(cmd)
-	f.IntSliceVar(&o.Parties, "parties", []int{1, 4}, "numbers of parties to measure: 1, 4 or 7")
+	f.IntSliceVar(&o.Parties, "parties", []int{1, 4}, "numbers of parties to measure: 1, 4, 7, 10 or 13")
 	f.StringSliceVar(&types, "types", nil, "types to measure; those of the reference's table by default")
 	f.IntVar(&o.Samples, "samples", 10, "requests a type")
 	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")
