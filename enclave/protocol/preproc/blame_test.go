@@ -124,6 +124,23 @@ func TestBlameNamesWhoeverSentAWrongShareOfAnyOpening(t *testing.T) {
 	}
 }
 
+func TestBlameWorksOverRingsOfDegree5(t *testing.T) {
+	c := newCluster(t, 4)
+	c.sources = mpctest.Sources(t, 4, 5, 7, mpctest.Epoch)
+	for run := range 6 {
+		machines, got := c.start(t, sharing.AllParties(4), sections(3))
+		machines[2] = liar{got[2], flip(got[2], run)}
+		var network mpctest.Network
+		errs := network.Run(machines, 4)
+		for i := 1; i <= 4; i++ {
+			if mpc.Culprits(errs[i]) != sharing.PartiesOf(2) || len(got[i].Evidence()) != 1 {
+				t.Errorf("run %d: party %d: %v", run, i, errs[i])
+			}
+			c.convicts(t, got[i].Evidence(), sharing.PartiesOf(2))
+		}
+	}
+}
+
 // cheat is what corrupt parties do.
 type cheat struct {
 	// alter changes the vector, lie what is sent; late holds everything back.

@@ -183,7 +183,9 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 	case roundEcho:
 		err = m.takeEcho(from, payload)
 	case roundClaim:
-		m.takeClaim(from, payload)
+		if !m.done {
+			m.takeClaim(from, payload)
+		}
 	}
 	if err != nil || m.done || m.failure != nil {
 		return nil, err
