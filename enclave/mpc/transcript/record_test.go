@@ -130,6 +130,19 @@ func TestTwoRootsConvictOnceTheyMeet(t *testing.T) {
 	require.Equal(t, sharing.PartiesOf(2), out[1].Wrong())
 }
 
+func TestOnlyRootsThatTheirOwnersSignedAreTold(t *testing.T) {
+	_, _, out := records(t, 4, nil)
+	forged := out[2].Sign()
+	forged[len(forged)-1] ^= 1
+	out[1].Receive(2, forged)
+	require.Zero(t, out[1].Wrong())
+	require.Empty(t, out[1].Tell(sharing.PartiesOf(2)))
+	require.Equal(t, sharing.PartiesOf(2), out[1].Wrong())
+	// Another may show the true one later.
+	out[1].Receive(3, out[2].Sign())
+	require.Len(t, out[1].Tell(sharing.PartiesOf(2)), 1)
+}
+
 func TestAForgedRootHarmsItsSenderOnly(t *testing.T) {
 	for _, forgedFirst := range []bool{false, true} {
 		_, _, out := records(t, 4, nil)

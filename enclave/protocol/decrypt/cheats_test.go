@@ -49,6 +49,11 @@ func cheats(w *world, replay map[string][]byte) []cheat {
 		{name: "wrong share, signed", tap: wrong, signed: true, named: true, convicted: true},
 		{name: "wrong last share, signed", tap: alter(func(e *mpctest.Envelope) { e.Payload[len(e.Payload)-2] ^= 0x10 }), signed: true, named: true, convicted: true},
 		{name: "zeros, signed", tap: alter(func(e *mpctest.Envelope) { clear(e.Payload) }), signed: true, named: true, convicted: true},
+		{name: "wrong share to even, and a root without a signature", tap: toEven, root: alter(func(e *mpctest.Envelope) {
+			if e.To%2 == 0 {
+				e.Payload[len(e.Payload)-1] ^= 1
+			}
+		}), signed: true},
 		{name: "silent", tap: silent, root: silent},
 		{name: "no root", root: silent},
 		{name: "garbage", tap: alter(func(e *mpctest.Envelope) { e.Payload = []byte("garbage") }), named: true},

@@ -131,10 +131,15 @@ func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
 	m.memory = newArena(words)
 }
 
-// Rounds returns the number of online rounds: for K=17, W=5 it is 4, 3 with a chain.
-// One more message, when the values are known, has the signed root of
-// all that the party sent, and others may follow if somebody is wrong.
-func (m *Machine) Rounds() int { return m.carrier.levels() + 2 }
+// Rounds returns the number of online rounds: for K=17, W=5 it is 4, 3 with a chain,
+// and 0 if n = 1. One more message, when the values are known, has the signed root
+// of all that the party sent, and others may follow if somebody is wrong.
+func (m *Machine) Rounds() int {
+	if m.carrier == nil {
+		return 0
+	}
+	return m.carrier.levels() + 2
+}
 
 // width returns the k of the ring that round r opens in.
 func (m *Machine) width(r int) uint {
