@@ -79,15 +79,20 @@ func (m *Machine) takeEcho(from int, payload []byte) error {
 		return nil
 	}
 	digest := m.echo(roots)
-	if first := m.shown[from]; first.Signature != nil {
+	switch first := m.shown[from]; {
+	case first.Signature != nil:
 		m.compareEcho(from, first, transcript.Signed{Root: digest, Signature: own})
 		if first.Root != digest || m.heard.Has(from) {
 			return nil // one ECHO a party, ever
 		}
-	} else if !m.Identity.Verify(from, m.statement(from, digest), own) {
+	case m.done && digest == *m.agreed:
+		// Nothing hangs on it any more, unless another one comes to compare it with.
+		m.shown[from] = transcript.Signed{Root: digest, Signature: append([]byte(nil), own...)}
+		return nil
+	case !m.Identity.Verify(from, m.statement(from, digest), own):
 		m.wrong = m.wrong.With(from)
 		return nil
-	} else {
+	default:
 		m.shown[from] = transcript.Signed{Root: digest, Signature: append([]byte(nil), own...)}
 	}
 	for _, i := range m.From.List() {
@@ -105,8 +110,13 @@ func (m *Machine) takeEcho(from int, payload []byte) error {
 
 // compareEcho looks at another ECHO of a party: two different ones convict it.
 func (m *Machine) compareEcho(from int, first, second transcript.Signed) {
-	if first.Root == second.Root || m.convicted.Has(from) || !m.Identity.Verify(from, m.statement(from, second.Root), second.Signature) {
+	if first.Root == second.Root || m.convicted.Has(from) {
 		return
+	}
+	for _, s := range []transcript.Signed{first, second} {
+		if !m.Identity.Verify(from, m.statement(from, s.Root), s.Signature) {
+			return
+		}
 	}
 	second.Signature = append([]byte(nil), second.Signature...)
 	m.convict(from, transcript.Equivocation{

@@ -306,6 +306,40 @@ func TestEchoesMustBeSignedAndShowRootsThatTheirOwnersSigned(t *testing.T) {
 	}
 }
 
+func TestASecondECHOConvictsAlsoAfterTheBatchIsDone(t *testing.T) {
+	for _, genuine := range []bool{true, false} {
+		c := newCluster(t, 4)
+		machines, got := c.start(t, sharing.AllParties(4), sections(5))
+		late := map[int][]byte{}
+		network := mpctest.Network{InOrder: true, Tap: func(e mpctest.Envelope) []mpctest.Envelope {
+			if e.From == 4 && e.To == 1 && e.Round == 1 {
+				late[1] = bytes.Clone(e.Payload)
+				return nil
+			}
+			return []mpctest.Envelope{e}
+		}}
+		if err := mpctest.FirstError(network.Run(machines, 4)); err != nil || !got[1].Done() {
+			t.Fatalf("done=%v, %v", got[1].Done(), err)
+		}
+		first := bytes.Clone(late[1])
+		if !genuine {
+			first[len(first)-1] ^= 1
+		}
+		second := bytes.Clone(late[1])
+		second[0] ^= 1
+		second = preproc.EchoOf(got[1], c.identities[4], second)
+		for _, echo := range [][]byte{first, first, second} {
+			if out, err := got[1].Receive(4, 1, bytes.Clone(echo)); err != nil || len(out) != 0 || !got[1].Done() {
+				t.Fatalf("%d messages, %v", len(out), err)
+			}
+		}
+		if found := len(got[1].Evidence()); (found == 1) != genuine {
+			t.Errorf("genuine=%v: %d pieces of evidence", genuine, found)
+		}
+		c.convicts(t, got[1].Evidence(), sharing.PartiesOf(4))
+	}
+}
+
 func TestMessagesOfAnotherSessionAreNotAccepted(t *testing.T) {
 	c := newCluster(t, 4)
 	all := sharing.AllParties(4)
