@@ -159,26 +159,28 @@ func (d *Devnet) Decrypt(ctx context.Context, handles ...fhevm.Handle) (*Outcome
 		return nil, err
 	}
 	start := time.Now()
-	response, err := d.Post(ctx, sender, d.Message(sender, proof, handles...))
+	response, height, err := d.Post(ctx, sender, d.Message(sender, proof, handles...))
 	if err != nil {
 		return nil, err
 	}
-	request, err := d.WaitFulfilled(ctx, response.RequestId)
+	if !response.Created {
+		height = 0
+	}
+	request, err := d.WaitFulfilled(ctx, response.RequestId, height)
 	if err != nil {
 		return nil, err
 	}
 	return &Outcome{Request: request, Latency: time.Since(start)}, nil
 }
 
-// Post sends a request straight to a validator and waits for its block. A refusal
-// of the chain is a *client.TxError.
-func (d *Devnet) Post(ctx context.Context, sender *client.Sender, msg *kmstypes.MsgRequestPublicDecryption) (kmstypes.MsgRequestPublicDecryptionResponse, error) {
-	var response kmstypes.MsgRequestPublicDecryptionResponse
+// Post sends a request straight to a validator, waits for its block and returns
+// the answer with the block's height. A refusal of the chain is a *client.TxError.
+func (d *Devnet) Post(ctx context.Context, sender *client.Sender, msg *kmstypes.MsgRequestPublicDecryption) (response kmstypes.MsgRequestPublicDecryptionResponse, height int64, err error) {
 	result, err := sender.Send(ctx, RequestGas, msg)
 	if err != nil {
-		return response, err
+		return response, 0, err
 	}
-	return response, decodeResponse(result.TxResult.Data, &response)
+	return response, result.Height, decodeResponse(result.TxResult.Data, &response)
 }
 
 // RequestGasFee is what a request costs its sender in gas, in utkms, whether it
@@ -195,11 +197,13 @@ func (d *Devnet) Balance(ctx context.Context, address sdk.AccAddress) (math.Int,
 	return response.Balance.Amount, nil
 }
 
-// WaitFulfilled waits until the last validator's node shows a request fulfilled.
-func (d *Devnet) WaitFulfilled(ctx context.Context, id []byte) (kmstypes.Request, error) {
+// WaitFulfilled waits until the last validator's node shows an attempt of a request
+// fulfilled that was accepted at a height or above: that node may still be at an
+// earlier attempt.
+func (d *Devnet) WaitFulfilled(ctx context.Context, id []byte, accepted int64) (kmstypes.Request, error) {
 	for {
 		request, err := d.Request(ctx, id)
-		if err == nil {
+		if err == nil && request.AcceptedHeight >= accepted {
 			switch request.Status {
 			case kmstypes.REQUEST_STATUS_FULFILLED:
 				return request, nil

@@ -50,7 +50,7 @@ func (u *User) Travel(ctx context.Context, handle fhevm.Handle) (*Journey, error
 	defer cancel(nil)
 	go d.watchJob(ctx, job, cancel)
 	out := new(Journey)
-	if out.Request, err = d.WaitFulfilled(ctx, id); err != nil {
+	if out.Request, err = d.WaitFulfilled(ctx, id, 0); err != nil {
 		return nil, err
 	}
 	out.TKMS = time.Since(posted)

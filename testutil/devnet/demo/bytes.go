@@ -142,7 +142,7 @@ func (r *run) expireByDigest(ctx context.Context, it *item) (attempt uint32, err
 		if err != nil {
 			return "", err
 		}
-		answer, err := r.net.Post(ctx, sender, msg)
+		answer, height, err := r.net.Post(ctx, sender, msg)
 		if err != nil {
 			return "", err
 		}
@@ -150,7 +150,7 @@ func (r *run) expireByDigest(ctx context.Context, it *item) (attempt uint32, err
 			return "", err
 		}
 		r.console.Progress("all parties refuse; waiting for the deadline")
-		request, err := r.net.WaitFulfilled(ctx, answer.RequestId)
+		request, err := r.net.WaitFulfilled(ctx, answer.RequestId, height)
 		if !errors.Is(err, devnet.ErrExpired) {
 			return "", fmt.Errorf("the request is %s, want it expired: %w", request.Status, errors.Join(err, errAccepted))
 		}

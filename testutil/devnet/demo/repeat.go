@@ -67,7 +67,7 @@ func (r *run) repeatAs(ctx context.Context, account string, handle fhevm.Handle)
 	if err != nil {
 		return "", err
 	}
-	answer, err := r.net.Post(ctx, sender, r.net.Message(sender, proof, handle))
+	answer, _, err := r.net.Post(ctx, sender, r.net.Message(sender, proof, handle))
 	if err != nil {
 		return "", err
 	}
