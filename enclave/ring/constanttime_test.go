@@ -28,7 +28,6 @@ var handled = []struct {
 	{path: "prss", files: []string{"source.go", "run.go"}},
 	{path: "protocol/decrypt", public: map[string]string{
 		"digits.addGenerate": openings, "digits.addPropagate": openings,
-		"Key.phase": "coefficients of ciphertexts",
 	}},
 	{path: "protocol/preproc", files: []string{"section.go", "deal.go", "digits.go"}, public: map[string]string{
 		"Section.open": openings, "Section.finish": openings, "bitRoot": openings,

@@ -1,7 +1,6 @@
 package tfhe
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/big"
 )
@@ -189,11 +188,30 @@ func (c *Ciphertext) CarryClean() bool {
 	return true
 }
 
+// View returns LWE ciphertext i where it lies: Dimension words modulo 2^64 in their
+// wire form, of which X^rotation times, 0 ≤ rotation < Dimension, is the mask modulo
+// X^Dimension + 1; and the body. It panics if i is out of range.
+func (c *Ciphertext) View(i int) (words []byte, rotation int, body uint64) {
+	if i < 0 || i >= c.count {
+		panic("tfhe: LWE ciphertext out of range")
+	}
+	if c.list == nil {
+		data := c.blocks[i].Data
+		return data.Slice(0, c.dimension), 0, data.At(c.dimension)
+	}
+	i += c.firstLWE
+	return c.list.mask(i), i % c.dimension, c.list.body(i)
+}
+
 // LWE writes the mask of LWE ciphertext i, Dimension words modulo 2^64, to mask
 // and returns its body. Its plaintext is body - <mask, key>.
 // It panics if i or the length of mask is out of range.
 func (c *Ciphertext) LWE(i int, mask []uint64) (body uint64) {
-	source, rotation, body := c.lwe(i, len(mask))
+	words, rotation, body := c.View(i)
+	source := Words(words)
+	if len(mask) != source.Len() {
+		panic("tfhe: mask of another dimension")
+	}
 	for j := range rotation {
 		mask[j] = -source.At(len(mask) - rotation + j)
 	}
@@ -201,59 +219,6 @@ func (c *Ciphertext) LWE(i int, mask []uint64) (body uint64) {
 		mask[j] = source.At(j - rotation)
 	}
 	return body
-}
-
-// SwitchedLWE writes LWE ciphertext i to dst, Dimension words of mask and then
-// the body, each coefficient x as the nearest integer to x * 2^(bits-64), halves
-// rounded up, modulo 2^bits. bits is 1..32. It does the switch on the way, so that
-// the mask is never held in 64-bit words. It panics if i, bits or the length of
-// dst is out of range.
-func (c *Ciphertext) SwitchedLWE(i int, bits uint, dst []uint32) {
-	if bits < 1 || bits > 32 {
-		panic("tfhe: switch to a modulus that is not 2^1..2^32")
-	}
-	mask := dst[:max(0, len(dst)-1)]
-	source, rotation, body := c.lwe(i, len(mask))
-	kept := len(mask) - rotation
-	source.Slice(kept, len(mask)).switchModulus(mask[:rotation], bits, ^uint64(0))
-	source.Slice(0, kept).switchModulus(mask[rotation:], bits, 0)
-	dst[len(mask)] = switchModulus(body, bits)
-}
-
-// switchModulus switches every word to dst, its negative if sign is all ones.
-func (w Words) switchModulus(dst []uint32, bits uint, sign uint64) {
-	half, shift := uint64(1)<<(63-bits), (64-bits)&63
-	half -= sign // two's complement: -x = ^x + 1
-	for len(dst) >= 4 && len(w) >= 32 {
-		dst[0] = uint32(((binary.LittleEndian.Uint64(w) ^ sign) + half) >> shift)
-		dst[1] = uint32(((binary.LittleEndian.Uint64(w[8:]) ^ sign) + half) >> shift)
-		dst[2] = uint32(((binary.LittleEndian.Uint64(w[16:]) ^ sign) + half) >> shift)
-		dst[3] = uint32(((binary.LittleEndian.Uint64(w[24:]) ^ sign) + half) >> shift)
-		dst, w = dst[4:], w[32:]
-	}
-	for j := range dst {
-		dst[j] = uint32(((w.At(j) ^ sign) + half) >> shift)
-	}
-}
-
-// switchModulus rounds x * 2^(bits-64) to the nearest integer modulo 2^bits.
-func switchModulus(x uint64, bits uint) uint32 {
-	// The sum may wrap: then x is nearest to 2^bits, which is 0.
-	return uint32((x + 1<<(63-bits)) >> (64 - bits))
-}
-
-// lwe returns where the mask of LWE i is, by which power of X it has yet to be
-// multiplied modulo X^n + 1, and the body.
-func (c *Ciphertext) lwe(i, n int) (source Words, rotation int, body uint64) {
-	if i < 0 || i >= c.count || n != c.dimension {
-		panic("tfhe: LWE ciphertext out of range")
-	}
-	if c.list == nil {
-		data := c.blocks[i].Data
-		return data.Slice(0, n), 0, data.At(n)
-	}
-	i += c.firstLWE
-	return c.list.mask(i), i % n, c.list.body(i)
 }
 
 // Outline returns the ciphertext without its LWE ciphertexts: Recompose works on

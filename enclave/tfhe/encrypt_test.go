@@ -166,7 +166,7 @@ func TestNoiseIsTUniform(t *testing.T) {
 	require.Equal(t, 1, count[8])
 }
 
-func TestSwitchedCiphertextsAreTheRoundedOnes(t *testing.T) {
+func TestMasksOfAListAreNegacyclicShifts(t *testing.T) {
 	coins, p := seeded(10), tfhe.Test()
 	k, err := clientkey.Generate(coins, p)
 	require.NoError(t, err)
@@ -175,33 +175,30 @@ func TestSwitchedCiphertextsAreTheRoundedOnes(t *testing.T) {
 	l, err := pk.Encrypt(coins, tfhe.EUint1024, big.NewInt(1), false) // two chunks
 	require.NoError(t, err)
 	require.Equal(t, 512, l.Count)
-	// A tie is where rounding before and after the negation would differ.
-	l.Data.Set(3, 5<<50|1<<49)
 	c, err := l.Ciphertext(0)
 	require.NoError(t, err)
-	wide, narrow := make([]uint64, c.Dimension()), make([]uint32, c.Dimension()+1)
-	for _, bits := range []uint{1, 14, 17, 32} {
-		for _, i := range []int{0, 1, 255, 256, 511} {
-			body := c.LWE(i, wide)
-			c.SwitchedLWE(i, bits, narrow)
-			require.Equal(t, roundTo(body, bits), narrow[len(wide)])
-			for j := range wide {
-				require.Equal(t, roundTo(wide[j], bits), narrow[j])
+	n := c.Dimension()
+	mask := make([]uint64, n)
+	for _, i := range []int{0, 1, 255, 256, 511} {
+		chunk := l.Data.Slice(i/n*n, (i/n+1)*n)
+		body := l.Data.At(512/n*n + i)
+		words, rotation, got := c.View(i)
+		require.Equal(t, []byte(chunk), words)
+		require.Equal(t, i%n, rotation)
+		require.Equal(t, body, got)
+		require.Equal(t, body, c.LWE(i, mask))
+		for j := range n {
+			if to := j + i%n; to < n {
+				require.Equal(t, chunk.At(j), mask[to])
+			} else {
+				require.Equal(t, -chunk.At(j), mask[to-n])
 			}
 		}
 	}
-	require.Panics(t, func() { c.SwitchedLWE(0, 33, narrow) })
-	require.Panics(t, func() { c.SwitchedLWE(512, 17, narrow) })
-	require.Panics(t, func() { c.SwitchedLWE(0, 17, narrow[1:]) })
-	require.Panics(t, func() { c.SwitchedLWE(0, 17, nil) })
-}
-
-// roundTo is the definition: floor(x * 2^bits / 2^64 + 1/2) mod 2^bits.
-func roundTo(x uint64, bits uint) uint32 {
-	v := new(big.Int).Lsh(new(big.Int).SetUint64(x), bits+1)
-	v.Add(v, new(big.Int).Lsh(big.NewInt(1), 64))
-	v.Rsh(v, 65)
-	return uint32(v.Mod(v, new(big.Int).Lsh(big.NewInt(1), bits)).Uint64())
+	require.Panics(t, func() { c.View(512) })
+	require.Panics(t, func() { c.View(-1) })
+	require.Panics(t, func() { c.LWE(0, mask[1:]) })
+	require.Panics(t, func() { c.LWE(0, nil) })
 }
 
 func TestCarriesAreAddedUpInIntegersAndDroppedInLists(t *testing.T) {
@@ -285,19 +282,6 @@ func TestParameterSetsAreFoundByName(t *testing.T) {
 	}
 	_, err := tfhe.ByName("V1_8")
 	require.ErrorIs(t, err, tfhe.ErrUnknownParameters)
-}
-
-func BenchmarkSwitchedLWE(b *testing.B) {
-	pk, err := tfhe.UnmarshalCompactPublicKey(readVector(b, "node/compact_pk.bin"), tfhe.Production())
-	require.NoError(b, err)
-	l, err := pk.Encrypt(seeded(1), tfhe.EUint64, big.NewInt(5), true)
-	require.NoError(b, err)
-	c, err := l.Ciphertext(0)
-	require.NoError(b, err)
-	dst := make([]uint32, c.Dimension()+1)
-	for b.Loop() {
-		c.SwitchedLWE(7, 17, dst)
-	}
 }
 
 func BenchmarkEncrypt(b *testing.B) {

@@ -177,10 +177,8 @@ type cycle struct {
 // Len implements decrypt.Blocks.
 func (c cycle) Len() int { return c.count }
 
-// SwitchedLWE implements decrypt.Blocks.
-func (c cycle) SwitchedLWE(i int, k uint, dst []uint32) {
-	c.Blocks.SwitchedLWE(i%c.Blocks.Len(), k, dst)
-}
+// View implements decrypt.Blocks.
+func (c cycle) View(i int) ([]byte, int, uint64) { return c.Blocks.View(i % c.Blocks.Len()) }
 
 // session names a session: all parties run the same jobs in the same order.
 func (p *party) session(protocol string, job, first uint64) mpc.Digest {

@@ -288,8 +288,8 @@ type repeated struct {
 	count int
 }
 
-func (r repeated) Len() int                                { return r.count }
-func (r repeated) SwitchedLWE(_ int, k uint, dst []uint32) { r.LWEs.SwitchedLWE(0, k, dst) }
+func (r repeated) Len() int                       { return r.count }
+func (r repeated) View(int) ([]byte, int, uint64) { return r.LWEs.View(0) }
 
 func TestABlockMayTakeItsItemFromAnyBatch(t *testing.T) {
 	w := newWorld(t, 4, dimension, production)
@@ -377,20 +377,6 @@ func TestConfigurationsThatDoNotFitAreRefused(t *testing.T) {
 	}
 	if _, err := decrypt.NewLWEs(64, make([]uint64, 66)); !errors.Is(err, decrypt.ErrDimension) {
 		t.Error(err)
-	}
-}
-
-// oversized switches to more bits than it should.
-type oversized struct{ *decrypt.LWEs }
-
-func (o oversized) SwitchedLWE(i int, k uint, dst []uint32) { o.LWEs.SwitchedLWE(i, k+1, dst) }
-
-func TestCoefficientsBeyondTheModulusAreRefused(t *testing.T) {
-	for _, shape := range []preproc.Shape{production, {K: 30, W: 5}} {
-		w := newWorld(t, 4, 64, shape)
-		if _, err := w.keys[1].Phases(oversized{w.encrypt(w.messages(2), 0)}); !errors.Is(err, decrypt.ErrConfig) {
-			t.Error(err)
-		}
 	}
 }
 

@@ -2,8 +2,8 @@
 // under a shared binary key are decrypted without the key, or the noise, ever
 // being in one place.
 //
-// A block is switched to modulus 2^K (public, Blocks) and its phase p is computed
-// on shares when it is taken in (Phases). A session masks the phases by K shared
+// When a block is taken in it is switched to modulus 2^K, which is public, and its phase p
+// is computed on shares (Phases). A session masks the phases by K shared
 // random bits r and opens c = p − r. The carry of c + r into the top W bits is found
 // by digits: with the opened c a digit's carry is an entry of a table that the
 // offline phase made of its bits. The digits' carries are joined in a tree or in one

@@ -1,6 +1,7 @@
 package decrypt
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -30,9 +31,10 @@ type Key struct {
 	shape preproc.Shape
 	n     int
 	// lanes coordinates share a word, the second one width bits up.
-	lanes, words int
-	width        uint
-	s            []uint64
+	lanes int
+	width uint
+	// pairs hold two words of each coefficient, all n one after another.
+	pairs [][]uint64
 }
 
 // NewKey prepares share, d words for each of the key's coefficients over R_64.
@@ -46,19 +48,24 @@ func NewKey(code *sharing.Code, shape preproc.Shape, share []uint64) (*Key, erro
 	if n < 1 || n > MaxDimension || len(share)%d != 0 {
 		return nil, fmt.Errorf("%w: %d words", ErrDimension, len(share))
 	}
-	k := &Key{code: code, shape: shape, n: n, lanes: 1, words: d}
+	k := &Key{code: code, shape: shape, n: n, lanes: 1}
 	// A lane holds a sum of n products of K bits each; of the upper one only K bits
 	// must be left in the word. For K = 17 that holds up to n = 8192.
 	k.width = 2*shape.K + uint(bits.Len(uint(n-1)))
 	if k.width+shape.K <= 64 {
-		k.lanes, k.words = 2, (d+1)/2
+		k.lanes = 2
 	}
+	per := 2 * k.lanes
+	k.pairs = make([][]uint64, (d+per-1)/per)
 	mask := ring.Mask(shape.K)
-	k.s = make([]uint64, n*k.words)
-	for j := range n {
-		for c := range d {
-			k.s[j*k.words+c/k.lanes] |= share[j*d+c] & mask << (uint(c%k.lanes) * k.width)
+	for i := range k.pairs {
+		pair := make([]uint64, 2*n)
+		for j := range n {
+			for c := i * per; c < min((i+1)*per, d); c++ {
+				pair[2*j+c%per/k.lanes] |= share[j*d+c] & mask << (uint(c%k.lanes) * k.width)
+			}
 		}
+		k.pairs[i] = pair
 	}
 	return k, nil
 }
@@ -67,7 +74,11 @@ func NewKey(code *sharing.Code, shape preproc.Shape, share []uint64) (*Key, erro
 func (k *Key) Dimension() int { return k.n }
 
 // Zero erases the share.
-func (k *Key) Zero() { clear(k.s) }
+func (k *Key) Zero() {
+	for _, pair := range k.pairs {
+		clear(pair)
+	}
+}
 
 // String hides the share.
 func (k *Key) String() string { return fmt.Sprintf("decrypt.Key(dimension %d, redacted)", k.n) }
@@ -78,49 +89,58 @@ func (k *Key) GoString() string { return k.String() }
 // MarshalJSON hides the share.
 func (k *Key) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`), nil }
 
-// phase writes the share of body + 2^(K−W−1) − Σ mask·s mod 2^K to dst, d words.
-// block is N mask coefficients and the body, below 2^K each.
-func (k *Key) phase(dst []uint64, block []uint32) error {
-	var sums [ring.MaxDegree]uint64
-	var all uint32
-	if k.words == 2 {
-		all = k.dot2(&sums, block)
-	} else {
-		for j, a := range block[:k.n] {
-			all |= a
-			for c, s := range k.s[j*k.words : (j+1)*k.words] {
-				sums[c] += uint64(a) * s
-			}
+// phase writes the share of body + 2^(K−W−1) − Σ mask·s mod 2^K to dst, d words,
+// where mask is X^rotation·words mod X^N + 1, and body and mask are switched to 2^K:
+// x becomes ⌊x·2^(K−64)⌉, halves rounded up. The error of a switch is at most half a
+// unit, so with a binary key at most (N+1)/2 units whatever the block is.
+func (k *Key) phase(dst []uint64, words []byte, rotation int, body uint64) {
+	// Coefficients that the rotation takes past X^N come back negative. The nearest
+	// integer to −x, halves rounded up, is that to x, halves rounded down, negated.
+	shift := 64 - k.shape.K
+	up := uint64(1) << (shift - 1)
+	positive := 8 * (k.n - rotation)
+	for i, pair := range k.pairs {
+		a0, a1 := dot(words[:positive], pair[2*rotation:], up, shift)
+		b0, b1 := dot(words[positive:], pair[:2*rotation], up-1, shift)
+		a, b := [2]uint64{a0, a1}, [2]uint64{b0, b1}
+		for c := range min(2*k.lanes, len(dst)-2*k.lanes*i) {
+			w, lane := c/k.lanes, uint(c%k.lanes)*k.width
+			dst[2*k.lanes*i+c] = b[w]>>lane - a[w]>>lane
 		}
 	}
-	if mask := ring.Mask(k.shape.K); uint64(all|block[k.n])&^mask != 0 {
-		return fmt.Errorf("%w: a coefficient is not below 2^%d", ErrConfig, k.shape.K)
-	}
-	for c := range dst {
-		dst[c] = -(sums[c/k.lanes] >> (uint(c%k.lanes) * k.width))
-	}
-	dst[0] += uint64(block[k.n]) + 1<<(k.shape.Low()-1)
+	dst[0] += (body+up)>>shift + 1<<(k.shape.Low()-1)
 	ring.Reduce(dst, k.shape.K)
-	return nil
 }
 
-// dot2 is the inner loop for two words an element, unrolled by four.
-func (k *Key) dot2(sums *[ring.MaxDegree]uint64, block []uint32) uint32 {
-	var s0, s1 uint64
-	var all uint32
-	a, s := block[:k.n], k.s
-	for len(a) >= 4 && len(s) >= 8 {
-		a0, a1, a2, a3 := uint64(a[0]), uint64(a[1]), uint64(a[2]), uint64(a[3])
-		all |= a[0] | a[1] | a[2] | a[3]
-		s0 += a0*s[0] + a1*s[2] + a2*s[4] + a3*s[6]
-		s1 += a0*s[1] + a1*s[3] + a2*s[5] + a3*s[7]
-		a, s = a[4:], s[8:]
+// dot returns Σ a·s and Σ a·t for the little-endian words x of words and
+// a = (x + half mod 2^64) >> shift, where s, t are pair, two words a coefficient.
+func dot(words []byte, pair []uint64, half uint64, shift uint) (s, t uint64) {
+	for len(words) >= 64 && len(pair) >= 16 {
+		x, k := (*[64]byte)(words), (*[16]uint64)(pair)
+		// Two at a time: more would not fit the registers.
+		a := (binary.LittleEndian.Uint64(x[0:]) + half) >> (shift & 63)
+		b := (binary.LittleEndian.Uint64(x[8:]) + half) >> (shift & 63)
+		s += a*k[0] + b*k[2]
+		t += a*k[1] + b*k[3]
+		a = (binary.LittleEndian.Uint64(x[16:]) + half) >> (shift & 63)
+		b = (binary.LittleEndian.Uint64(x[24:]) + half) >> (shift & 63)
+		s += a*k[4] + b*k[6]
+		t += a*k[5] + b*k[7]
+		a = (binary.LittleEndian.Uint64(x[32:]) + half) >> (shift & 63)
+		b = (binary.LittleEndian.Uint64(x[40:]) + half) >> (shift & 63)
+		s += a*k[8] + b*k[10]
+		t += a*k[9] + b*k[11]
+		a = (binary.LittleEndian.Uint64(x[48:]) + half) >> (shift & 63)
+		b = (binary.LittleEndian.Uint64(x[56:]) + half) >> (shift & 63)
+		s += a*k[12] + b*k[14]
+		t += a*k[13] + b*k[15]
+		words, pair = words[64:], pair[16:]
 	}
-	for j, x := range a {
-		all |= x
-		s0 += uint64(x) * s[2*j]
-		s1 += uint64(x) * s[2*j+1]
+	for len(words) >= 8 && len(pair) >= 2 {
+		a := (binary.LittleEndian.Uint64(words) + half) >> (shift & 63)
+		s += a * pair[0]
+		t += a * pair[1]
+		words, pair = words[8:], pair[2:]
 	}
-	sums[0], sums[1] = s0, s1
-	return all
+	return s, t
 }

@@ -23,12 +23,12 @@ func (k *Key) Phases(blocks Blocks) (*Phases, error) {
 		return nil, fmt.Errorf("%w: a key of dimension %d for blocks of dimension %d", ErrConfig, k.n, blocks.Dimension())
 	}
 	p := &Phases{key: k, count: count, shares: make([]uint64, count*d)}
-	block := make([]uint32, k.n+1)
 	for i := range count {
-		blocks.SwitchedLWE(i, k.shape.K, block)
-		if err := k.phase(p.shares[i*d:(i+1)*d], block); err != nil {
-			return nil, err
+		mask, rotation, body := blocks.View(i)
+		if len(mask) != 8*k.n || rotation < 0 || rotation >= k.n {
+			return nil, fmt.Errorf("%w: block %d of %d bytes, rotated by %d", ErrConfig, i, len(mask), rotation)
 		}
+		k.phase(p.shares[i*d:(i+1)*d], mask, rotation, body)
 	}
 	return p, nil
 }
