@@ -22,16 +22,17 @@ type Digest = [DigestSize]byte
 func Hash(domain string, fields ...[]byte) Digest {
 	h := sha256.New()
 	var length [8]byte
-	write := func(b []byte) {
-		binary.BigEndian.PutUint64(length[:], uint64(len(b)))
-		h.Write(length[:])
-		h.Write(b)
-	}
-	write([]byte(domain))
+	binary.BigEndian.PutUint64(length[:], uint64(len(domain)))
+	h.Write(length[:])
+	h.Write([]byte(domain))
 	for _, f := range fields {
-		write(f)
+		binary.BigEndian.PutUint64(length[:], uint64(len(f)))
+		h.Write(length[:])
+		h.Write(f)
 	}
-	return Digest(h.Sum(nil))
+	var out Digest
+	h.Sum(out[:0])
+	return out
 }
 
 // Uint64 returns the big-endian bytes of x, as fields of Hash take numbers.

@@ -3,6 +3,7 @@ package preproc
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -27,9 +28,13 @@ type Batch struct {
 	spent         bool
 }
 
-// plan is where the vectors of a batch are: section i has those from first[i] to
-// first[i+1], over R_k[i].
+// plan is what follows from a shape. In a batch section i has the vectors from
+// first[i] to first[i+1], over R_k[i].
 type plan struct {
+	digitBits []int
+	tree      [][]Pair
+	sections  []Section // of item 0
+
 	first    []int
 	k        []uint
 	openings []int
@@ -44,8 +49,10 @@ func (s Shape) plan() *plan {
 	if p, ok := plans.Load(s); ok {
 		return p.(*plan)
 	}
-	p := &plan{first: []int{0}, digits: int(s.K), joins: int(s.K) + len(s.DigitBits())} // #nosec G115 -- at most 32
-	for i, section := range s.Sections(0, 1) {
+	p := &plan{digitBits: s.digitBits(), first: []int{0}, digits: int(s.K)} // #nosec G115 -- at most 32
+	p.tree, p.joins = treeOver(len(p.digitBits)), p.digits+len(p.digitBits)
+	p.sections = s.sections(p.digitBits, p.tree)
+	for i, section := range p.sections {
 		p.first = append(p.first, p.first[i]+section.vectors())
 		p.k, p.openings = append(p.k, section.K), append(p.openings, section.openings())
 	}
@@ -100,14 +107,12 @@ func FromMachine(m *Machine, s Shape) (*Batch, error) {
 		return nil, fmt.Errorf("%w: no batch", ErrSection)
 	}
 	first, count := m.Sections[0].First, m.Sections[0].Count
-	want := s.Sections(first, count)
-	if len(want) != len(m.Sections) {
-		return nil, fmt.Errorf("%w: other sections", ErrSection)
+	same := func(want, made Section) bool {
+		want.First, want.Count = first, count
+		return made == want
 	}
-	for i := range want {
-		if m.Sections[i] != want[i] {
-			return nil, fmt.Errorf("%w: other sections", ErrSection)
-		}
+	if !slices.EqualFunc(s.plan().sections, m.Sections, same) {
+		return nil, fmt.Errorf("%w: other sections", ErrSection)
 	}
 	if m.material == nil {
 		return nil, fmt.Errorf("%w: the batch was taken", ErrSpent)

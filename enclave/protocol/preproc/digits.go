@@ -118,28 +118,44 @@ func split(without, with, root, inverse []uint64, d int) {
 // product is one δ: x·y − z, by the tables' numbers.
 type product struct{ x, y, z int }
 
-// products returns the section's openings in order. The tables of a digit are
-// numbered by subset, from 1; those of a chain as chainTables says.
+// products returns the section's openings in order; they are not to be changed. The
+// tables of a digit are numbered by subset, from 1; those of a chain as said below.
 func (s Section) products() []product {
-	var out []product
 	if s.Bits > 0 {
-		for set := 1; set < 1<<s.Bits; set++ {
-			if j, rest := top(set); composite(set) {
-				out = append(out, product{rest, 1 << j, set})
+		return digitProducts[s.Bits]
+	}
+	return chainProducts[s.Chain]
+}
+
+// digitProducts are the openings of a digit, by its bits.
+var digitProducts = func() (out [maxDigitBits + 1][]product) {
+	for b := range out {
+		out[b] = subsetProducts(b)
+	}
+	return out
+}()
+
+// chainProducts are the openings of a chain, by its digits.
+var chainProducts = func() (out [maxChainDigits + 1][]product) {
+	for digits := 2; digits < len(out); digits++ {
+		members := digits - 1
+		list := subsetProducts(members)
+		for i := range members {
+			g := ChainGenerate(digits, i)
+			for set := 1; set < 1<<(members-i); set++ {
+				list = append(list, product{set, g, g + set})
 			}
 		}
-		return out
+		out[digits] = list
 	}
-	members := s.Chain - 1
-	for set := 1; set < 1<<members; set++ {
+	return out
+}()
+
+// subsetProducts are those of the composite subsets of b members.
+func subsetProducts(b int) (out []product) {
+	for set := 1; set < 1<<b; set++ {
 		if j, rest := top(set); composite(set) {
 			out = append(out, product{rest, 1 << j, set})
-		}
-	}
-	for i := range members {
-		g := ChainGenerate(s.Chain, i)
-		for set := 1; set < 1<<(members-i); set++ {
-			out = append(out, product{set, g, g + set})
 		}
 	}
 	return out
@@ -186,7 +202,9 @@ func (s Section) vectors() int {
 func (s Section) generateTables(source *prss.Source, made []Material, memory []uint64, vector []byte) (Material, []byte, error) {
 	words := s.Count * source.Code().Degree()
 	m := Material{Tables: make([][]uint64, s.tables())}
-	var integers [][]uint64
+	w := borrow(0, len(m.Tables))
+	defer w.giveBack()
+	integers := w.vectors[:0]
 	for i := range m.Tables {
 		m.Tables[i], memory = memory[:words:words], memory[words:]
 		if s.Bits == 0 || composite(i+1) {
@@ -198,7 +216,7 @@ func (s Section) generateTables(source *prss.Source, made []Material, memory []u
 		copy(table, made[s.FirstBit+i].Bits)
 		ring.Reduce(table, s.K)
 	}
-	var masks []masked
+	masks := make([]masked, 0, len(s.products()))
 	for _, p := range s.products() {
 		masks = append(masks, masked{m.Tables[p.x-1], m.Tables[p.y-1], m.Tables[p.z-1]})
 	}
@@ -213,14 +231,16 @@ const tableItems = 64
 // finishTables turns generated tables into their final form with the opened
 // differences. made has the finished sections before this one.
 func (s Section) finishTables(m *Material, made []Material, d int, opened [][]uint64) {
-	w, delta := make([][]uint64, len(m.Tables)+1), make([][]uint64, len(m.Tables)+1)
-	products, scratch := s.products(), make([]uint64, tableItems*(d+2))
+	count := len(m.Tables) + 1
+	borrowed := borrow(tableItems*(d+2), 2*count)
+	defer borrowed.giveBack()
+	w, delta, scratch := borrowed.vectors[:count], borrowed.vectors[count:], borrowed.words
 	for first := 0; first < s.Count; first += tableItems {
 		end := min(first+tableItems, s.Count)
 		for a, v := range m.Tables {
 			w[a+1] = v[first*d : end*d]
 		}
-		for q, p := range products {
+		for q, p := range s.products() {
 			delta[p.z] = opened[q][first:end]
 		}
 		if s.Bits > 0 {
@@ -232,7 +252,6 @@ func (s Section) finishTables(m *Material, made []Material, d int, opened [][]ui
 			ring.Reduce(v, s.K)
 		}
 	}
-	clear(scratch)
 }
 
 func (s Section) finishDigit(w, delta [][]uint64, bits []Material, d, first int, scratch []uint64) {

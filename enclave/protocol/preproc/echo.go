@@ -29,7 +29,7 @@ func (m *Machine) statement(i int, echo mpc.Digest) mpc.Digest {
 
 // echo is ECHO = H(session, batch, E, all roots).
 func (m *Machine) echo(roots []mpc.Digest) mpc.Digest {
-	var list []byte
+	list := make([]byte, 0, m.code.N()*mpc.DigestSize)
 	for _, i := range m.From.List() {
 		list = append(list, roots[i][:]...)
 	}
@@ -49,12 +49,12 @@ func (m *Machine) learn(sender, i int, root mpc.Digest, signature []byte) error 
 		return nil
 	}
 	if m.signed[i] == nil {
-		m.roots[i], m.signed[i] = root, append([]byte(nil), signature...)
+		m.roots[i], m.signed[i] = root, signature
 		return nil
 	}
 	m.convict(i, transcript.Equivocation{
 		Batch: m.Batch, Phase: transcript.PhaseVector, Party: i, Layouts: [2]mpc.Digest{m.layoutDigest, m.layoutDigest},
-		Signed: [2]transcript.Signed{{Root: m.roots[i], Signature: m.signed[i]}, {Root: root, Signature: append([]byte(nil), signature...)}},
+		Signed: [2]transcript.Signed{{Root: m.roots[i], Signature: m.signed[i]}, {Root: root, Signature: signature}},
 	})
 	if m.agreed != nil {
 		return nil // the quorum is about the root known before
@@ -87,13 +87,13 @@ func (m *Machine) takeEcho(from int, payload []byte) error {
 		}
 	case m.done && digest == *m.agreed:
 		// Nothing hangs on it any more, unless another one comes to compare it with.
-		m.shown[from] = transcript.Signed{Root: digest, Signature: append([]byte(nil), own...)}
+		m.shown[from] = transcript.Signed{Root: digest, Signature: own}
 		return nil
 	case !m.Identity.Verify(from, m.statement(from, digest), own):
 		m.wrong = m.wrong.With(from)
 		return nil
 	default:
-		m.shown[from] = transcript.Signed{Root: digest, Signature: append([]byte(nil), own...)}
+		m.shown[from] = transcript.Signed{Root: digest, Signature: own}
 	}
 	for _, i := range m.From.List() {
 		if err := m.learn(from, i, roots[i], signatures[i]); err != nil {
@@ -118,7 +118,6 @@ func (m *Machine) compareEcho(from int, first, second transcript.Signed) {
 			return
 		}
 	}
-	second.Signature = append([]byte(nil), second.Signature...)
 	m.convict(from, transcript.Equivocation{
 		Batch: m.Batch, Phase: transcript.PhaseEcho, Party: from, Signed: [2]transcript.Signed{first, second},
 	})

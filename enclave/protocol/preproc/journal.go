@@ -87,7 +87,7 @@ func (m *Machine) parseEcho(payload []byte) (roots []mpc.Digest, signatures [][]
 	roots, signatures = make([]mpc.Digest, m.code.N()+1), make([][]byte, m.code.N()+1)
 	for _, i := range m.From.List() {
 		roots[i] = mpc.Digest(payload)
-		signatures[i] = append([]byte(nil), payload[mpc.DigestSize:echoEntry]...)
+		signatures[i] = payload[mpc.DigestSize:echoEntry:echoEntry]
 		payload = payload[echoEntry:]
 	}
 	return roots, signatures, payload, true

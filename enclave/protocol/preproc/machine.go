@@ -3,7 +3,6 @@ package preproc
 import (
 	"crypto/ed25519"
 	"fmt"
-	"slices"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
@@ -101,6 +100,11 @@ func New(c Config) (*Machine, error) {
 	if err := checkSections(c.Sections); err != nil {
 		return nil, err
 	}
+	runs := 0
+	for _, s := range c.Sections {
+		runs += s.openings()
+	}
+	m.layout.Runs = make([]transcript.Run, 0, runs)
 	for _, s := range c.Sections {
 		for range s.openings() {
 			m.layout.Runs = append(m.layout.Runs, transcript.Run{K: s.K, Count: s.Count})
@@ -205,7 +209,7 @@ func (m *Machine) takeVector(sender, i int, payload []byte) error {
 		return err
 	}
 	if m.signed[i] != nil && m.roots[i] == root && m.vectors[i] == nil {
-		m.vectors[i] = append([]byte(nil), vector...)
+		m.vectors[i] = vector
 	}
 	return nil
 }
@@ -322,13 +326,20 @@ type place struct{ section, opening, item int }
 func (m *Machine) verdict() (*place, error) {
 	d, offset := m.code.Degree(), 0
 	vectors, members := make([][]byte, m.code.N()+1), m.From.List()
-	var values []uint64
-	var opened [][]uint64
-	var all []byte
+	most, words, kept, total := 0, 0, 0, 0
+	for _, s := range m.Sections {
+		most, words, total = max(most, s.openings()), max(words, s.openings()*s.Count), total+s.openedLen()
+		if s.Factor {
+			kept += s.Count
+		}
+	}
+	memory, factors := make([]uint64, words), make([]uint64, kept)
+	list, all := make([][]uint64, most), make([]byte, 0, total)
 	for a, s := range m.Sections {
-		size := ring.PackedLen(s.Count*d, s.K)
-		values = slices.Grow(values[:0], s.openings()*s.Count)[:s.openings()*s.Count]
-		opened = slices.Grow(opened[:0], s.openings())[:s.openings()]
+		size, values, opened := ring.PackedLen(s.Count*d, s.K), memory, list[:s.openings()]
+		if s.Factor {
+			values, factors = factors[:s.Count], factors[s.Count:]
+		}
 		for q := range opened {
 			for _, i := range members {
 				vectors[i] = m.vectors[i][offset : offset+size]

@@ -175,21 +175,22 @@ func (s Section) generate(source *prss.Source, made []Material, memory []uint64,
 func (s Section) generateProducts(source *prss.Source, memory []uint64, vector []byte) (Material, []byte, error) {
 	words := s.Count * source.Code().Degree()
 	next := func() (v []uint64) { v, memory = memory[:words:words], memory[words:]; return v }
-	m := Material{X: next()}
-	integers := [][]uint64{m.X}
-	var masks []masked
-	for range s.Products {
-		y, z := next(), next()
-		m.Y, m.Z = append(m.Y, y), append(m.Z, z)
-		integers = append(integers, y, z)
-		masks = append(masks, masked{m.X, y, z})
+	var integers [1 + 2*maxProducts][]uint64
+	var masks [maxProducts]masked
+	both := make([][]uint64, 2*s.Products)
+	m := Material{X: next(), Y: both[:s.Products:s.Products], Z: both[s.Products:]}
+	integers[0] = m.X
+	for q := range s.Products {
+		m.Y[q], m.Z[q] = next(), next()
+		integers[1+2*q], integers[2+2*q] = m.Y[q], m.Z[q]
+		masks[q] = masked{m.X, m.Y[q], m.Z[q]}
 	}
-	vector, err := s.deal(source, vector, integers, masks)
+	vector, err := s.deal(source, vector, integers[:1+2*s.Products], masks[:s.Products])
 	return m, vector, err
 }
 
 // finishLast is finish for any section, the last of made, of which those before it
-// are finished.
+// are finished. If the section is a Factor it keeps what was opened.
 func (s Section) finishLast(made []Material, d int, opened [][]uint64) int {
 	m := &made[len(made)-1]
 	if s.Bits > 0 || s.Chain > 0 {
@@ -197,7 +198,7 @@ func (s Section) finishLast(made []Material, d int, opened [][]uint64) int {
 		return -1
 	}
 	if s.Factor {
-		m.opened = append([]uint64(nil), opened[0]...)
+		m.opened = opened[0]
 	}
 	return s.finish(m, d, opened)
 }

@@ -3,6 +3,7 @@ package preproc
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrShape reports K, W and Chain that no decryption has.
@@ -47,7 +48,10 @@ func (s Shape) Check() error {
 	if s.W < 1 || s.K > 32 || s.W+2 > s.K {
 		return fmt.Errorf("%w: K=%d W=%d", ErrShape, s.K, s.W)
 	}
-	if sizes := s.DigitBits(); s.Chain && (len(sizes) < 2 || len(sizes) > maxChainDigits || sizes[0] > maxDigitBits) {
+	if !s.Chain {
+		return nil
+	}
+	if sizes := s.digitBits(); len(sizes) < 2 || len(sizes) > maxChainDigits || sizes[0] > maxDigitBits {
 		return fmt.Errorf("%w: K=%d W=%d with digits of %v bits", ErrShape, s.K, s.W, sizes)
 	}
 	return nil
@@ -59,8 +63,10 @@ func (s Shape) Low() int { return int(s.K) - int(s.W) }
 // DigitBits returns the bits of each digit, the lowest digit first, as even as can
 // be: about 3, since a further bit more than doubles a digit's products, but no
 // fifth digit, which is a level of the tree, as long as 4 bits do. A chain has at
-// most 4 digits.
-func (s Shape) DigitBits() []int {
+// most 4 digits. The caller must not change it.
+func (s Shape) DigitBits() []int { return s.plan().digitBits }
+
+func (s Shape) digitBits() []int {
 	count := min(maxChainDigits, (s.Low()+2)/3)
 	if !s.Chain {
 		count = max(count, (s.Low()+3)/4)
@@ -100,9 +106,12 @@ func (p Pair) Products() int {
 }
 
 // Tree returns the levels of the tree over the digits; the carry ends as g of digit
-// 0. The lowest pair of a level needs no p, since no carry comes in.
-func (s Shape) Tree() [][]Pair {
-	live := make([]int, len(s.DigitBits()))
+// 0. The lowest pair of a level needs no p, since no carry comes in. The caller must
+// not change it.
+func (s Shape) Tree() [][]Pair { return s.plan().tree }
+
+func treeOver(digits int) [][]Pair {
+	live := make([]int, digits)
 	for i := range live {
 		live[i] = i
 	}
@@ -127,7 +136,7 @@ func (s Shape) Tree() [][]Pair {
 // 20, 31 with a chain.
 func (s Shape) Products() int {
 	total := 0
-	for _, section := range s.Sections(0, 1)[s.K:] {
+	for _, section := range s.plan().sections[s.K:] {
 		total += section.openings()
 	}
 	return total
@@ -138,26 +147,35 @@ func (s Shape) Products() int {
 // times, then over R_W those of the digits and of the chain or, level by level, of
 // the pairs of the tree. No two shapes share randomness.
 func (s Shape) Sections(first uint64, count int) []Section {
+	out := slices.Clone(s.plan().sections)
+	for i := range out {
+		out[i].First, out[i].Count = first, count
+	}
+	return out
+}
+
+// sections returns those of item 0, for the digits and the tree over them.
+func (s Shape) sections(digitBits []int, tree [][]Pair) []Section {
 	kind := fmt.Sprintf("decrypt/%d/%d/", s.K, s.W)
 	if s.Chain {
 		kind += "chained/"
 	}
 	var out []Section
 	for i := range s.K {
-		out = append(out, Section{Kind: kind + "bit", K: s.K - i, First: first, Count: count, Factor: int(i) < s.Low()})
+		out = append(out, Section{Kind: kind + "bit", K: s.K - i, Count: 1, Factor: int(i) < s.Low()})
 	}
 	at := 0
-	for i, bits := range s.DigitBits() {
-		out = append(out, Section{Kind: kind + "digit", K: s.W, Sub: uint16(i), First: first, Count: count, Bits: bits, FirstBit: at}) // #nosec G115 -- few
+	for i, bits := range digitBits {
+		out = append(out, Section{Kind: kind + "digit", K: s.W, Sub: uint16(i), Count: 1, Bits: bits, FirstBit: at}) // #nosec G115 -- few
 		at += bits
 	}
 	if s.Chain {
-		return append(out, Section{Kind: kind + "chain", K: s.W, First: first, Count: count, Chain: len(s.DigitBits())})
+		return append(out, Section{Kind: kind + "chain", K: s.W, Count: 1, Chain: len(digitBits)})
 	}
 	var sub uint16
-	for _, level := range s.Tree() {
+	for _, level := range tree {
 		for _, p := range level {
-			out = append(out, Section{Kind: kind + "product", K: s.W, Sub: sub, First: first, Count: count, Products: p.Products()})
+			out = append(out, Section{Kind: kind + "product", K: s.W, Sub: sub, Count: 1, Products: p.Products()})
 			sub++
 		}
 	}
