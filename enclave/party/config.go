@@ -9,6 +9,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/identity"
 	"github.com/tkms-network/tkms/enclave/party/vault"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
@@ -28,6 +29,8 @@ type Config struct {
 	Identity *identity.Identity
 	// Store seals what must survive a restart.
 	Store *seal.Store
+	// Journal keeps what the party must not sign twice.
+	Journal preproc.Journal
 	// Vault serves public key material.
 	Vault *vault.Vault
 	// Listen is the address for peers, host:port.

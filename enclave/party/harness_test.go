@@ -28,6 +28,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/party/blob"
 	"github.com/tkms-network/tkms/enclave/party/identity"
+	"github.com/tkms-network/tkms/enclave/party/journal"
 	"github.com/tkms-network/tkms/enclave/party/metrics"
 	"github.com/tkms-network/tkms/enclave/party/status"
 	"github.com/tkms-network/tkms/enclave/party/vault"
@@ -215,9 +216,12 @@ func (w *world) start(indices ...int) {
 	for _, i := range indices {
 		n := w.nodes[i]
 		w.open(n)
+		echoes, err := journal.Open(filepath.Join(n.folder, "echoes"))
+		require.NoError(w.t, err)
+		w.t.Cleanup(func() { _ = echoes.Close() })
 		n.board = status.NewBoard(time.Now)
 		n.party = New(Config{
-			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Vault: n.vault, Listen: n.address,
+			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Journal: echoes, Vault: n.vault, Listen: n.address,
 			Chain: w.chain, HTTP: &http.Client{Transport: n}, StockTarget: 64, Patience: time.Second, Requests: 4, Now: w.now,
 			Log: w.log.With("node", i), Wrap: n.wrap,
 		}, n.board, metrics.New(prometheus.NewRegistry()))

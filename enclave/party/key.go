@@ -9,7 +9,6 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
-	"github.com/tkms-network/tkms/enclave/party/stock"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
@@ -310,10 +309,8 @@ func (g *generation) run(ctx context.Context, protocol string, machine mpc.Machi
 // offline is what the machine of a protocol that waits for all who take part needs.
 func (g *generation) offline(protocol string) preproc.Config {
 	id := g.session(protocol).ID()
-	store := sealedStore{store: g.party.cfg.Store, kind: kindEcho, epoch: g.key.EpochId}
 	return preproc.Config{
-		Source: g.source, Session: id, From: g.members, Identity: g.seat.identity,
-		Journal: stock.Journal{Store: store, Name: hex.EncodeToString(id[:])},
+		Source: g.source, Session: id, From: g.members, Identity: g.seat.identity, Journal: g.party.cfg.Journal,
 	}
 }
 

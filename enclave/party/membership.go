@@ -151,7 +151,7 @@ func (p *Party) eraseEpoch(epoch uint64) error {
 	}
 	for _, object := range objects {
 		switch object.Kind {
-		case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindEcho, kindKeyShare, kindKeyOpened:
+		case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened:
 			if object.Epoch != epoch {
 				continue
 			}

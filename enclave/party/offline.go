@@ -52,8 +52,9 @@ func (s *seat) openStock(shape preproc.Shape, c *committee.Committee, keys *prss
 		Source: func(generation uint32) (*prss.Source, error) {
 			return prss.NewSource(keys, s.code, preproc.Context(keys.Epoch(), generation))
 		},
-		Store:  sealedStore{s.party.cfg.Store, kindBatch, c.Epoch.Id, fmt.Sprintf("k%d-w%d-chain-%t-", shape.K, shape.W, shape.Chain)},
-		Target: s.party.cfg.StockTarget, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
+		Store:   sealedStore{s.party.cfg.Store, kindBatch, c.Epoch.Id, fmt.Sprintf("k%d-w%d-chain-%t-", shape.K, shape.W, shape.Chain)},
+		Journal: s.party.cfg.Journal,
+		Target:  s.party.cfg.StockTarget, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
 		Changed: s.party.stockChanged,
 		Accuse: func(named mpc.Session, found []preproc.Evidence, culprits sharing.Parties) {
 			s.accuseAll(s.ctx, named, found, culprits)

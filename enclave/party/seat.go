@@ -27,7 +27,6 @@ const (
 	kindComplaint    = "prss-complaint-key"
 	kindKeys         = "prss-keys"
 	kindBatch        = "offline-batch"
-	kindEcho         = "echo"
 	kindKeyShare     = "key-share"
 	kindKeyOpened    = "key-opened"
 )

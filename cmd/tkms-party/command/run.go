@@ -20,6 +20,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/enclave/lightclient"
 	"github.com/tkms-network/tkms/enclave/party"
+	"github.com/tkms-network/tkms/enclave/party/journal"
 	"github.com/tkms-network/tkms/enclave/party/metrics"
 	"github.com/tkms-network/tkms/enclave/party/status"
 	"github.com/tkms-network/tkms/enclave/party/vault"
@@ -80,6 +81,11 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 	if err != nil {
 		return err
 	}
+	echoes, err := journal.Open(filepath.Join(home, "echoes.journal"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = echoes.Close() }()
 	public, err := vault.Open(filepath.Join(home, "vault"))
 	if err != nil {
 		return err
@@ -100,7 +106,7 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 	defer stop()
 	log.Info("party starts", "moniker", s.Moniker, "chain", s.ChainID, "operator", s.Operator, "enclave_device", "SIMULATED")
 	p := party.New(party.Config{
-		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Vault: public, Listen: s.Listen,
+		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Journal: echoes, Vault: public, Listen: s.Listen,
 		Chain: lightChain{client}, HTTP: &http.Client{Timeout: 10 * time.Second},
 		StockTarget: s.StockItems, Patience: time.Duration(s.PatienceMillis) * time.Millisecond, Requests: s.MaxOpenRequests,
 		Simulated: []string{"enclave device"}, Wrap: wrap, Log: log,

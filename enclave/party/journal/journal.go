@@ -29,9 +29,9 @@ import (
 
 const (
 	// Slots is the number of entries that are kept.
-	Slots = 2048
-	// slotSize bounds an entry: an ECHO of 13 parties takes 1.3 KB.
-	slotSize = 2048
+	Slots = 4096
+	// slotSize bounds an entry: an ECHO of 13 parties takes 1,312 bytes.
+	slotSize = 1536
 	// header is the number of the entry (8), the session (32), the batch (4) and the
 	// length (4); the checksum ends the entry.
 	header = 8 + mpc.DigestSize + 4 + 4

@@ -21,7 +21,7 @@ import (
 
 const (
 	// Lifetime of a transaction, from verified block time.
-	Lifetime = 45 * time.Second
+	Lifetime   = 45 * time.Second
 	messageGas = 1_000_000
 	resultGas  = 400_000
 	// The chain takes no party's transaction with more.

@@ -8,8 +8,7 @@
 // own, so that what is revealed of a burnt batch is used nowhere, and an item made
 // by two generations is two items, of independent masks (Version). A member that was
 // away rebuilds its shares of a batch from its own keys and the values that t+1 peers
-// say were opened. An ECHO is sealed before it leaves and erased when its batch is
-// over.
+// say were opened.
 //
 // It does not decide who is absent or guilty: it says whom it waits for and passes
 // on evidence, and the chain decides. A batch that the members of one generation

@@ -157,7 +157,7 @@ func (s *Stock) obtain(ctx context.Context, number uint64) (made, error) {
 		case err == nil || ctx.Err() != nil:
 			return m, err
 		case !s.unchanged(current) || errors.Is(err, errOtherwise):
-		case mpc.Culprits(err) != 0 || errors.Is(err, preproc.ErrJournal) || errors.Is(err, ErrJournal):
+		case mpc.Culprits(err) != 0 || errors.Is(err, preproc.ErrJournal):
 			// Another run of the session would come to the same.
 			s.cfg.Log.Warn("stock: a batch is burnt", "batch", number, "generation", current.generation, "culprits", mpc.Culprits(err).String(), "err", err)
 			failed = current
@@ -245,7 +245,7 @@ func (s *Stock) produce(ctx context.Context, number uint64, m members) (made, er
 	named := s.naming(number, m)
 	id := named.ID()
 	inner, err := preproc.NewBatch(preproc.Config{
-		Source: source, Session: id, From: m.active, Identity: s.cfg.Identity, Journal: s.journal(number, m.generation),
+		Source: source, Session: id, From: m.active, Identity: s.cfg.Identity, Journal: s.cfg.Journal,
 	}, s.cfg.Shape, number*BatchItems, BatchItems)
 	if err != nil {
 		return made{}, err

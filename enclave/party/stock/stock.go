@@ -69,6 +69,8 @@ type Config struct {
 	Identity *mpc.Identity
 	Sessions Sessions
 	Store    Store
+	// Journal keeps the ECHOs that were sent.
+	Journal preproc.Journal
 	// Target is how many unassigned items are kept ahead.
 	Target uint64
 	// Patience is how long a batch may wait before Missing names who is silent, and
@@ -103,7 +105,6 @@ type Stock struct {
 
 	mu      sync.Mutex
 	batches map[uint64][]made // by number, ascending by generation
-	echoes  map[uint64]map[uint32]bool
 	sources map[uint32]*prss.Source
 	making  map[uint64]bool
 	members members
@@ -129,7 +130,7 @@ func New(cfg Config) (*Stock, error) {
 		cfg.Accuse = func(mpc.Session, []preproc.Evidence, sharing.Parties) {}
 	}
 	s := &Stock{
-		cfg: cfg, batches: map[uint64][]made{}, echoes: map[uint64]map[uint32]bool{}, sources: map[uint32]*prss.Source{}, making: map[uint64]bool{},
+		cfg: cfg, batches: map[uint64][]made{}, sources: map[uint32]*prss.Source{}, making: map[uint64]bool{},
 		open: map[string]extent{}, silent: map[uint64]sharing.Parties{}, changed: make(chan struct{}),
 	}
 	names, err := cfg.Store.List()
@@ -137,10 +138,7 @@ func New(cfg Config) (*Stock, error) {
 		return nil, fmt.Errorf("stock: list: %w", err)
 	}
 	for _, file := range names {
-		if number, generation, ok := parseName(echoName, file); ok {
-			s.noteECHO(number, generation)
-		}
-		number, generation, ok := parseName(batchName, file)
+		number, generation, ok := parseName(file)
 		if !ok {
 			continue
 		}
@@ -156,17 +154,14 @@ func New(cfg Config) (*Stock, error) {
 	return s, nil
 }
 
-// Names of objects, by the number of a batch and a generation.
-const (
-	batchName = "batch-%016x-%08x"
-	echoName  = "echo-%016x-%08x"
-)
+// batchName is the name of an object, by the number of a batch and a generation.
+const batchName = "batch-%016x-%08x"
 
-func parseName(format, text string) (number uint64, generation uint32, ok bool) {
-	if _, err := fmt.Sscanf(text, format, &number, &generation); err != nil {
+func parseName(text string) (number uint64, generation uint32, ok bool) {
+	if _, err := fmt.Sscanf(text, batchName, &number, &generation); err != nil {
 		return 0, 0, false
 	}
-	return number, generation, fmt.Sprintf(format, number, generation) == text
+	return number, generation, fmt.Sprintf(batchName, number, generation) == text
 }
 
 func (s *Stock) load(file string, number uint64, generation uint32) error {
@@ -260,8 +255,7 @@ func (s *Stock) Missing(generation uint32) sharing.Parties {
 }
 
 // Assigned tells that the chain has assigned items up to next, and that those of
-// them which are open are held. What is neither is over: its ECHOs are erased, so a
-// party that did not know would sign others.
+// them which are open are held. What is neither is over and not made again.
 func (s *Stock) Assigned(next uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -293,7 +287,7 @@ func (s *Stock) Release(request string) {
 }
 
 // Sweep erases batches whose items are all assigned and none of which an open
-// request holds, and the ECHOs by which they were made.
+// request holds.
 func (s *Stock) Sweep() {
 	s.mu.Lock()
 	var done []string
@@ -308,14 +302,6 @@ func (s *Stock) Sweep() {
 		}
 		delete(s.batches, number)
 		erased = true
-	}
-	for number, generations := range s.echoes {
-		if s.counted && s.spent(number) && !s.making[number] {
-			for generation := range generations {
-				done = append(done, fmt.Sprintf(echoName, number, generation))
-			}
-			delete(s.echoes, number)
-		}
 	}
 	items := s.available()
 	s.mu.Unlock()

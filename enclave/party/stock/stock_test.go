@@ -363,7 +363,7 @@ func TestADamagedBatchIsMadeAgainAndTheOthersStay(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestABatchAndItsECHOsAreErasedWhenItsLastRequestIsClosed(t *testing.T) {
+func TestABatchIsErasedWhenItsLastRequestIsClosed(t *testing.T) {
 	_, members := committee(t, 1, 1)
 	start(t, members, 1, sharing.AllParties(1))
 	m := members[1]
@@ -376,10 +376,8 @@ func TestABatchAndItsECHOsAreErasedWhenItsLastRequestIsClosed(t *testing.T) {
 	m.stock.Release("second")
 	names, err := m.store.List()
 	require.NoError(t, err)
-	for _, format := range []string{batchName, echoName} {
-		require.NotContains(t, names, fmt.Sprintf(format, 0, 1))
-		require.Contains(t, names, fmt.Sprintf(format, 1, 1), "items that are not assigned stay")
-	}
+	require.NotContains(t, names, fmt.Sprintf(batchName, 0, 1))
+	require.Contains(t, names, fmt.Sprintf(batchName, 1, 1), "items that are not assigned stay")
 }
 
 func TestNothingIsMadeBeforeItIsKnownWhatIsOver(t *testing.T) {
@@ -390,7 +388,7 @@ func TestNothingIsMadeBeforeItIsKnownWhatIsOver(t *testing.T) {
 	m.stock.mu.Lock()
 	_, wanted := m.stock.claimNew()
 	m.stock.mu.Unlock()
-	require.False(t, wanted, "an ECHO of a batch that is over may be erased already")
+	require.False(t, wanted, "a batch that is over is not made again")
 	m.stock.Assigned(5 * BatchItems)
 	m.stock.mu.Lock()
 	number, wanted := m.stock.claimNew()
@@ -419,25 +417,6 @@ func TestALiarVouchesOnce(t *testing.T) {
 	require.EqualValues(t, 7, got.generation)
 }
 
-func TestAJournalIsOfOneSession(t *testing.T) {
-	store := &memoryStore{objects: map[string][]byte{}}
-	j := Journal{store, "echo"}
-	echo, err := j.Load(mpc.Hash("a"), 3)
-	require.NoError(t, err)
-	require.Nil(t, echo)
-	require.NoError(t, j.Save(mpc.Hash("a"), 3, []byte("said")))
-	echo, err = j.Load(mpc.Hash("a"), 3)
-	require.NoError(t, err)
-	require.Equal(t, []byte("said"), echo)
-	for _, session := range []mpc.Digest{mpc.Hash("b"), mpc.Hash("a")} {
-		_, err = j.Load(session, 4)
-		require.ErrorIs(t, err, ErrJournal)
-	}
-	store.objects["echo"] = []byte("short")
-	_, err = j.Load(mpc.Hash("a"), 3)
-	require.ErrorIs(t, err, ErrJournal)
-}
-
 func TestStrangeRequestsForBatchesAreRefused(t *testing.T) {
 	_, members := committee(t, 1, 1)
 	for _, body := range [][]byte{nil, make([]byte, 11), make([]byte, 13)} {
@@ -452,12 +431,12 @@ func TestStrangeRequestsForBatchesAreRefused(t *testing.T) {
 	}
 	name := fmt.Sprintf(batchName, 258, 3)
 	require.Equal(t, "batch-0000000000000102-00000003", name)
-	number, generation, ok := parseName(batchName, name)
+	number, generation, ok := parseName(name)
 	require.True(t, ok)
 	require.EqualValues(t, 258, number)
 	require.EqualValues(t, 3, generation)
 	for _, strange := range []string{name + ".part", name[:len(name)-1], "echo" + name[5:]} {
-		_, _, ok := parseName(batchName, strange)
+		_, _, ok := parseName(strange)
 		require.False(t, ok, strange)
 	}
 }
