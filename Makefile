@@ -45,6 +45,7 @@ test-network: build hostchain-artifacts ## Run the tests that start processes of
 
 test-race: ## Run the concurrent packages under the race detector
 	go test -race -timeout 20m ./enclave/session/... ./enclave/transport/... ./enclave/mpc/... ./enclave/seal/... \
+		./enclave/party/stock/... ./enclave/party/journal/... \
 		./cmd/tkms-relayer/internal/store/...
 
 fuzz: ## Run every fuzz target for a short while (FUZZTIME=10s)
