@@ -39,9 +39,9 @@ type Run struct {
 // runs are reused; the buffers of those that lie here are zero.
 var runs = sync.Pool{New: func() any { return new(Run) }}
 
-// step is the items drawn at a time, so that all of a buffer stays in the L1
+// Piece is the items drawn at a time, so that all of a buffer stays in the L1
 // cache.
-const step = 128
+const Piece = 128
 
 // singleBlocks is the stretch up to which encrypting block by block is quicker
 // than setting up a bulk counter mode.
@@ -72,7 +72,7 @@ func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
 	r.position = uint64(a.Try)<<56 | uint64(a.Sub)<<positionBits | start/aes.BlockSize
 	r.streams = s.open(a, l)
 	r.accumulations = max(r.lanes.Terms()/max(r.t*r.d, r.d), 1)
-	items, vectors := min(step, count), r.layout.Integers+r.layout.Elements+r.layout.Zeros
+	items, vectors := min(Piece, count), r.layout.Integers+r.layout.Elements+r.layout.Zeros
 	r.raw = resize(r.raw, r.span(items)*aes.BlockSize)
 	r.numbers = resize(r.numbers, items*r.words)
 	r.multiples = resize(r.multiples, items*vectors*r.lanes.Words())
@@ -115,12 +115,9 @@ func (r *Run) Next(v Vectors) {
 		panic("prss: other vectors than the run has")
 	}
 	count := v.items(r.d)
-	if count > r.left {
-		panic("prss: more items than the run has")
-	}
-	r.left -= max(count, 0)
-	for o := 0; o < count; o += step {
-		c := min(step, count-o)
+	r.take(count)
+	for o := 0; o < count; o += Piece {
+		c := min(Piece, count-o)
 		r.accumulate(c)
 		at, words := 0, r.lanes.Words()
 		for _, group := range [][][]uint64{v.Integers, v.Elements, v.Zeros} {
@@ -132,6 +129,34 @@ func (r *Run) Next(v Vectors) {
 	}
 }
 
+// Lanes returns the layout of what NextWords returns.
+func (r *Run) Lanes() ring.Lanes { return r.lanes }
+
+// NextWords is Next for count items, 1 … Piece, of a run with Single lanes, except that
+// it leaves the zero sharings in words: those of the first sharing, one an item, then
+// those of the second. They are not reduced, and are there until the run is used again.
+func (r *Run) NextWords(count int, integers [][]uint64) []uint64 {
+	if len(integers) != r.layout.Integers || r.layout.Elements != 0 || !r.lanes.Single() || count < 1 || count > Piece {
+		panic("prss: other vectors than the run has")
+	}
+	r.take(count)
+	r.accumulate(count)
+	rest := r.multiples[:count*(len(integers)+r.layout.Zeros)]
+	for _, x := range integers {
+		r.lanes.Spread(x[:count*r.d], rest[:count], 1, 0)
+		rest = rest[count:]
+	}
+	return rest
+}
+
+// take counts items that are drawn.
+func (r *Run) take(count int) {
+	if count > r.left {
+		panic("prss: more items than the run has")
+	}
+	r.left -= max(count, 0)
+}
+
 // accumulate leaves in multiples, vector by vector, the sums over all sets for the next
 // count items.
 func (r *Run) accumulate(count int) {
@@ -139,19 +164,7 @@ func (r *Run) accumulate(count int) {
 	acc := r.multiples[:run*(r.layout.Integers+r.layout.Elements+r.layout.Zeros)]
 	clear(acc)
 	for i := range r.sets {
-		words, rest := r.next(i, count), acc
-		for range r.layout.Integers {
-			ring.MulMap(rest[:run], words, r.words, &r.integers[i])
-			rest, words = rest[run:], words[1:]
-		}
-		for range r.layout.Elements {
-			ring.MulMap(rest[:run], words, r.words, &r.elements[i])
-			rest, words = rest[run:], words[min(r.d, len(words)):]
-		}
-		for range r.layout.Zeros {
-			ring.MulMap(rest[:run], words, r.words, &r.zeros[i])
-			rest, words = rest[run:], words[min(r.t*r.d, len(words)):]
-		}
+		r.add(acc, i, count)
 		if (i+1)%r.accumulations == 0 {
 			r.lanes.Fold(acc)
 		}
@@ -159,6 +172,38 @@ func (r *Run) accumulate(count int) {
 	size := r.skip + count*r.size
 	r.position += uint64(size / aes.BlockSize) // #nosec G115 -- Begin bounds it
 	r.skip = size % aes.BlockSize
+}
+
+// add adds the multiples of what count items take from a set's stream to acc.
+func (r *Run) add(acc []uint64, set, count int) {
+	run := count * r.lanes.Words()
+	if ring.WordSize(r.k) == 1 && r.lanes.Words() == 1 {
+		r.read(set, count*r.size)
+		raw := r.raw[r.skip:][:count*r.size]
+		r.each(set, func(m *ring.Map) {
+			ring.MulBytes(acc[:run], raw, r.size, m)
+			acc, raw = acc[run:], raw[m.In:]
+		})
+		return
+	}
+	words := r.next(set, count)
+	r.each(set, func(m *ring.Map) {
+		ring.MulMap(acc[:run], words, r.words, m)
+		acc, words = acc[run:], words[min(m.In, len(words)):]
+	})
+}
+
+// each calls f for the map of every sharing of an item, in the stream's order.
+func (r *Run) each(set int, f func(*ring.Map)) {
+	for range r.layout.Integers {
+		f(&r.integers[set])
+	}
+	for range r.layout.Elements {
+		f(&r.elements[set])
+	}
+	for range r.layout.Zeros {
+		f(&r.zeros[set])
+	}
 }
 
 // next returns what the next count items take from the set's stream, r.words words

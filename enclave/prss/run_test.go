@@ -78,6 +78,78 @@ func TestPiecesOfARunAreTheWhole(t *testing.T) {
 	}
 }
 
+func TestWordsOfARunAreItsZeroSharings(t *testing.T) {
+	layout := Layout{Integers: 3, Zeros: 2}
+	for _, n := range []int{4, 7, 13} {
+		s := testSource(t, n, 4)
+		for k := uint(1); k <= 5; k++ {
+			a := Address{Kind: "words", K: k, First: 5}
+			whole := vectors(layout, 150*4)
+			if err := s.Draw(a, whole); err != nil {
+				t.Fatal(err)
+			}
+			run, err := s.Begin(a, layout, 150)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := run.Lanes()
+			at := 0
+			for _, count := range []int{1, Piece, 21} {
+				part := vectors(layout, count*4)
+				words := run.NextWords(count, part.Integers)
+				for q, v := range part.Integers {
+					if !slices.Equal(v, whole.Integers[q][at*4:(at+count)*4]) {
+						t.Fatalf("n=%d k=%d: %d items from %d differ", n, k, count, at)
+					}
+				}
+				for q, v := range whole.Zeros {
+					got := vectors(Layout{Integers: 1}, count*4).Integers[0]
+					l.Spread(got, words[q*count:(q+1)*count], 1, 0)
+					if !slices.Equal(got, v[at*4:(at+count)*4]) {
+						t.Fatalf("n=%d k=%d: zeros of %d items from %d differ", n, k, count, at)
+					}
+				}
+				at += count
+			}
+			run.Close()
+		}
+	}
+}
+
+func TestWordsAreTakenOfRunsThatHaveThem(t *testing.T) {
+	layout := Layout{Integers: 1, Zeros: 1}
+	for what, c := range map[string]struct {
+		d, count, integers int
+		k                  uint
+		layout             Layout
+	}{
+		"another degree":  {5, 1, 1, 5, layout},
+		"a larger ring":   {4, 1, 1, 6, layout},
+		"elements":        {4, 1, 1, 5, Layout{Integers: 1, Elements: 1, Zeros: 1}},
+		"other integers":  {4, 1, 2, 5, layout},
+		"too large":       {4, Piece + 1, 1, 5, layout},
+		"none":            {4, 0, 1, 5, layout},
+		"more than there": {4, 4, 1, 5, layout},
+	} {
+		run, err := testSource(t, 4, c.d).Begin(Address{Kind: "words", K: c.k}, c.layout, 2*Piece)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if what == "more than there" {
+			run.left = 3
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: taken", what)
+				}
+			}()
+			run.NextWords(c.count, vectors(Layout{Integers: c.integers}, c.count*c.d).Integers)
+		}()
+		run.Close()
+	}
+}
+
 func TestABufferIsErasedWhenItsRunIsClosed(t *testing.T) {
 	s := testSource(t, 4, 4)
 	layout := Layout{Integers: 1, Elements: 1, Zeros: 1}

@@ -18,10 +18,10 @@ var handled = []struct {
 }{
 	{path: "ring", public: map[string]string{
 		"Ring.Inverse": "asked of differences of points",
-		"Unpack":       "the padding of received bytes",
+		"Unpack":       padding, "Lanes.UnpackWords": padding,
 	}},
 	{path: "sharing", public: map[string]string{
-		"Code.OpenIntegers": openings, "Code.Integers": openings, "Code.Decode": openings, "Code.open": openings,
+		"Code.OpenIntegers": openings, "Code.Integers": openings, "Code.Decode": openings, "Code.open": openings, "Code.OpenWords": openings,
 		"plan.check": openings, "plan.write": openings, "field.decode": openings, "field.solve": openings, "field.divide": openings,
 		"Opener.Add": openings, "Opener.settle": openings,
 	}},
@@ -33,6 +33,8 @@ var handled = []struct {
 		"Section.open": openings, "Section.finish": openings, "bitRoot": openings,
 	}},
 }
+
+const padding = "the padding of received bytes"
 
 const openings = "values and shares of openings, which everybody sees"
 

@@ -24,6 +24,9 @@ func (r Ring) Lanes(k uint) Lanes {
 	l := Lanes{d: r.d, k: k, width: 64, per: 1, terms: 1 << 30}
 	for _, per := range []int{4, 2} {
 		width := (64 - k) / uint(per-1) // the highest lane needs its low k bits only
+		if r.d == 4 && per == 4 && k <= maxWordBits {
+			width = wordWidth
+		}
 		if width >= 2*k && 1<<min(width-2*k, 30)-1 >= minTerms {
 			l.per, l.width, l.terms = per, width, 1<<min(width-2*k, 30)-1
 			break
@@ -241,6 +244,31 @@ func mul4x2(acc, src []uint64, stride int, m *Map, rows []uint64) {
 		x0, x1, x2, x3 := x[0]&mask, x[1]&mask, x[2]&mask, x[3]&mask
 		a[0] += x0*m00 + x1*m10 + x2*m20 + x3*m30
 		a[1] += x0*m01 + x1*m11 + x2*m21 + x3*m31
+	}
+}
+
+// MulBytes is MulMap for a map to one word and numbers of one byte.
+func MulBytes(acc []uint64, src []byte, stride int, m *Map) {
+	if m.Words != 1 || len(acc) > 0 && len(src) < (len(acc)-1)*stride+m.In {
+		panic("ring: vectors of different lengths")
+	}
+	in := 0
+	for ; in+4 <= m.In; in += 4 {
+		mulBytes4(acc, src[in:], stride, m.mask, (*[4]uint64)(m.rows[in:]))
+	}
+	for ; in < m.In; in++ {
+		mask, m0 := m.mask, m.rows[in]
+		for i, o := 0, in; i < len(acc); i, o = i+1, o+stride {
+			acc[i] += uint64(src[o]) & mask * m0
+		}
+	}
+}
+
+func mulBytes4(acc []uint64, src []byte, stride int, mask uint64, m *[4]uint64) {
+	m0, m1, m2, m3 := m[0], m[1], m[2], m[3]
+	for i, o := 0, 0; i < len(acc); i, o = i+1, o+stride {
+		x := uint64(binary.LittleEndian.Uint32(src[o:]))
+		acc[i] += x&mask*m0 + x>>8&mask*m1 + x>>16&mask*m2 + x>>24&mask*m3
 	}
 }
 

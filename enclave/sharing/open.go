@@ -35,6 +35,32 @@ func (c *Code) OpenIntegers(dst []uint64, degree int, from Parties, vectors [][]
 	return off
 }
 
+// OpenWords is OpenIntegers where the lanes of R_k are Single: rows has for each index
+// the words of the members of from, ascending.
+func (c *Code) OpenWords(dst []uint64, degree int, from Parties, rows []uint64, k uint) int {
+	basis := basisOf(from, degree)
+	p := c.plan(planKey{basis, from.Without(basis), k, words})
+	stride, first, count := len(p.basis)+len(p.rest), len(p.basis), len(dst)
+	buffer := borrow(2 * count)
+	defer sums.Put(buffer)
+	both := (*buffer)[:2*count]
+	defer clear(both)
+	bad, expected := both[:count], both[count:]
+	for q := range p.rest {
+		p.lanes.SumWords(expected, rows, stride, p.rows[q])
+		for i, x := range expected {
+			bad[i] |= x ^ rows[i*stride+first+q]
+		}
+	}
+	p.lanes.SumWords(dst, rows, stride, p.rows[len(p.rest)])
+	for i, x := range dst {
+		if bad[i]|x&^ring.Mask(k) != 0 {
+			return i
+		}
+	}
+	return -1
+}
+
 // basisOf returns the members whose vectors determine the polynomial.
 func basisOf(from Parties, degree int) Parties {
 	basis := take(from, degree+1)
@@ -52,6 +78,7 @@ const (
 	elements        // d words each
 	integers        // coordinate 0, the others not looked at
 	checked         // coordinate 0, the others must be 0
+	words           // that of OpenWords
 )
 
 // plan says how vectors of a basis become those of the rest, which they are
@@ -62,6 +89,8 @@ type plan struct {
 	rest  []int
 	maps  []ring.Map // one a member of basis: to the rest, ascending, and the value
 	words int        // of the maps
+
+	rows [][]uint64 // of OpenWords: what the basis is multiplied by, for the rest and the value
 }
 
 type planKey struct {
@@ -87,17 +116,29 @@ func (c *Code) plan(key planKey) *plan {
 	switch key.output {
 	case elements, checked:
 		p.words += l.Words()
-		targets = append(targets[:len(targets):len(targets)], 0)
 	case integers:
 		p.words++
+	}
+	if key.output != nothing {
 		targets = append(targets[:len(targets):len(targets)], 0)
 	}
 	d := c.Degree()
-	for range p.basis {
-		p.maps = append(p.maps, l.NewMap(d, p.words))
+	if key.output != words {
+		for range p.basis {
+			p.maps = append(p.maps, l.NewMap(d, p.words))
+		}
 	}
 	for q, at := range targets {
-		for a, e := range c.Lagrange(key.basis, at) {
+		coefficients := c.Lagrange(key.basis, at)
+		if key.output == words {
+			row := make([]uint64, len(coefficients))
+			for a, e := range coefficients {
+				row[a] = l.Pack(e)[0]
+			}
+			p.rows = append(p.rows, row)
+			continue
+		}
+		for a, e := range coefficients {
 			c.ring.Element(l, &p.maps[a], 0, q*l.Words(), e)
 		}
 	}
@@ -114,6 +155,15 @@ const chunk = 128
 // sums are accumulators for a chunk; those that lie in the pool are zero.
 var sums = sync.Pool{New: func() any { return new([]uint64) }}
 
+// borrow returns zeros for size accumulators or more, to be put back as zeros.
+func borrow(size int) *[]uint64 {
+	buffer := sums.Get().(*[]uint64)
+	if cap(*buffer) < size {
+		*buffer = make([]uint64, size)
+	}
+	return buffer
+}
+
 // open writes the output for the polynomials through the vectors of basis. It
 // returns the lowest index at which some vector of rest is not on them, from which
 // on it does not write, and the lowest before that one with a value that had to be
@@ -124,10 +174,7 @@ func (c *Code) open(dst []uint64, o output, basis, rest Parties, vectors [][]uin
 		return -1, -1
 	}
 	p := c.plan(planKey{basis, rest, k, o})
-	buffer := sums.Get().(*[]uint64)
-	if size := chunk * p.words; cap(*buffer) < size {
-		*buffer = make([]uint64, size)
-	}
+	buffer := borrow(chunk * p.words)
 	defer sums.Put(buffer)
 	d, total := c.Degree(), len(vectors[p.basis[0]])
 	for lo := 0; lo < total; lo += chunk * d {

@@ -23,6 +23,27 @@ func openings(f func(s setting, k uint)) {
 	}
 }
 
+// openBoth is OpenIntegers and, where that is possible, OpenWords, which must agree.
+func openBoth(t *testing.T, c *Code, dst []uint64, from Parties, shares [][]uint64, k uint) int {
+	t.Helper()
+	index := c.OpenIntegers(dst, 2*c.t, from, byParty(shares), k)
+	l := c.ring.Lanes(k)
+	if !l.Single() {
+		return index
+	}
+	var rows []uint64
+	for i := range dst {
+		for _, party := range from.List() {
+			rows = append(rows, l.Pack(c.ring.At(shares[party-1], i))[0])
+		}
+	}
+	got := make([]uint64, len(dst))
+	if i := c.OpenWords(got, 2*c.t, from, rows, k); i != index || index < 0 && !slices.Equal(got, dst) {
+		t.Fatalf("n=%d k=%d: index %d of words, %d of integers, or other values", c.n, k, i, index)
+	}
+	return index
+}
+
 func TestIntegersAreOpenedAsElementsAre(t *testing.T) {
 	openings(func(s setting, k uint) {
 		c := code(t, s)
@@ -38,7 +59,7 @@ func TestIntegersAreOpenedAsElementsAre(t *testing.T) {
 			if i := c.OpenAll(values, 2*s.t, from, byParty(shares), k); i >= 0 {
 				t.Fatalf("%+v k=%d: index %d is no codeword", s, k, i)
 			}
-			if i := c.OpenIntegers(got, 2*s.t, from, byParty(shares), k); i >= 0 {
+			if i := openBoth(t, c, got, from, shares, k); i >= 0 {
 				t.Fatalf("%+v k=%d: index %d is no integer", s, k, i)
 			}
 			for i, x := range got {
@@ -63,14 +84,14 @@ func TestEveryWrongBitIsNoticedAtItsIndex(t *testing.T) {
 		for party := range s.n {
 			at, bit := g.IntN(count*s.d), g.UintN(k)
 			shares[party][at] ^= 1 << bit
-			if i := c.OpenIntegers(dst, 2*s.t, AllParties(s.n), byParty(shares), k); i != at/s.d {
+			if i := openBoth(t, c, dst, AllParties(s.n), shares, k); i != at/s.d {
 				t.Fatalf("%+v k=%d: bit %d of word %d of party %d: index %d", s, k, bit, at, party+1, i)
 			}
 			shares[party][at] ^= 1 << bit
 			if k < 64 { // what lies beyond does not count
 				shares[party][at] ^= 1 << k
 			}
-			if i := c.OpenIntegers(dst, 2*s.t, AllParties(s.n), byParty(shares), k); i >= 0 {
+			if i := openBoth(t, c, dst, AllParties(s.n), shares, k); i >= 0 {
 				t.Fatalf("%+v k=%d: a bit that does not count fails index %d", s, k, i)
 			}
 		}
@@ -80,7 +101,11 @@ func TestEveryWrongBitIsNoticedAtItsIndex(t *testing.T) {
 func TestWithoutSlackNoIntegerPassesForOne(t *testing.T) {
 	// With t parties absent any vectors of degree 2t are a codeword, so only the other
 	// coordinates of a value tell.
-	for _, s := range settings[1:] {
+	for i, s := range append(settings[1:], settings[1:]...) {
+		k := uint(17)
+		if i >= len(settings)-1 {
+			k = 5
+		}
 		c := code(t, s)
 		const count = chunk + 2
 		shares, _ := c.Deal(source(4), 2*s.t, make([]uint64, count))
@@ -88,11 +113,11 @@ func TestWithoutSlackNoIntegerPassesForOne(t *testing.T) {
 		for _, at := range []int{0, chunk, count - 1} {
 			shares[0][at*s.d] ^= 1
 			values := make([]uint64, count*s.d)
-			if i := c.OpenAll(values, 2*s.t, from, byParty(shares), 17); i >= 0 {
+			if i := c.OpenAll(values, 2*s.t, from, byParty(shares), k); i >= 0 {
 				t.Fatalf("%+v: index %d is no codeword", s, i)
 			}
 			want := c.Integers(make([]uint64, count), values)
-			if i := c.OpenIntegers(make([]uint64, count), 2*s.t, from, byParty(shares), 17); i != want {
+			if i := openBoth(t, c, make([]uint64, count), from, shares, k); i != want {
 				t.Errorf("%+v: index %d, not %d", s, i, want)
 			}
 			shares[0][at*s.d] ^= 1
@@ -141,6 +166,9 @@ func TestSumsAreErasedAfterAnOpening(t *testing.T) {
 		}
 		if dst[0] == 0 || slices.Max(buffer) != 0 {
 			t.Errorf("good=%v: sums are left", good)
+		}
+		if i := openBoth(t, c, dst, AllParties(4), shares, 5); (i < 0) != good || slices.Max(buffer) != 0 {
+			t.Errorf("good=%v: sums of words are left, or index %d", good, i)
 		}
 	}
 }

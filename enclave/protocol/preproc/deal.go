@@ -11,7 +11,7 @@ import (
 
 // step is the items worked on at a time, so that they stay in the L1 cache. As a
 // multiple of 8 of them is whole bytes of a packed vector whatever k and d are.
-const step = 128
+const step = prss.Piece
 
 // masked is what an opening shows: x·y − z, or x² + x if there is no y.
 type masked struct{ x, y, z []uint64 }
@@ -25,6 +25,16 @@ func (m masked) add(r ring.Ring, dst []uint64, lo int) {
 	}
 	r.MulVec(dst, m.x[lo:hi], m.y[lo:hi])
 	r.ScaleAdd(dst, m.z[lo:hi], ^uint64(0))
+}
+
+// addWords is add for Single lanes.
+func (m masked) addWords(l ring.Lanes, dst []uint64, lo int) {
+	hi := lo + 4*len(dst)
+	if m.y == nil {
+		l.SquareAddWords(dst, m.x[lo:hi])
+		return
+	}
+	l.MulSubWords(dst, m.x[lo:hi], m.y[lo:hi], m.z[lo:hi])
 }
 
 // work is memory for a chunk of a section.
@@ -86,6 +96,7 @@ func (s Section) deal(source *prss.Source, vector []byte, integers [][]uint64, m
 	size, at := ring.PackedLen(words, s.K), len(vector)
 	vector = slices.Grow(vector, size*len(masks))[:at+size*len(masks)]
 	width := min(step, s.Count) * r.Degree()
+	l := run.Lanes()
 	w := borrow(width*len(masks), len(integers)+len(masks))
 	defer w.giveBack()
 	part := prss.Vectors{Integers: w.vectors[:len(integers)], Zeros: w.vectors[len(integers):]}
@@ -93,6 +104,15 @@ func (s Section) deal(source *prss.Source, vector []byte, integers [][]uint64, m
 		hi := min(lo+width, words)
 		for i, x := range integers {
 			part.Integers[i] = x[lo:hi]
+		}
+		if l.Single() {
+			count := (hi - lo) / r.Degree()
+			zeros := run.NextWords(count, part.Integers)
+			for q, m := range masks {
+				m.addWords(l, zeros[q*count:][:count], lo)
+				l.AppendWords(vector[:at+q*size+lo*int(s.K)/8], zeros[q*count:][:count])
+			}
+			continue
 		}
 		for q := range masks {
 			part.Zeros[q] = w.words[q*width:][:hi-lo]
@@ -111,22 +131,32 @@ func (s Section) deal(source *prss.Source, vector []byte, integers [][]uint64, m
 // codeword or no integer. Packed is indexed by party and of the right lengths.
 func (s Section) open(dst []uint64, code *sharing.Code, from sharing.Parties, packed [][]byte) (int, error) {
 	d := code.Degree()
+	l, parties := code.Ring().Lanes(s.K), from.List()
 	width := min(step, s.Count) * d
 	w := borrow(width*len(packed), len(packed))
 	defer w.giveBack()
 	for lo := 0; lo < s.Count; lo += step {
 		hi := min(lo+step, s.Count)
 		first, last := lo*d*int(s.K)/8, ring.PackedLen(hi*d, s.K)
-		for i, bytes := range packed {
-			if !from.Has(i) {
-				continue
+		for a, i := range parties {
+			var err error
+			if l.Single() {
+				err = l.UnpackWords(w.words[a:], len(parties), hi-lo, packed[i][first:last])
+			} else {
+				w.vectors[i] = w.words[i*width:][:(hi-lo)*d]
+				err = ring.Unpack(w.vectors[i], packed[i][first:last], s.K)
 			}
-			w.vectors[i] = w.words[i*width:][:(hi-lo)*d]
-			if err := ring.Unpack(w.vectors[i], bytes[first:last], s.K); err != nil {
+			if err != nil {
 				return -1, err
 			}
 		}
-		if bad := code.OpenIntegers(dst[lo:hi], 2*code.T(), from, w.vectors, s.K); bad >= 0 {
+		var bad int
+		if l.Single() {
+			bad = code.OpenWords(dst[lo:hi], 2*code.T(), from, w.words, s.K)
+		} else {
+			bad = code.OpenIntegers(dst[lo:hi], 2*code.T(), from, w.vectors, s.K)
+		}
+		if bad >= 0 {
 			return lo + bad, nil
 		}
 	}
