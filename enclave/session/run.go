@@ -16,12 +16,17 @@ type session struct {
 	parties []int  // without self
 	member  []bool // by index
 	header  [messageHeader]byte
+	parts   [2][]byte // of the frame being sent: header and payload
 	wake    chan struct{}
 
 	mu    sync.Mutex
 	inbox []inbound
 	bytes []int // by peer, waiting in the inbox
 }
+
+// inboxRoom is the messages a peer for which an inbox has room from the start: those
+// of a round and some of the next.
+const inboxRoom = 2
 
 func (s *session) push(m inbound, limit int) bool {
 	if !s.member[m.from] {
@@ -104,7 +109,7 @@ func (r *Router) Run(ctx context.Context, id ID, machine mpc.Machine, options ..
 	if err := r.start(s, machine); err != nil {
 		return err
 	}
-	var batch []inbound
+	batch := make([]inbound, 0, inboxRoom*len(s.parties))
 	for !machine.Done() {
 		select {
 		case <-ctx.Done():
@@ -161,7 +166,10 @@ func (r *Router) linger(s *session, machine mpc.Machine, batch []inbound, opt ru
 }
 
 func (r *Router) newSession(id ID, parties []int) (*session, error) {
-	s := &session{id: id, member: make([]bool, r.cfg.Parties+1), bytes: make([]int, r.cfg.Parties+1), wake: make(chan struct{}, 1)}
+	s := &session{
+		id: id, parties: make([]int, 0, r.cfg.Parties), member: make([]bool, r.cfg.Parties+1),
+		inbox: make([]inbound, 0, inboxRoom*r.cfg.Parties), bytes: make([]int, r.cfg.Parties+1), wake: make(chan struct{}, 1),
+	}
 	if parties == nil {
 		for i := 1; i <= r.cfg.Parties; i++ {
 			parties = append(parties, i)
@@ -224,7 +232,8 @@ func (r *Router) send(s *session, out []mpc.Message) error {
 }
 
 func (r *Router) sendOne(s *session, to int, payload []byte) {
-	if err := r.cfg.Mesh.Send(to, s.header[:], payload); err != nil {
+	s.parts = [2][]byte{s.header[:], payload}
+	if err := r.cfg.Mesh.Send(to, s.parts[:]...); err != nil {
 		r.count(statUnsent)
 		r.cfg.Log.Debug("message not sent", "session", s.id, "to", to, "err", err)
 	}
