@@ -67,7 +67,7 @@ var groups = []group{
 	{"garbage collection", []string{"runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.bgsweep", "runtime.bgscavenge", "runtime.gcStart", "runtime.gcMarkDone", "runtime.(*mheap).reclaim"}},
 	{"allocation", []string{"runtime.mallocgc", "runtime.growslice", "runtime.makeslice", "runtime.newobject"}},
 	{"system calls", []string{"syscall.", "internal/runtime/syscall", "runtime.netpoll"}},
-	{"signatures", []string{"crypto/ed25519"}},
+	{"signatures", []string{"crypto/ed25519", "github.com/oasisprotocol/curve25519-voi"}},
 	{"TLS records", []string{"crypto/tls"}},
 	{"hashing", []string{"crypto/sha256", "crypto/internal/fips140/sha256", module + "enclave/mpc/merkle", module + "enclave/mpc.Hash"}},
 	{"PRSS", []string{module + "enclave/prss"}},
