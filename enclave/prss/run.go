@@ -176,33 +176,41 @@ func (r *Run) accumulate(count int) {
 
 // add adds the multiples of what count items take from a set's stream to acc.
 func (r *Run) add(acc []uint64, set, count int) {
-	run := count * r.lanes.Words()
+	run, integers := count*r.lanes.Words(), r.layout.Integers
 	if ring.WordSize(r.k) == 1 && r.lanes.Words() == 1 {
 		r.read(set, count*r.size)
 		raw := r.raw[r.skip:][:count*r.size]
-		r.each(set, func(m *ring.Map) {
-			ring.MulBytes(acc[:run], raw, r.size, m)
-			acc, raw = acc[run:], raw[m.In:]
+		if integers > 0 {
+			ring.MulEach(acc[:run*integers], run, raw, r.size, &r.integers[set])
+		}
+		raw = raw[integers:]
+		r.elementsAndZeros(acc[run*integers:], run, set, func(acc []uint64, m *ring.Map) {
+			ring.MulBytes(acc, raw, r.size, m)
+			raw = raw[m.In:]
 		})
 		return
 	}
 	words := r.next(set, count)
-	r.each(set, func(m *ring.Map) {
-		ring.MulMap(acc[:run], words, r.words, m)
-		acc, words = acc[run:], words[min(m.In, len(words)):]
+	for range integers {
+		ring.MulMap(acc[:run], words, r.words, &r.integers[set])
+		acc, words = acc[run:], words[1:]
+	}
+	r.elementsAndZeros(acc, run, set, func(acc []uint64, m *ring.Map) {
+		ring.MulMap(acc, words, r.words, m)
+		words = words[min(m.In, len(words)):]
 	})
 }
 
-// each calls f for the map of every sharing of an item, in the stream's order.
-func (r *Run) each(set int, f func(*ring.Map)) {
-	for range r.layout.Integers {
-		f(&r.integers[set])
-	}
+// elementsAndZeros calls f for each sharing after the integers, in the stream's order,
+// with its run words of acc and its map.
+func (r *Run) elementsAndZeros(acc []uint64, run, set int, f func(acc []uint64, m *ring.Map)) {
 	for range r.layout.Elements {
-		f(&r.elements[set])
+		f(acc[:run], &r.elements[set])
+		acc = acc[run:]
 	}
 	for range r.layout.Zeros {
-		f(&r.zeros[set])
+		f(acc[:run], &r.zeros[set])
+		acc = acc[run:]
 	}
 }
 

@@ -16,7 +16,8 @@
 // caller's duty: vector functions panic where they disagree.
 //
 // Sums of multiples by constants, which is what drawing and opening sharings are,
-// are taken in Lanes: where k is small one multiplication serves several coordinates.
+// are taken in Lanes: where k is small one multiplication serves several coordinates,
+// and up to k = 5 it is that of two elements.
 //
 // Source: eprint 2025/699, section 2 (Galois rings, exceptional sets).
 package ring

@@ -264,6 +264,27 @@ func MulBytes(acc []uint64, src []byte, stride int, m *Map) {
 	}
 }
 
+// MulEach multiplies by the one word of m the numbers of one byte at 0, 1, … of every
+// stride bytes of src, and adds them to the vectors of acc, of count words each.
+func MulEach(acc []uint64, count int, src []byte, stride int, m *Map) {
+	if m.In != 1 || count < 1 || len(acc)%count != 0 {
+		panic("ring: vectors of different lengths")
+	}
+	for ; len(acc) >= 3*count; acc, src = acc[3*count:], src[3:] { // one load of each item's bytes
+		a, b, c := acc[:count], acc[count:2*count], acc[2*count:3*count]
+		mask, m0 := m.mask, m.rows[0]
+		for i, o := 0, 0; i < len(a) && i < len(b) && i < len(c); i, o = i+1, o+stride {
+			x := src[o : o+3]
+			a[i] += uint64(x[0]) & mask * m0
+			b[i] += uint64(x[1]) & mask * m0
+			c[i] += uint64(x[2]) & mask * m0
+		}
+	}
+	for ; len(acc) > 0; acc, src = acc[count:], src[1:] {
+		MulBytes(acc[:count], src, stride, m)
+	}
+}
+
 func mulBytes4(acc []uint64, src []byte, stride int, mask uint64, m *[4]uint64) {
 	m0, m1, m2, m3 := m[0], m[1], m[2], m[3]
 	for i, o := 0, 0; i < len(acc); i, o = i+1, o+stride {

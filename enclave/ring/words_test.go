@@ -171,3 +171,29 @@ func TestBytesAreMultipliedAsWordsAre(t *testing.T) {
 		}
 	}
 }
+
+func TestEachByteIsMultipliedIntoItsVector(t *testing.T) {
+	g := rand.New(rand.NewPCG(6, 4))
+	r := rings(t)[0]
+	for k := uint(1); k <= 7; k++ {
+		l := r.Lanes(k)
+		m := l.NewMap(1, 1)
+		l.Integer(&m, 0, 0, random(r, g))
+		for vectors := range 8 {
+			const count = 5
+			stride := vectors + 2
+			src := make([]byte, count*stride)
+			for i := range src {
+				src[i] = byte(g.Uint64())
+			}
+			got, want := make([]uint64, vectors*count), make([]uint64, vectors*count)
+			MulEach(got, count, src, stride, &m)
+			for v := range vectors {
+				MulBytes(want[v*count:(v+1)*count], src[v:], stride, &m)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("k=%d, %d vectors: %x, not %x", k, vectors, got, want)
+			}
+		}
+	}
+}
