@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tkms-network/tkms/enclave/evidence"
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/party/committee"
 	"github.com/tkms-network/tkms/enclave/party/status"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -64,15 +67,51 @@ func (s *seat) accuseAll(ctx context.Context, named mpc.Session, found []preproc
 	for _, body := range found {
 		s.accuse(ctx, named, body)
 	}
-	c := s.current()
 	if len(found) > 0 {
 		return
 	}
+	s.name(named, culprits)
+}
+
+// name tells the operator who sent something wrong in a session that is no request's.
+func (s *seat) name(named mpc.Session, culprits sharing.Parties) {
+	c := s.current()
 	for _, i := range culprits.List() {
-		s.party.cfg.Log.Warn("a member made a batch fail", "protocol", named.Protocol, "index", i, "party", c.Names[i])
+		s.party.cfg.Log.Warn("a member sent something wrong", "protocol", named.Protocol, "index", i, "party", c.Names[i])
 		s.party.metrics.Culprits.WithLabelValues(fmt.Sprint(i)).Inc()
 		s.party.board.Culprit(status.Culprit{Index: i, Moniker: c.Names[i], Protocol: named.Protocol})
 	}
+}
+
+// openingLinger is how long a finished opening goes on checking late shares.
+const openingLinger = 3 * time.Second
+
+// opening is a machine that opens values at degree t.
+type opening interface {
+	mpc.Machine
+	Culprits() sharing.Parties
+	Evidence() ([]transcript.WrongOpening, []transcript.Equivocation)
+}
+
+// lingering lets an opening go on when it is done, and at the end passes on what it
+// found: to name who sent something wrong, and of these who is convicted by evidence,
+// to the chain the evidence.
+func (s *seat) lingering(of mpc.Session, machine opening, done func(), name func(culprits, convicted sharing.Parties)) session.Option {
+	return session.WithLinger(openingLinger, done, func() {
+		wrong, twice := machine.Evidence() // it may find more culprits
+		var convicted sharing.Parties
+		found := make([]evidence.Body, 0, len(wrong)+len(twice))
+		for _, e := range wrong {
+			convicted, found = convicted.With(e.Wrong.Party), append(found, e)
+		}
+		for _, e := range twice {
+			convicted, found = convicted.With(e.Party), append(found, e)
+		}
+		name(machine.Culprits(), convicted)
+		for _, body := range found {
+			s.accuse(s.ctx, of, body)
+		}
+	})
 }
 
 // postAccusation posts evidence unless it was posted in the last blocks. That the

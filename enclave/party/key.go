@@ -302,8 +302,22 @@ func (p *Party) generate(ctx context.Context, s *seat, t *task) error {
 }
 
 // run runs one protocol of the attempt among those that take part.
-func (g *generation) run(ctx context.Context, protocol string, machine mpc.Machine) error {
-	return g.seat.run(ctx, session.ID(g.session(protocol).ID()), g.task.id, g.members, machine)
+func (g *generation) run(ctx context.Context, protocol string, machine mpc.Machine, options ...session.Option) error {
+	return g.seat.run(ctx, session.ID(g.session(protocol).ID()), g.task.id, g.members, machine, options...)
+}
+
+// runOpening runs a machine that opens values and passes on what it found. Its results
+// are read in done; release is called when nothing more comes, or it failed.
+func (g *generation) runOpening(ctx context.Context, protocol string, machine opening, done, release func()) error {
+	of := g.session(protocol)
+	err := g.run(ctx, protocol, machine, g.seat.lingering(of, machine, done, func(culprits, convicted sharing.Parties) {
+		release()
+		g.seat.name(of, culprits.Without(convicted))
+	}))
+	if err != nil {
+		release()
+	}
+	return err
 }
 
 // offline is what the machine of a protocol that waits for all who take part needs.

@@ -82,25 +82,28 @@ func (g *generation) open(ctx context.Context, bits *preproc.Machine) (*keygen.K
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	opening, err := keygen.NewOpening(keygen.OpeningConfig{
-		Parameters: keygenParameters(g.parameters), Generation: bits, Posted: echo, KeyID: mpc.Digest(g.key.Id), Expand: expandMask,
+	machine, err := keygen.NewOpening(keygen.OpeningConfig{
+		Parameters: keygenParameters(g.parameters), Session: g.session(protocolOpening).ID(), Generation: bits, Posted: echo,
+		KeyID: mpc.Digest(g.key.Id), Expand: expandMask,
 	})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := g.run(ctx, protocolOpening, opening); err != nil {
+	var share *keygen.KeyShare
+	var seed [keygen.SeedSize]byte
+	var body []uint64
+	read := func() { share, seed, body = machine.Share(), machine.Seed(), machine.Body() }
+	if err := g.runOpening(ctx, protocolOpening, machine, read, func() {}); err != nil {
 		return nil, nil, nil, err
 	}
-	share := opening.Share()
 	if err := g.seat.sealShare(g.key, share, g.members, opened); err != nil {
 		return nil, nil, nil, err
 	}
-	seed := opening.Seed()
 	mask, err := expandMask(seed, g.parameters.PKEDimension)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	public, err := tfhe.NewCompactPublicKey(g.parameters, mask, opening.Body())
+	public, err := tfhe.NewCompactPublicKey(g.parameters, mask, body)
 	if err != nil {
 		return nil, nil, nil, err
 	}

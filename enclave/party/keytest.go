@@ -10,11 +10,19 @@ import (
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
 // testBlocks is how many messages are encrypted under the compute key to test it.
 const testBlocks = 4
+
+// Openings of a key's test, part of their session ids.
+const (
+	protocolTestPublic     = "key test pke"
+	protocolTestEncryption = "key test encryption"
+	protocolTestCompute    = "key test compute"
+)
 
 // kindTestNoise is the randomness that only a test decryption uses.
 const kindTestNoise = "key test noise"
@@ -44,7 +52,7 @@ func (g *generation) test(ctx context.Context, held *heldKey, share *keygen.KeyS
 	if err != nil {
 		return false, err
 	}
-	plain, err := g.testDecrypt(ctx, "key test pke", held.keys[tfhe.PublicKeyEncryptionKey], ciphertext, items, 0)
+	plain, err := g.testDecrypt(ctx, protocolTestPublic, held.keys[tfhe.PublicKeyEncryptionKey], ciphertext, items, 0)
 	if err != nil {
 		return false, err
 	}
@@ -74,19 +82,21 @@ func (g *generation) testCompute(ctx context.Context, held *heldKey, share *keyg
 		scaled[i] = m * g.parameters.Delta()
 	}
 	encryption, err := keygen.NewEncryption(keygen.EncryptionConfig{
-		Code: g.seat.code, Self: g.seat.identity.Self(), Key: share.Part(keygen.Compute), Mask: mask, Messages: scaled, Noise: noise,
+		Code: g.seat.code, Session: g.session(protocolTestEncryption).ID(), Identity: g.seat.identity,
+		Key: share.Part(keygen.Compute), Mask: mask, Messages: scaled, Noise: noise,
 	})
 	if err != nil {
 		return false, err
 	}
-	if err := g.run(ctx, "key test encryption", encryption); err != nil {
+	var lwes []uint64
+	if err := g.runOpening(ctx, protocolTestEncryption, encryption, func() { lwes = encryption.LWEs() }, func() {}); err != nil {
 		return false, err
 	}
-	blocks, err := decrypt.NewLWEs(dimension, encryption.LWEs())
+	blocks, err := decrypt.NewLWEs(dimension, lwes)
 	if err != nil {
 		return false, err
 	}
-	plain, err := g.testDecrypt(ctx, "key test compute", held.keys[tfhe.ComputeKey], blocks, items, first)
+	plain, err := g.testDecrypt(ctx, protocolTestCompute, held.keys[tfhe.ComputeKey], blocks, items, first)
 	if err != nil {
 		return false, err
 	}
@@ -142,12 +152,14 @@ func (g *generation) testDecrypt(ctx context.Context, protocol string, key *decr
 	if err != nil {
 		return nil, err
 	}
-	defer machine.Release()
-	if err := g.run(ctx, protocol, machine); err != nil {
+	var values []uint64
+	var wrong sharing.Parties
+	read := func() { values, wrong = machine.Values(), machine.Culprits() }
+	if err := g.runOpening(ctx, protocol, machine, read, machine.Release); err != nil {
 		return nil, err
 	}
-	if wrong := machine.Culprits(); wrong != 0 {
+	if wrong != 0 {
 		return nil, &mpc.CulpritError{Culprits: wrong, Err: errors.New("wrong shares in the test decryption")}
 	}
-	return machine.Values(), nil
+	return values, nil
 }

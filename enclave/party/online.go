@@ -19,9 +19,6 @@ import (
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
-// onlineLinger is how long a finished decryption goes on checking late shares.
-const onlineLinger = 3 * time.Second
-
 // group is the part of a request that is under one secret key.
 type group struct {
 	kind    tfhe.KeyKind
@@ -192,18 +189,11 @@ func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *
 	}
 	p.progress(t.request, func(r *status.Request) { r.State, r.Reason, r.Detail = status.StateComputing, "", "" })
 	var values []uint64
-	err = s.run(ctx, session.ID(id), t.id, named.Parties, machine, session.WithLinger(onlineLinger,
+	err = s.run(ctx, session.ID(id), t.id, named.Parties, machine, s.lingering(named, machine,
 		func() { values = machine.Values() },
-		func() {
-			wrong, twice := machine.Evidence() // it may find more culprits
+		func(culprits, _ sharing.Parties) {
 			machine.Release()
-			p.name(s, t.request, machine.Culprits())
-			for _, e := range wrong {
-				s.accuse(s.ctx, named, e)
-			}
-			for _, e := range twice {
-				s.accuse(s.ctx, named, e)
-			}
+			p.name(s, t.request, culprits)
 		}))
 	if err != nil {
 		machine.Release()

@@ -5,12 +5,20 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/evidence"
 	"github.com/tkms-network/tkms/enclave/mpc"
-	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
 // maxEvidence is what a chain's default takes, in bytes.
 const maxEvidence = 192 << 10
+
+// opening is a machine that opens values at degree t.
+type opening interface {
+	mpc.Machine
+	Culprits() sharing.Parties
+	Evidence() ([]transcript.WrongOpening, []transcript.Equivocation)
+}
 
 // collect takes over what a party's machine found and convicts whom anybody else
 // would, the way the chain does: from bytes, with nothing but the members' keys.
@@ -21,7 +29,7 @@ func (c *Cluster) collect(phase *Phase, s mpc.Session, machine mpc.Machine) {
 		for _, e := range m.Evidence() {
 			found = append(found, e)
 		}
-	case *decrypt.Machine:
+	case opening:
 		wrong, equivocations := m.Evidence()
 		for _, e := range wrong {
 			found = append(found, e)

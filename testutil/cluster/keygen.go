@@ -95,10 +95,13 @@ func (c *Cluster) open(ctx context.Context, phase *Phase, bits made, p keygen.Pa
 	}
 	s := c.session("keygen-opening", nil)
 	s.Parties = 0
+	for i := range bits.machines {
+		s.Parties = s.Parties.With(i)
+	}
 	machines, openings := map[int]mpc.Machine{}, map[int]*keygen.Opening{}
 	for i, m := range bits.machines {
 		o, err := keygen.NewOpening(keygen.OpeningConfig{
-			Parameters: p, Generation: m, Posted: vouched.Echo(), KeyID: c.epoch,
+			Parameters: p, Session: s.ID(), Generation: m, Posted: vouched.Echo(), KeyID: c.epoch,
 			Expand: func(seed [keygen.SeedSize]byte, n int) ([]uint64, error) {
 				return tfhe.ExpandMask(tfhe.KeySetSeed(seed), n), nil
 			},
@@ -106,13 +109,13 @@ func (c *Cluster) open(ctx context.Context, phase *Phase, bits made, p keygen.Pa
 		if err != nil {
 			return nil, fmt.Errorf("party %d: %w", i, err)
 		}
-		machines[i], openings[i], s.Parties = o, o, s.Parties.With(i)
+		machines[i], openings[i] = o, o
 	}
 	began := time.Now()
 	endings := c.play(ctx, s, machines, 0)
 	done, at, failure := c.sum(endings, c.code.Quorum())
 	phase.Runs, phase.Took = 1, at.Sub(began)
-	c.judgeOpening(phase, endings, func(i int) sharing.Parties { return openings[i].Culprits() })
+	c.judgeOpening(phase, s, endings, func(i int) opening { return openings[i] })
 	for i := range openings {
 		if !done.Has(i) {
 			delete(openings, i)

@@ -89,9 +89,14 @@ func (c *Cluster) newAttempt(protocol string) attempt {
 func (c *Cluster) judgeOffline(phase *Phase, a attempt, endings map[int]ending, machines map[int]*preproc.Machine) {
 	phase.Runs++
 	accusations, unheard := ballot{}, ballot{}
+	var left sharing.Parties // since they found a culprit: the others may be waiting for them
 	for i, e := range endings {
 		m := machines[i]
-		accusations.add(i, mpc.Culprits(e.err)|m.Wrong())
+		named := mpc.Culprits(e.err)
+		if named != 0 {
+			left = left.With(i)
+		}
+		accusations.add(i, named|m.Wrong())
 		if errors.Is(e.err, errPatience) {
 			unheard.add(i, m.Missing())
 		}
@@ -99,7 +104,7 @@ func (c *Cluster) judgeOffline(phase *Phase, a attempt, endings map[int]ending, 
 	}
 	phase.judge(accusations, c.code.T())
 	absent, _ := unheard.count(c.code.T())
-	phase.Absent |= absent.Without(phase.Culprits)
+	phase.Absent |= absent.Without(phase.Culprits | left)
 }
 
 // exclude takes parties out of the offline phase for the life of the cluster.

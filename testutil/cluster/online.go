@@ -40,12 +40,7 @@ func (c *Cluster) online(ctx context.Context, phase *Phase, ciphertext *tfhe.Cip
 	endings := c.play(ctx, s, machines, 0)
 	done, at, failure := c.sum(endings, c.code.Quorum())
 	phase.Runs, phase.Took = 1, at.Sub(began)
-	for i, m := range list {
-		if endings[i].done {
-			c.collect(phase, s, m)
-		}
-	}
-	c.judgeOpening(phase, endings, func(i int) sharing.Parties { return list[i].Culprits() })
+	c.judgeOpening(phase, s, endings, func(i int) opening { return list[i] })
 	views := map[string]sharing.Parties{}
 	for _, i := range done.List() {
 		view := fmt.Sprint(list[i].Values())
@@ -60,12 +55,15 @@ func (c *Cluster) online(ctx context.Context, phase *Phase, ciphertext *tfhe.Cip
 	return list[phase.Agreed.List()[0]].Values(), nil
 }
 
-// judgeOpening notes whom the parties name that took part in openings, and whom
-// they did not hear.
-func (c *Cluster) judgeOpening(phase *Phase, endings map[int]ending, culprits func(i int) sharing.Parties) {
+// judgeOpening notes whom the parties name or convict that took part in openings, and
+// whom they did not hear.
+func (c *Cluster) judgeOpening(phase *Phase, s mpc.Session, endings map[int]ending, machine func(i int) opening) {
 	accusations, heard := ballot{}, ballot{}
 	for i, e := range endings {
-		accusations.add(i, culprits(i))
+		if e.done {
+			c.collect(phase, s, machine(i)) // before it names: its machine may find more
+		}
+		accusations.add(i, machine(i).Culprits())
 		heard.add(i, e.heard)
 	}
 	phase.judge(accusations, c.code.T())

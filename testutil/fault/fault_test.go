@@ -9,6 +9,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
@@ -64,36 +65,53 @@ func TestOnlineFaultsChangeNoValueAndConvictWhoSigned(t *testing.T) {
 					continue
 				}
 				require.Equal(t, want, made[i].Values())
-				wrong, equivocations := made[i].Evidence()
-				for _, e := range wrong {
-					culprit, err := e.Verify(id, w.code, w.identities[1].Verify)
-					require.NoError(t, err)
-					convicted = convicted.With(culprit)
-				}
-				for _, e := range equivocations {
-					culprit, err := e.Verify(id, w.code, w.identities[1].Verify)
-					require.NoError(t, err)
-					convicted = convicted.With(culprit)
-				}
-				named := made[i].Culprits()
-				require.Zero(t, named.Without(evil))
-				if kind == fault.BadShare || kind == fault.Garbage || kind == fault.Equivocate || kind == fault.Replay && part == "this" {
-					require.Equal(t, evil, named)
-				}
-				if kind == fault.Split && i%2 == 0 {
-					require.Equal(t, evil, named, "those who got bad shares name the sender")
-				}
-				if kind == fault.Silent || kind == fault.Late {
-					require.Zero(t, named)
-				}
+				convicted |= w.judgeOpening(t, id, kind, part == "this", evil, i, made[i])
 			}
-			if kind == fault.BadShare || kind == fault.Equivocate {
-				require.Equal(t, evil, convicted)
-			} else {
-				require.Zero(t, convicted, "nothing that was signed is wrong")
-			}
+			requireConvicted(t, kind, evil, convicted)
 		}
 	})
+}
+
+// judgeOpening checks what an honest party found in a run of a protocol that opens
+// values, and returns whom it convicts.
+func (w *world) judgeOpening(t *testing.T, id mpc.Digest, kind fault.Kind, again bool, evil sharing.Parties, i int, made interface {
+	Culprits() sharing.Parties
+	Evidence() ([]transcript.WrongOpening, []transcript.Equivocation)
+},
+) (convicted sharing.Parties) {
+	t.Helper()
+	wrong, equivocations := made.Evidence()
+	for _, e := range wrong {
+		culprit, err := e.Verify(id, w.code, w.identities[1].Verify)
+		require.NoError(t, err)
+		convicted = convicted.With(culprit)
+	}
+	for _, e := range equivocations {
+		culprit, err := e.Verify(id, w.code, w.identities[1].Verify)
+		require.NoError(t, err)
+		convicted = convicted.With(culprit)
+	}
+	named := made.Culprits()
+	require.Zero(t, named.Without(evil))
+	if kind == fault.BadShare || kind == fault.Garbage || kind == fault.Equivocate || kind == fault.Replay && again {
+		require.Equal(t, evil, named)
+	}
+	if kind == fault.Split && i%2 == 0 {
+		require.Equal(t, evil, named, "those who got bad shares name the sender")
+	}
+	if kind == fault.Silent || kind == fault.Late {
+		require.Zero(t, named)
+	}
+	return convicted
+}
+
+func requireConvicted(t *testing.T, kind fault.Kind, evil, convicted sharing.Parties) {
+	t.Helper()
+	if kind == fault.BadShare || kind == fault.Equivocate {
+		require.Equal(t, evil, convicted)
+	} else {
+		require.Zero(t, convicted, "nothing that was signed is wrong")
+	}
 }
 
 func TestOfflineFaultsAreConvictedOrWaitedFor(t *testing.T) {
@@ -140,11 +158,7 @@ func (w *world) judgeOffline(t *testing.T, id mpc.Digest, kind fault.Kind, again
 			require.Zero(t, m.Wrong())
 		}
 	}
-	if kind == fault.BadShare || kind == fault.Equivocate {
-		require.Equal(t, evil, convicted)
-	} else {
-		require.Zero(t, convicted)
-	}
+	requireConvicted(t, kind, evil, convicted)
 }
 
 func TestFaultsInKeyGeneration(t *testing.T) {
@@ -158,17 +172,16 @@ func TestFaultsInKeyGeneration(t *testing.T) {
 			id = session(t, part+" public key")
 			machines, openings := w.opening(t, id)
 			require.NoError(t, mpctest.FirstError(w.run(id, machines, parties)))
+			var convicted sharing.Parties
 			for i := 1; i <= w.n; i++ {
 				if evil.Has(i) {
 					continue
 				}
 				require.True(t, openings[i].Done())
 				require.Equal(t, openings[w.n].Body(), openings[i].Body())
-				require.Zero(t, openings[i].Culprits().Without(evil))
-				if kind == fault.BadShare || kind == fault.Garbage {
-					require.Equal(t, evil, openings[i].Culprits())
-				}
+				convicted |= w.judgeOpening(t, id, kind, part == "this", evil, i, openings[i])
 			}
+			requireConvicted(t, kind, evil, convicted)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
-	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -51,9 +50,8 @@ func spoilable(machine mpc.Machine) bool {
 	if _, ok := machine.(offline); ok {
 		return true
 	}
-	_, opens := machine.(interface{ Culprits() sharing.Parties })
-	_, comparison := machine.(*prss.Comparison) // of the keys of a set-up
-	return opens && !comparison
+	_, ok := machine.(opening)
+	return ok
 }
 
 // recall returns an older message of the same place. If there is none, it keeps the

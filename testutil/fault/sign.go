@@ -24,11 +24,12 @@ type offline interface {
 	Echo() mpc.Digest
 }
 
-// online is a machine of package decrypt, which at the end signs all that it sent:
-// owner ‖ root ‖ signature, in the round after the last run of its layout.
-type online interface {
+// opening is a machine that opens values, of package decrypt or keygen, which at the
+// end signs all that it sent: owner ‖ root ‖ signature, in the round after the last run
+// of its layout.
+type opening interface {
 	Layout() transcript.Layout
-	Values() []uint64
+	Culprits() sharing.Parties
 }
 
 // signer changes one party's messages in one session and signs what it changed.
@@ -42,14 +43,14 @@ type signer struct {
 	root    mpc.Digest
 	echoed  bool
 
-	online online   // nil in another phase
-	runs   [][]byte // the forged ones
+	opening opening  // nil in another phase
+	runs    [][]byte // the forged ones
 }
 
 func newSigner(session mpc.Digest, members sharing.Parties, identity *mpc.Identity, machine mpc.Machine) *signer {
 	s := &signer{session: session, identity: identity, members: members}
 	s.offline, _ = machine.(offline)
-	s.online, _ = machine.(online)
+	s.opening, _ = machine.(opening)
 	return s
 }
 
@@ -81,14 +82,14 @@ func (s *signer) forge(m mpc.Message) []byte {
 	switch {
 	case s.offline != nil:
 		return s.forgeOffline(m)
-	case s.online != nil:
-		return s.forgeOnline(m)
+	case s.opening != nil:
+		return s.forgeOpening(m)
 	}
 	return s.alter(m)
 }
 
-func (s *signer) forgeOnline(m mpc.Message) []byte {
-	layout := s.online.Layout()
+func (s *signer) forgeOpening(m mpc.Message) []byte {
+	layout := s.opening.Layout()
 	if int(m.Round) < len(layout.Runs) {
 		payload := s.alter(m)
 		s.runs = append(s.runs, payload)

@@ -156,13 +156,13 @@ func expand(seed [keygen.SeedSize]byte, n int) ([]uint64, error) {
 // opening makes the machines of the second stage after an honest first one.
 func (w *world) opening(t testing.TB, session mpc.Digest) (map[int]mpc.Machine, []*keygen.Opening) {
 	t.Helper()
-	machines, generations := w.generation(t, session)
+	machines, generations := w.generation(t, mpc.Hash("bits", session[:]))
 	var network mpctest.Network
 	require.NoError(t, mpctest.FirstError(network.Run(machines, w.n)))
 	made := make([]*keygen.Opening, w.n+1)
 	for i := 1; i <= w.n; i++ {
 		var err error
-		made[i], err = keygen.NewOpening(keygen.OpeningConfig{Parameters: tiny, Generation: generations[i], Posted: generations[1].Echo(), KeyID: session, Expand: expand})
+		made[i], err = keygen.NewOpening(keygen.OpeningConfig{Parameters: tiny, Session: session, Generation: generations[i], Posted: generations[1].Echo(), KeyID: session, Expand: expand})
 		require.NoError(t, err)
 		machines[i] = made[i]
 	}

@@ -73,7 +73,9 @@ func (a *attempt) key(t *testing.T, network *mpctest.Network) {
 	first := a.from.List()[0]
 	openings := make([]*keygen.Opening, a.n+1)
 	errs = a.run(t, network, func(i int) mpc.Machine {
-		o, err := keygen.NewOpening(keygen.OpeningConfig{Parameters: tiny, Generation: stageA[i], Posted: stageA[first].Echo(), KeyID: keyID, Expand: expand})
+		o, err := keygen.NewOpening(keygen.OpeningConfig{
+			Parameters: tiny, Session: mpc.Hash("opening", a.session[:]), Generation: stageA[i], Posted: stageA[first].Echo(), KeyID: keyID, Expand: expand,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,9 +10,9 @@
 // Guarantees against t malicious parties: every secret coefficient is a uniform
 // bit, every noise sample is TUniform(bound), both independent of what the corrupt
 // parties choose; nothing but seed and body is revealed; the body is right and
-// whoever sends a wrong share in stage B is named. A key that was not completed is
-// never continued under another session: an attempt has a session id, and so
-// randomness, of its own.
+// whoever sends a wrong share in stage B is named, and convicted before others if it
+// signed it. A key that was not completed is never continued under another session:
+// an attempt has a session id, and so randomness, of its own.
 //
 // It does not prove to outsiders that the public key is well formed, and it does
 // not check it by use: the caller decrypts a fresh encryption before the key

@@ -3,13 +3,16 @@ package keygen
 import (
 	"fmt"
 
+	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
 // EncryptionConfig is what NewEncryption needs.
 type EncryptionConfig struct {
 	Code *sharing.Code
-	Self int
+	// Session is the id of the session; Identity signs in it what was sent.
+	Session  mpc.Digest
+	Identity *mpc.Identity
 	// Key is the share of the LWE key, d words for each of its N coefficients.
 	Key []uint64
 	// Mask is public: N coefficients for each ciphertext.
@@ -22,7 +25,8 @@ type EncryptionConfig struct {
 
 // Encryption makes LWE ciphertexts under a shared key: it opens the bodies
 // b = ⟨a, s⟩ + e + m. The messages are public: it serves to check a key by use,
-// before anything is encrypted under it. It is a mpc.Machine of one round.
+// before anything is encrypted under it. It is a mpc.Machine of one round
+// and the signed root; after Done it goes on checking late shares.
 type Encryption struct {
 	linear
 	config EncryptionConfig
@@ -37,7 +41,10 @@ func NewEncryption(c EncryptionConfig) (*Encryption, error) {
 		return nil, fmt.Errorf("%w: %d messages, %d mask coefficients", ErrMaterial, count, len(c.Mask))
 	}
 	e := &Encryption{config: c}
-	e.linear = newLinear(c.Code, c.Self, count)
+	var err error
+	if e.linear, err = newLinear(c.Code, c.Session, c.Identity, count); err != nil {
+		return nil, err
+	}
 	e.step = e.next
 	return e, nil
 }

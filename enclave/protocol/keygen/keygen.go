@@ -41,7 +41,10 @@ func NewGeneration(c preproc.Config, p Parameters) (*preproc.Machine, error) {
 // OpeningConfig is what stage B needs.
 type OpeningConfig struct {
 	Parameters Parameters
-	// Generation is the finished stage A; its material is taken over.
+	// Session is the id of the session.
+	Session mpc.Digest
+	// Generation is the finished stage A; its material is taken over, and its identity
+	// signs what is sent.
 	Generation *preproc.Machine
 	// Posted is the digest of stage A that n−t parties posted on the chain.
 	Posted mpc.Digest
@@ -51,8 +54,8 @@ type OpeningConfig struct {
 	Expand func(seed [SeedSize]byte, n int) ([]uint64, error)
 }
 
-// Opening is stage B. It is a mpc.Machine of two rounds; after Done it goes on
-// checking late shares.
+// Opening is stage B. It is a mpc.Machine of two rounds and the signed root; after
+// Done it goes on checking late shares.
 type Opening struct {
 	linear
 	config OpeningConfig
@@ -67,7 +70,7 @@ type Opening struct {
 const (
 	roundSeed = iota
 	roundBody
-	// OpeningRounds is their number.
+	// OpeningRounds is their number; the signed root follows.
 	OpeningRounds
 )
 
@@ -92,11 +95,14 @@ func NewOpening(c OpeningConfig) (*Opening, error) {
 	}
 	o := &Opening{config: c, source: c.Generation.Source}
 	code, self := o.source.Code(), o.source.Self()
+	var err error
+	if o.linear, err = newLinear(code, c.Session, c.Generation.Identity, seedWords, c.Parameters.Dimensions[PublicKey]); err != nil {
+		return nil, err
+	}
 	var parts [secrets][]uint64
 	for s := range parts {
 		parts[s] = material[s].Bits
 	}
-	var err error
 	if o.share, err = NewKeyShare(c.Parameters, c.KeyID, code, self, parts); err != nil {
 		return nil, err
 	}
@@ -106,7 +112,6 @@ func NewOpening(c OpeningConfig) (*Opening, error) {
 	for i := range material[secrets:] {
 		material[int(secrets)+i].Zero()
 	}
-	o.linear = newLinear(code, self, seedWords, c.Parameters.Dimensions[PublicKey])
 	o.step = o.next
 	return o, nil
 }
