@@ -28,8 +28,8 @@ type Batch struct {
 	spent         bool
 }
 
-// plan is what follows from a shape. In a batch section i has the vectors from
-// first[i] to first[i+1], over R_k[i].
+// plan is what follows from a shape that Check accepts. In a batch section i has the
+// vectors from first[i] to first[i+1], over R_k[i].
 type plan struct {
 	digitBits []int
 	tree      [][]Pair
