@@ -80,6 +80,7 @@ func (w *world) openingCheats(layout transcript.Layout, elsewhere map[place][]by
 		{name: "of another session, signed", tap: replay, signed: true, named: true, convicted: true},
 		{name: "wrong to even", tap: toEven},
 		{name: "wrong to even, signed", tap: toEven, signed: true, named: true, convicted: true},
+		{name: "wrong to even, signed, late", tap: toEven, signed: true, late: true, named: true, convicted: true},
 		{name: "twice", tap: twice, root: twice},
 		{name: "two roots", root: func(e mpctest.Envelope) []mpctest.Envelope {
 			second := e
@@ -288,5 +289,42 @@ func TestAnOpeningThatCannotBeSignedIsRefused(t *testing.T) {
 	c.Identity, c.Key, c.Mask, c.Messages, c.Noise = w.identities[1], make([]uint64, 4), make([]uint64, many), make([]uint64, many), make([]uint64, 4*many)
 	if _, err := keygen.NewEncryption(c); !errors.Is(err, keygen.ErrMaterial) {
 		t.Error(err)
+	}
+}
+
+func TestWhoSendsSomethingMalformedIsNotHeardAgain(t *testing.T) {
+	w := newWorld(t, 4)
+	key := w.generate(t, tiny)
+	machines, shares := make([]*keygen.Encryption, 5), make([][]byte, 5)
+	for i := 1; i <= 4; i++ {
+		var err error
+		machines[i], err = keygen.NewEncryption(keygen.EncryptionConfig{
+			Code: w.code, Session: openingSession, Identity: w.identities[i], Key: key[i].Material()[keygen.Compute].Bits,
+			Mask: make([]uint64, tiny.Dimensions[keygen.Compute]), Messages: []uint64{1}, Noise: make([]uint64, 4),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := machines[i].Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares[i] = out[0].Payload
+	}
+	receive := func(from int, payload []byte) {
+		t.Helper()
+		if _, err := machines[1].Receive(from, 0, payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receive(2, shares[2][1:])
+	receive(2, shares[2])
+	receive(3, shares[3])
+	if machines[1].Done() || machines[1].Culprits() != sharing.PartiesOf(2) {
+		t.Errorf("done=%v, names %v", machines[1].Done(), machines[1].Culprits())
+	}
+	receive(4, shares[4])
+	if !machines[1].Done() {
+		t.Error("the others are enough")
 	}
 }
