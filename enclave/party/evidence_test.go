@@ -143,6 +143,7 @@ func requireKeyDespite(t *testing.T, protocol string, lieIn func(*world) *atomic
 	epoch := w.activeEpoch()
 	id := w.requestKey()
 	w.requireConvicted(epoch, protocol, "wrong-opening")
+	require.False(t, slices.ContainsFunc(w.nodes[1].board.Party().Culprits, func(c status.Culprit) bool { return c.Evidence == "" }), "it is shown twice")
 	w.chain.view(func(ctx context.Context) {
 		found, err := kmskeeper.NewQueryServer(w.chain.kms).Key(ctx, &kmstypes.QueryKeyRequest{Id: hex.EncodeToString(id)})
 		require.NoError(t, err)
