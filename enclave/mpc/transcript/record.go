@@ -82,9 +82,14 @@ func encodeRoot(party int, s Signed) []byte {
 	return append(append(out, s.Root[:]...), s.Signature...)
 }
 
+// message tells the others a root, in the round after those of the runs.
+func (r *Record) message(party int) mpc.Message {
+	return mpc.Message{Round: uint16(len(r.layout.Runs)), Payload: encodeRoot(party, r.signed[party])} // #nosec G115 -- at most maxRuns
+}
+
 // Sign signs the root of all that the party itself sent, which is complete, and
-// returns the message that tells the others.
-func (r *Record) Sign() []byte {
+// returns the message that tells the others, in the round after the last run's.
+func (r *Record) Sign() mpc.Message {
 	self := r.identity.Self()
 	leaves := r.leaves(self)
 	if leaves == nil {
@@ -92,7 +97,7 @@ func (r *Record) Sign() []byte {
 	}
 	root := merkle.Root(leaves)
 	r.signed[self], r.from[self] = Signed{Root: root, Signature: r.identity.Sign(r.statement(self, root))}, self
-	return encodeRoot(self, r.signed[self])
+	return r.message(self)
 }
 
 // Receive takes a message of Sign or Tell.
@@ -127,11 +132,10 @@ func (r *Record) verified(party int, s Signed) bool {
 	return r.identity.Verify(party, r.statement(party, s.Root), s.Signature)
 }
 
-// Tell returns the messages that show the others the roots of parties found wrong,
+// Tell appends the messages that show the others the roots of parties found wrong,
 // each once: who signed another one to them is convicted. A root that its owner did
 // not sign is dropped: who passes it on looks like its forger.
-func (r *Record) Tell(wrong sharing.Parties) [][]byte {
-	var out [][]byte
+func (r *Record) Tell(out []mpc.Message, wrong sharing.Parties) []mpc.Message {
 	for _, party := range wrong.Without(r.told).List() {
 		known := &r.signed[party]
 		switch {
@@ -141,7 +145,7 @@ func (r *Record) Tell(wrong sharing.Parties) [][]byte {
 			*known = Signed{}
 		default:
 			r.told = r.told.With(party)
-			out = append(out, encodeRoot(party, *known))
+			out = append(out, r.message(party))
 		}
 	}
 	return out

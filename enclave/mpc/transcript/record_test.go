@@ -47,7 +47,7 @@ func records(t testing.TB, n int, alter func(from, to, run int, packed []byte)) 
 func exchange(out []*transcript.Record, to int, from ...int) {
 	for _, i := range from {
 		if message := out[i].Sign(); i != to {
-			out[to].Receive(i, message)
+			out[to].Receive(i, message.Payload)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func TestAWrongShareConvictsOnlyUnderASignature(t *testing.T) {
 		_, _, out = records(t, 4, lie)
 		out[1].Sign()
 		for i := 2; i <= 4; i++ {
-			message := out[i].Sign()
+			message := out[i].Sign().Payload
 			if i == forger {
 				message[len(message)-1] ^= 1
 			}
@@ -105,7 +105,7 @@ func TestWhoSignsAnotherRootThanThatOfWhatItSentIsNamedAndServesNoEvidence(t *te
 		}
 	})
 	for i := 1; i <= 7; i++ {
-		message := out[i].Sign() // what it sent to itself
+		message := out[i].Sign().Payload // what it sent to itself
 		out[1].Receive(i, message)
 	}
 	require.Empty(t, out[1].Openings(code, sharing.PartiesOf(2)))
@@ -116,13 +116,13 @@ func TestWhoSignsAnotherRootThanThatOfWhatItSentIsNamedAndServesNoEvidence(t *te
 func TestTwoRootsConvictOnceTheyMeet(t *testing.T) {
 	code, ids, out := records(t, 4, nil)
 	_, _, others := records(t, 4, func(from, _, _ int, packed []byte) { packed[0] ^= byte(from) })
-	out[1].Receive(2, out[2].Sign())
-	out[3].Receive(2, others[2].Sign())
-	told := out[3].Tell(sharing.PartiesOf(2, 3))
+	out[1].Receive(2, out[2].Sign().Payload)
+	out[3].Receive(2, others[2].Sign().Payload)
+	told := out[3].Tell(nil, sharing.PartiesOf(2, 3))
 	require.Len(t, told, 1) // of itself a party has nothing to tell
-	require.Empty(t, out[3].Tell(sharing.PartiesOf(2)))
-	out[1].Receive(3, told[0])
-	out[1].Receive(4, told[0])
+	require.Empty(t, out[3].Tell(nil, sharing.PartiesOf(2)))
+	out[1].Receive(3, told[0].Payload)
+	out[1].Receive(4, told[0].Payload)
 	require.Len(t, out[1].Equivocations(), 1)
 	culprit, err := out[1].Equivocations()[0].Verify(recorded, code, ids[4].Verify)
 	require.NoError(t, err)
@@ -132,21 +132,21 @@ func TestTwoRootsConvictOnceTheyMeet(t *testing.T) {
 
 func TestOnlyRootsThatTheirOwnersSignedAreTold(t *testing.T) {
 	_, _, out := records(t, 4, nil)
-	forged := out[2].Sign()
+	forged := out[2].Sign().Payload
 	forged[len(forged)-1] ^= 1
 	out[1].Receive(2, forged)
 	require.Zero(t, out[1].Wrong())
-	require.Empty(t, out[1].Tell(sharing.PartiesOf(2)))
+	require.Empty(t, out[1].Tell(nil, sharing.PartiesOf(2)))
 	require.Equal(t, sharing.PartiesOf(2), out[1].Wrong())
 	// Another may show the true one later.
-	out[1].Receive(3, out[2].Sign())
-	require.Len(t, out[1].Tell(sharing.PartiesOf(2)), 1)
+	out[1].Receive(3, out[2].Sign().Payload)
+	require.Len(t, out[1].Tell(nil, sharing.PartiesOf(2)), 1)
 }
 
 func TestAForgedRootHarmsItsSenderOnly(t *testing.T) {
 	for _, forgedFirst := range []bool{false, true} {
 		_, _, out := records(t, 4, nil)
-		good := out[2].Sign()
+		good := out[2].Sign().Payload
 		forged := bytes.Clone(good)
 		forged[1] ^= 1
 		if forgedFirst {
@@ -160,7 +160,7 @@ func TestAForgedRootHarmsItsSenderOnly(t *testing.T) {
 		require.Empty(t, out[1].Equivocations())
 	}
 	_, _, out := records(t, 4, nil)
-	for from, payload := range map[int][]byte{2: append(out[2].Sign(), 0), 3: make([]byte, 97), 4: append([]byte{5}, make([]byte, 96)...)} {
+	for from, payload := range map[int][]byte{2: append(out[2].Sign().Payload, 0), 3: make([]byte, 97), 4: append([]byte{5}, make([]byte, 96)...)} {
 		out[1].Receive(from, payload)
 	}
 	require.Equal(t, sharing.PartiesOf(2, 3, 4), out[1].Wrong())
@@ -170,20 +170,20 @@ func TestWhoHeardAForgedRootDoesNotPassItOn(t *testing.T) {
 	_, _, out := records(t, 4, nil)
 	exchange(out, 3, 4)
 	exchange(out, 1, 3, 4)
-	good := out[2].Sign()
+	good := out[2].Sign().Payload
 	forged := bytes.Clone(good)
 	forged[len(forged)-1] ^= 1
 	out[1].Receive(2, forged)
-	require.Empty(t, out[1].Tell(sharing.PartiesOf(2)), "party 3, to whom 2 was honest, would take 1 for the forger")
+	require.Empty(t, out[1].Tell(nil, sharing.PartiesOf(2)), "party 3, to whom 2 was honest, would take 1 for the forger")
 	require.Equal(t, sharing.PartiesOf(2), out[1].Wrong())
 	out[1].Receive(2, good)
-	require.Len(t, out[1].Tell(sharing.PartiesOf(2)), 1)
+	require.Len(t, out[1].Tell(nil, sharing.PartiesOf(2)), 1)
 }
 
 func FuzzRecordReceive(f *testing.F) {
 	_, _, sent := records(f, 4, nil)
-	f.Add(2, sent[2].Sign())
-	f.Add(3, sent[2].Sign())
+	f.Add(2, sent[2].Sign().Payload)
+	f.Add(3, sent[2].Sign().Payload)
 	f.Fuzz(func(t *testing.T, from int, payload []byte) {
 		code, _, out := records(t, 4, nil)
 		if from < 2 || from > 4 {
@@ -191,7 +191,7 @@ func FuzzRecordReceive(f *testing.F) {
 		}
 		out[1].Sign()
 		out[1].Receive(from, payload)
-		out[1].Receive(2, out[2].Sign())
+		out[1].Receive(2, out[2].Sign().Payload)
 		if out[1].Wrong().Without(sharing.PartiesOf(from)) != 0 || len(out[1].Equivocations()) > 0 || len(out[1].Openings(code, sharing.PartiesOf(3))) > 0 {
 			t.Fatal("one message harms another party")
 		}

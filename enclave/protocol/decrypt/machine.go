@@ -235,7 +235,7 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 		case last:
 			m.values = values
 			m.erase()
-			out = append(out, m.signed(m.record.Sign()))
+			out = append(out, m.record.Sign())
 			return m.tell(out), nil
 		case 0:
 			m.c = values
@@ -255,19 +255,9 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 	return m.tell(out), nil
 }
 
-// signed is a message about a root.
-func (m *Machine) signed(payload []byte) mpc.Message {
-	return mpc.Message{Round: uint16(len(m.openers)), Payload: payload} // #nosec G115 -- few rounds
-}
-
 // tell shows the others what parties found wrong have signed.
 func (m *Machine) tell(out []mpc.Message) []mpc.Message {
-	if wrong := m.Culprits(); wrong != 0 {
-		for _, payload := range m.record.Tell(wrong) {
-			out = append(out, m.signed(payload))
-		}
-	}
-	return out
+	return m.record.Tell(out, m.Culprits())
 }
 
 // result adds c_hi + r_hi + carry over R_W to shares.

@@ -62,7 +62,7 @@ func (l *linear) enter(out []mpc.Message, values []uint64) ([]mpc.Message, error
 	}
 	if l.round == len(l.counts) {
 		l.done = true
-		return l.tell(append(out, l.signed(l.record.Sign()))), nil
+		return l.tell(append(out, l.record.Sign())), nil
 	}
 	payload := ring.AppendPacked(make([]byte, 0, 8*len(shares)), shares, 64)
 	l.record.Add(l.self, l.round, payload)
@@ -112,17 +112,9 @@ func (l *linear) Receive(from int, round uint16, payload []byte) ([]mpc.Message,
 	return l.advance(nil)
 }
 
-// signed is a message about a root.
-func (l *linear) signed(payload []byte) mpc.Message {
-	return mpc.Message{Round: uint16(len(l.openers)), Payload: payload} // #nosec G115 -- few rounds
-}
-
 // tell shows the others what parties found wrong have signed.
 func (l *linear) tell(out []mpc.Message) []mpc.Message {
-	for _, payload := range l.record.Tell(l.Culprits()) {
-		out = append(out, l.signed(payload))
-	}
-	return out
+	return l.record.Tell(out, l.Culprits())
 }
 
 // Done reports whether the result is known.
