@@ -55,7 +55,7 @@ func benchEngineCommand() *cobra.Command {
 				if dir == "" {
 					continue
 				}
-				if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- figures for everybody
+				if err := os.MkdirAll(dir, 0o750); err != nil {
 					return err
 				}
 			}
