@@ -2,7 +2,6 @@ package party
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,7 +51,7 @@ func (s *seat) openStock(shape preproc.Shape, c *committee.Committee, keys *prss
 		Source: func(generation uint32) (*prss.Source, error) {
 			return prss.NewSource(keys, s.code, preproc.Context(keys.Epoch(), generation))
 		},
-		Store:   sealedStore{s.party.cfg.Store, kindBatch, c.Epoch.Id, fmt.Sprintf("k%d-w%d-chain-%t-", shape.K, shape.W, shape.Chain)},
+		Store:   batchStore{s.party.cfg.Store, c.Epoch.Id, fmt.Sprintf("k%d-w%d-chain-%t-", shape.K, shape.W, shape.Chain)},
 		Journal: s.party.cfg.Journal,
 		Target:  s.party.cfg.StockTarget, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
 		Changed: s.party.stockChanged,
@@ -136,43 +135,35 @@ func (b batchSessions) Handle(method string, handler session.Handler) {
 	b.router.Handle(method, handler)
 }
 
-// sealedStore keeps one epoch's objects of a kind, under a prefix, in the sealed
-// store.
-type sealedStore struct {
+// batchStore keeps one epoch's batches of one shape in the sealed store.
+type batchStore struct {
 	store  *seal.Store
-	kind   string
 	epoch  uint64
 	prefix string
 }
 
-func (b sealedStore) object(name string) seal.Object {
-	return seal.Object{Kind: b.kind, Key: b.prefix + name, Epoch: b.epoch}
+func (b batchStore) object(name string) seal.Object {
+	return seal.Object{Kind: kindBatch, Key: b.prefix + name, Epoch: b.epoch}
 }
 
 // Put implements stock.Store.
-func (b sealedStore) Put(name string, data []byte) error { return b.store.Put(b.object(name), data) }
+func (b batchStore) Put(name string, data []byte) error { return b.store.Put(b.object(name), data) }
 
 // Get implements stock.Store.
-func (b sealedStore) Get(name string) ([]byte, error) {
-	data, err := b.store.Get(b.object(name))
-	if errors.Is(err, seal.ErrNotFound) {
-		return nil, nil
-	}
-	return data, err
-}
+func (b batchStore) Get(name string) ([]byte, error) { return b.store.Get(b.object(name)) }
 
 // Delete implements stock.Store.
-func (b sealedStore) Delete(name string) error { return b.store.Delete(b.object(name)) }
+func (b batchStore) Delete(name string) error { return b.store.Delete(b.object(name)) }
 
 // List implements stock.Store.
-func (b sealedStore) List() ([]string, error) {
+func (b batchStore) List() ([]string, error) {
 	objects, err := b.store.List()
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, o := range objects {
-		if name, ours := strings.CutPrefix(o.Key, b.prefix); ours && o.Kind == b.kind && o.Epoch == b.epoch {
+		if name, ours := strings.CutPrefix(o.Key, b.prefix); ours && o.Kind == kindBatch && o.Epoch == b.epoch {
 			names = append(names, name)
 		}
 	}

@@ -42,7 +42,7 @@ var (
 type Store interface {
 	// Put returns when the object is on disk.
 	Put(name string, data []byte) error
-	// Get returns an object, nil if there is none.
+	// Get returns an object of List.
 	Get(name string) ([]byte, error)
 	List() ([]string, error)
 	Delete(name string) error
