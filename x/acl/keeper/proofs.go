@@ -208,3 +208,8 @@ func proofError(mismatch, err error) error {
 	}
 	return mismatch
 }
+
+// VerifyUserDecryption implements types.Verifier. It is being built.
+func (k Keeper) VerifyUserDecryption(context.Context, uint64, types.DecryptionProof, types.UserAccess) (types.Verified, error) {
+	return types.Verified{}, types.ErrNotPermitted
+}

@@ -11,6 +11,11 @@ type Verifier interface {
 	// requester holds. Each reason for refusal has a registered error of its own; on
 	// error nothing was written.
 	VerifyPublicDecryption(ctx context.Context, hostChainID uint64, proof DecryptionProof, handles, claimed [][32]byte) (Verified, error)
+	// VerifyUserDecryption checks in consensus that a registered host chain's ACL lets
+	// a user have the plaintexts of the handles, and returns which ciphertext bytes
+	// belong to them. Storage proofs are in the order that DecryptionProof names. Each
+	// reason for refusal has a registered error of its own; on error nothing was written.
+	VerifyUserDecryption(ctx context.Context, hostChainID uint64, proof DecryptionProof, access UserAccess) (Verified, error)
 	// HostChain returns a host chain's record, or ErrUnknownHostChain.
 	HostChain(ctx context.Context, hostChainID uint64) (HostChain, error)
 }

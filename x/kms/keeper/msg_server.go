@@ -29,6 +29,15 @@ func (s msgServer) RequestPublicDecryption(ctx context.Context, msg *types.MsgRe
 	return &types.MsgRequestPublicDecryptionResponse{RequestId: id, Created: created}, nil
 }
 
+// RequestUserDecryption implements types.MsgServer.
+func (s msgServer) RequestUserDecryption(ctx context.Context, msg *types.MsgRequestUserDecryption) (*types.MsgRequestUserDecryptionResponse, error) {
+	id, created, err := s.keeper.RequestUserDecryption(ctx, msg)
+	if err != nil {
+		return nil, err
+	}
+	return &types.MsgRequestUserDecryptionResponse{RequestId: id, Created: created}, nil
+}
+
 // RetireKey implements types.MsgServer.
 func (s msgServer) RetireKey(ctx context.Context, msg *types.MsgRetireKey) (*types.MsgRetireKeyResponse, error) {
 	if err := s.keeper.RetireKey(ctx, msg); err != nil {

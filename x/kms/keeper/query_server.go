@@ -83,6 +83,11 @@ func (s queryServer) Request(ctx context.Context, req *types.QueryRequestRequest
 	return &types.QueryRequestResponse{Request: r, Evidence: evidence}, err
 }
 
+// Shares implements types.QueryServer. It is being built.
+func (s queryServer) Shares(context.Context, *types.QuerySharesRequest) (*types.QuerySharesResponse, error) {
+	return nil, types.ErrUnknownRequest
+}
+
 // Certificate implements types.QueryServer.
 func (s queryServer) Certificate(ctx context.Context, req *types.QueryCertificateRequest) (*types.QueryCertificateResponse, error) {
 	r, err := s.requestByHex(ctx, req.Id)

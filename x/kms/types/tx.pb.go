@@ -308,6 +308,220 @@ func (m *MsgRequestPublicDecryptionResponse) GetCreated() bool {
 	return false
 }
 
+// HandleContract is a handle with the contract for which a user reads it.
+type HandleContract struct {
+	// 32 bytes.
+	Handle []byte `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	// 20 bytes.
+	Contract []byte `protobuf:"bytes,2,opt,name=contract,proto3" json:"contract,omitempty"`
+}
+
+func (m *HandleContract) Reset()         { *m = HandleContract{} }
+func (m *HandleContract) String() string { return proto.CompactTextString(m) }
+func (*HandleContract) ProtoMessage()    {}
+func (*HandleContract) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eac8273ba16b0801, []int{4}
+}
+func (m *HandleContract) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *HandleContract) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_HandleContract.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *HandleContract) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_HandleContract.Merge(m, src)
+}
+func (m *HandleContract) XXX_Size() int {
+	return m.Size()
+}
+func (m *HandleContract) XXX_DiscardUnknown() {
+	xxx_messageInfo_HandleContract.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_HandleContract proto.InternalMessageInfo
+
+func (m *HandleContract) GetHandle() []byte {
+	if m != nil {
+		return m.Handle
+	}
+	return nil
+}
+
+func (m *HandleContract) GetContract() []byte {
+	if m != nil {
+		return m.Contract
+	}
+	return nil
+}
+
+// MsgRequestUserDecryption is the message of Msg/RequestUserDecryption.
+type MsgRequestUserDecryption struct {
+	// Who pays; the user need not be known to TKMS.
+	Requester   string `protobuf:"bytes,1,opt,name=requester,proto3" json:"requester,omitempty"`
+	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
+	KeyId       []byte `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// In the order in which the shares are wanted.
+	Handles []HandleContract `protobuf:"bytes,4,rep,name=handles,proto3" json:"handles"`
+	// Optional, one a handle: the digest of the bytes that the requester holds.
+	Digests       [][]byte              `protobuf:"bytes,5,rep,name=digests,proto3" json:"digests,omitempty"`
+	Authorization UserAuthorization     `protobuf:"bytes,6,opt,name=authorization,proto3" json:"authorization"`
+	Proof         types.DecryptionProof `protobuf:"bytes,7,opt,name=proof,proto3" json:"proof"`
+	// What the requester is ready to pay, in utkms; the price is taken.
+	MaxFee uint64 `protobuf:"varint,8,opt,name=max_fee,json=maxFee,proto3" json:"max_fee,omitempty"`
+}
+
+func (m *MsgRequestUserDecryption) Reset()         { *m = MsgRequestUserDecryption{} }
+func (m *MsgRequestUserDecryption) String() string { return proto.CompactTextString(m) }
+func (*MsgRequestUserDecryption) ProtoMessage()    {}
+func (*MsgRequestUserDecryption) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eac8273ba16b0801, []int{5}
+}
+func (m *MsgRequestUserDecryption) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRequestUserDecryption) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRequestUserDecryption.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRequestUserDecryption) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRequestUserDecryption.Merge(m, src)
+}
+func (m *MsgRequestUserDecryption) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRequestUserDecryption) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRequestUserDecryption.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRequestUserDecryption proto.InternalMessageInfo
+
+func (m *MsgRequestUserDecryption) GetRequester() string {
+	if m != nil {
+		return m.Requester
+	}
+	return ""
+}
+
+func (m *MsgRequestUserDecryption) GetHostChainId() uint64 {
+	if m != nil {
+		return m.HostChainId
+	}
+	return 0
+}
+
+func (m *MsgRequestUserDecryption) GetKeyId() []byte {
+	if m != nil {
+		return m.KeyId
+	}
+	return nil
+}
+
+func (m *MsgRequestUserDecryption) GetHandles() []HandleContract {
+	if m != nil {
+		return m.Handles
+	}
+	return nil
+}
+
+func (m *MsgRequestUserDecryption) GetDigests() [][]byte {
+	if m != nil {
+		return m.Digests
+	}
+	return nil
+}
+
+func (m *MsgRequestUserDecryption) GetAuthorization() UserAuthorization {
+	if m != nil {
+		return m.Authorization
+	}
+	return UserAuthorization{}
+}
+
+func (m *MsgRequestUserDecryption) GetProof() types.DecryptionProof {
+	if m != nil {
+		return m.Proof
+	}
+	return types.DecryptionProof{}
+}
+
+func (m *MsgRequestUserDecryption) GetMaxFee() uint64 {
+	if m != nil {
+		return m.MaxFee
+	}
+	return 0
+}
+
+// MsgRequestUserDecryptionResponse answers Msg/RequestUserDecryption.
+type MsgRequestUserDecryptionResponse struct {
+	RequestId []byte `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Whether this call created the request (or a new attempt of it).
+	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
+}
+
+func (m *MsgRequestUserDecryptionResponse) Reset()         { *m = MsgRequestUserDecryptionResponse{} }
+func (m *MsgRequestUserDecryptionResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRequestUserDecryptionResponse) ProtoMessage()    {}
+func (*MsgRequestUserDecryptionResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eac8273ba16b0801, []int{6}
+}
+func (m *MsgRequestUserDecryptionResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRequestUserDecryptionResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRequestUserDecryptionResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRequestUserDecryptionResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRequestUserDecryptionResponse.Merge(m, src)
+}
+func (m *MsgRequestUserDecryptionResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRequestUserDecryptionResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRequestUserDecryptionResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRequestUserDecryptionResponse proto.InternalMessageInfo
+
+func (m *MsgRequestUserDecryptionResponse) GetRequestId() []byte {
+	if m != nil {
+		return m.RequestId
+	}
+	return nil
+}
+
+func (m *MsgRequestUserDecryptionResponse) GetCreated() bool {
+	if m != nil {
+		return m.Created
+	}
+	return false
+}
+
 // MsgRetireKey is the message of Msg/RetireKey.
 type MsgRetireKey struct {
 	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
@@ -318,7 +532,7 @@ func (m *MsgRetireKey) Reset()         { *m = MsgRetireKey{} }
 func (m *MsgRetireKey) String() string { return proto.CompactTextString(m) }
 func (*MsgRetireKey) ProtoMessage()    {}
 func (*MsgRetireKey) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{4}
+	return fileDescriptor_eac8273ba16b0801, []int{7}
 }
 func (m *MsgRetireKey) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -369,7 +583,7 @@ func (m *MsgRetireKeyResponse) Reset()         { *m = MsgRetireKeyResponse{} }
 func (m *MsgRetireKeyResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgRetireKeyResponse) ProtoMessage()    {}
 func (*MsgRetireKeyResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{5}
+	return fileDescriptor_eac8273ba16b0801, []int{8}
 }
 func (m *MsgRetireKeyResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -408,7 +622,7 @@ func (m *MsgUpdateParams) Reset()         { *m = MsgUpdateParams{} }
 func (m *MsgUpdateParams) String() string { return proto.CompactTextString(m) }
 func (*MsgUpdateParams) ProtoMessage()    {}
 func (*MsgUpdateParams) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{6}
+	return fileDescriptor_eac8273ba16b0801, []int{9}
 }
 func (m *MsgUpdateParams) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -459,7 +673,7 @@ func (m *MsgUpdateParamsResponse) Reset()         { *m = MsgUpdateParamsResponse
 func (m *MsgUpdateParamsResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgUpdateParamsResponse) ProtoMessage()    {}
 func (*MsgUpdateParamsResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{7}
+	return fileDescriptor_eac8273ba16b0801, []int{10}
 }
 func (m *MsgUpdateParamsResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -500,7 +714,7 @@ func (m *MsgCommitKeyEcho) Reset()         { *m = MsgCommitKeyEcho{} }
 func (m *MsgCommitKeyEcho) String() string { return proto.CompactTextString(m) }
 func (*MsgCommitKeyEcho) ProtoMessage()    {}
 func (*MsgCommitKeyEcho) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{8}
+	return fileDescriptor_eac8273ba16b0801, []int{11}
 }
 func (m *MsgCommitKeyEcho) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -565,7 +779,7 @@ func (m *MsgCommitKeyEchoResponse) Reset()         { *m = MsgCommitKeyEchoRespon
 func (m *MsgCommitKeyEchoResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgCommitKeyEchoResponse) ProtoMessage()    {}
 func (*MsgCommitKeyEchoResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{9}
+	return fileDescriptor_eac8273ba16b0801, []int{12}
 }
 func (m *MsgCommitKeyEchoResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -608,7 +822,7 @@ func (m *MsgPostKey) Reset()         { *m = MsgPostKey{} }
 func (m *MsgPostKey) String() string { return proto.CompactTextString(m) }
 func (*MsgPostKey) ProtoMessage()    {}
 func (*MsgPostKey) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{10}
+	return fileDescriptor_eac8273ba16b0801, []int{13}
 }
 func (m *MsgPostKey) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -680,7 +894,7 @@ func (m *MsgPostKeyResponse) Reset()         { *m = MsgPostKeyResponse{} }
 func (m *MsgPostKeyResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgPostKeyResponse) ProtoMessage()    {}
 func (*MsgPostKeyResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{11}
+	return fileDescriptor_eac8273ba16b0801, []int{14}
 }
 func (m *MsgPostKeyResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -715,17 +929,20 @@ type Result struct {
 	Attempt   uint32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The epoch that the party answered in: the request's.
 	EpochId uint64 `protobuf:"varint,3,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
-	// ABI words of the values in the order of the request's handles.
+	// Public decryption: ABI words of the values in the order of the request's handles.
 	Plaintext []byte `protobuf:"bytes,4,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
-	// EIP-712 PublicDecryptVerification, r || s || v, 65 bytes.
+	// EIP-712 PublicDecryptVerification, or UserDecryptResponseVerification of the
+	// share; r || s || v, 65 bytes.
 	Signature []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
+	// User decryption: the payload as the published clients read it.
+	Share []byte `protobuf:"bytes,6,opt,name=share,proto3" json:"share,omitempty"`
 }
 
 func (m *Result) Reset()         { *m = Result{} }
 func (m *Result) String() string { return proto.CompactTextString(m) }
 func (*Result) ProtoMessage()    {}
 func (*Result) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{12}
+	return fileDescriptor_eac8273ba16b0801, []int{15}
 }
 func (m *Result) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -789,6 +1006,13 @@ func (m *Result) GetSignature() []byte {
 	return nil
 }
 
+func (m *Result) GetShare() []byte {
+	if m != nil {
+		return m.Share
+	}
+	return nil
+}
+
 // MsgPostResults is the message of Msg/PostResults.
 type MsgPostResults struct {
 	Account string   `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
@@ -799,7 +1023,7 @@ func (m *MsgPostResults) Reset()         { *m = MsgPostResults{} }
 func (m *MsgPostResults) String() string { return proto.CompactTextString(m) }
 func (*MsgPostResults) ProtoMessage()    {}
 func (*MsgPostResults) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{13}
+	return fileDescriptor_eac8273ba16b0801, []int{16}
 }
 func (m *MsgPostResults) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -853,7 +1077,7 @@ func (m *MsgPostResultsResponse) Reset()         { *m = MsgPostResultsResponse{}
 func (m *MsgPostResultsResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgPostResultsResponse) ProtoMessage()    {}
 func (*MsgPostResultsResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eac8273ba16b0801, []int{14}
+	return fileDescriptor_eac8273ba16b0801, []int{17}
 }
 func (m *MsgPostResultsResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -894,6 +1118,9 @@ func init() {
 	proto.RegisterType((*MsgRequestKeyResponse)(nil), "tkms.kms.v1.MsgRequestKeyResponse")
 	proto.RegisterType((*MsgRequestPublicDecryption)(nil), "tkms.kms.v1.MsgRequestPublicDecryption")
 	proto.RegisterType((*MsgRequestPublicDecryptionResponse)(nil), "tkms.kms.v1.MsgRequestPublicDecryptionResponse")
+	proto.RegisterType((*HandleContract)(nil), "tkms.kms.v1.HandleContract")
+	proto.RegisterType((*MsgRequestUserDecryption)(nil), "tkms.kms.v1.MsgRequestUserDecryption")
+	proto.RegisterType((*MsgRequestUserDecryptionResponse)(nil), "tkms.kms.v1.MsgRequestUserDecryptionResponse")
 	proto.RegisterType((*MsgRetireKey)(nil), "tkms.kms.v1.MsgRetireKey")
 	proto.RegisterType((*MsgRetireKeyResponse)(nil), "tkms.kms.v1.MsgRetireKeyResponse")
 	proto.RegisterType((*MsgUpdateParams)(nil), "tkms.kms.v1.MsgUpdateParams")
@@ -910,70 +1137,79 @@ func init() {
 func init() { proto.RegisterFile("tkms/kms/v1/tx.proto", fileDescriptor_eac8273ba16b0801) }
 
 var fileDescriptor_eac8273ba16b0801 = []byte{
-	// 1006 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xbc, 0x56, 0xcf, 0x6f, 0xe3, 0x44,
-	0x14, 0xae, 0xf3, 0xb3, 0x7d, 0x49, 0xf8, 0xe1, 0x4d, 0x1b, 0xc7, 0x74, 0xb3, 0xc1, 0xbb, 0x88,
-	0x50, 0xb4, 0x89, 0xda, 0x95, 0x56, 0x28, 0x37, 0x5a, 0x40, 0x54, 0x4b, 0x44, 0x65, 0xb4, 0x17,
-	0x24, 0x54, 0x4d, 0xed, 0x59, 0xc7, 0x6a, 0xec, 0x31, 0x9e, 0x49, 0x49, 0x6e, 0x88, 0x0b, 0x12,
-	0x27, 0x8e, 0xdc, 0x39, 0x71, 0xeb, 0x81, 0x1b, 0xff, 0xc0, 0x9e, 0x56, 0x2b, 0x4e, 0x48, 0x48,
-	0x08, 0xb5, 0x87, 0x9e, 0xf9, 0x0f, 0xd0, 0x78, 0xc6, 0x8e, 0xed, 0x6e, 0xb2, 0xab, 0x4a, 0x70,
-	0xc8, 0x6a, 0xdf, 0xfb, 0xde, 0x7b, 0xf3, 0x7d, 0xef, 0xcd, 0x3c, 0x17, 0x9a, 0xec, 0xd4, 0xa3,
-	0x03, 0xfe, 0x3b, 0xdb, 0x1d, 0xb0, 0x59, 0x3f, 0x08, 0x09, 0x23, 0x6a, 0x8d, 0x7b, 0xfb, 0xfc,
-	0x77, 0xb6, 0xab, 0x37, 0x1d, 0xe2, 0x90, 0xc8, 0x3f, 0xe0, 0xff, 0x13, 0x21, 0x7a, 0xcb, 0x22,
-	0xd4, 0x23, 0x74, 0xe0, 0x51, 0x87, 0xa7, 0x7a, 0xd4, 0x91, 0x40, 0x5b, 0x00, 0xc7, 0x22, 0x43,
-	0x18, 0x12, 0x7a, 0x13, 0x79, 0xae, 0x4f, 0x06, 0xd1, 0xbf, 0xd2, 0xb5, 0x19, 0x9d, 0x8f, 0xac,
-	0x09, 0x2f, 0x82, 0xac, 0x49, 0xc6, 0x2d, 0x69, 0x71, 0x1e, 0x91, 0xdb, 0x78, 0xa6, 0x40, 0x63,
-	0x44, 0x1d, 0x13, 0x7f, 0x3d, 0xc5, 0x94, 0x3d, 0xc2, 0x73, 0xf5, 0x21, 0x6c, 0x84, 0xc2, 0xc2,
-	0xa1, 0xa6, 0x74, 0x95, 0xde, 0xc6, 0xbe, 0xf6, 0xfb, 0xaf, 0xf7, 0x9b, 0xf2, 0xdc, 0x0f, 0x6d,
-	0x3b, 0xc4, 0x94, 0x7e, 0xc1, 0x42, 0xd7, 0x77, 0xcc, 0x45, 0xa8, 0x6a, 0x40, 0x63, 0x4c, 0x28,
-	0x3b, 0xb6, 0xc6, 0xc8, 0xf5, 0x8f, 0x5d, 0x5b, 0x2b, 0x74, 0x95, 0x5e, 0xc9, 0xac, 0x71, 0xe7,
-	0x01, 0xf7, 0x1d, 0xda, 0xea, 0x16, 0x54, 0x02, 0x14, 0x22, 0x8f, 0x6a, 0x45, 0x5e, 0xd8, 0x94,
-	0x96, 0xda, 0x01, 0x40, 0xb6, 0xed, 0x32, 0x97, 0xf8, 0x68, 0xa2, 0x95, 0xba, 0x4a, 0x6f, 0xdd,
-	0x4c, 0x79, 0x86, 0xef, 0x7d, 0x77, 0x75, 0xbe, 0xb3, 0x38, 0xeb, 0x87, 0xab, 0xf3, 0x9d, 0xad,
-	0x44, 0x4f, 0x86, 0xbe, 0xf1, 0x29, 0x6c, 0x66, 0x1c, 0x26, 0xa6, 0x01, 0xf1, 0x29, 0x56, 0x37,
-	0xa1, 0x72, 0x8a, 0xe7, 0x9c, 0x18, 0x17, 0x55, 0x37, 0xcb, 0xa7, 0x78, 0x7e, 0x68, 0xab, 0x1a,
-	0x54, 0xad, 0x10, 0x23, 0x86, 0x05, 0xe1, 0x75, 0x33, 0x36, 0x8d, 0x67, 0x05, 0xd0, 0x17, 0xa5,
-	0x8e, 0xa6, 0x27, 0x13, 0xd7, 0xfa, 0x08, 0x5b, 0xe1, 0x3c, 0xe0, 0xac, 0xfe, 0xd3, 0x3e, 0x2d,
-	0xb8, 0x16, 0x73, 0x5c, 0xc7, 0xc8, 0xb7, 0x27, 0x98, 0x6a, 0xa5, 0x6e, 0xb1, 0x57, 0x37, 0x63,
-	0x93, 0x23, 0xb6, 0xeb, 0x60, 0xca, 0xa8, 0x56, 0x16, 0x88, 0x34, 0xd5, 0x0f, 0xa0, 0x1c, 0x84,
-	0x84, 0x3c, 0xd1, 0x2a, 0x5d, 0xa5, 0x57, 0xdb, 0xdb, 0xee, 0x47, 0x17, 0x91, 0xdf, 0x8b, 0xb3,
-	0xdd, 0xfe, 0x42, 0xce, 0x11, 0x8f, 0xd9, 0x2f, 0x3d, 0xfd, 0xeb, 0xce, 0x9a, 0x29, 0x12, 0xd4,
-	0x16, 0x54, 0x3d, 0x34, 0x3b, 0x7e, 0x82, 0xb1, 0x56, 0x8d, 0x28, 0x56, 0x3c, 0x34, 0xfb, 0x04,
-	0xe3, 0xe1, 0xc3, 0xeb, 0xd3, 0xb8, 0xfb, 0x82, 0x69, 0xe4, 0x3b, 0x66, 0x7c, 0x05, 0xc6, 0x72,
-	0x34, 0x99, 0xd3, 0x6d, 0x00, 0x59, 0x7a, 0x31, 0xab, 0xf8, 0xb0, 0x95, 0xf3, 0xfa, 0x5e, 0x81,
-	0x7a, 0x54, 0x9f, 0xb9, 0x21, 0x96, 0x37, 0x19, 0x4d, 0xd9, 0x98, 0x84, 0x2e, 0x9b, 0xbf, 0x7c,
-	0x42, 0x49, 0x68, 0xaa, 0xfb, 0x85, 0x54, 0xf7, 0x87, 0xbd, 0x48, 0x76, 0x12, 0xc6, 0x65, 0x6f,
-	0x66, 0x65, 0xcb, 0x83, 0x8d, 0x2d, 0x68, 0xa6, 0xed, 0x58, 0x9a, 0xf1, 0x8b, 0x02, 0xaf, 0x8f,
-	0xa8, 0xf3, 0x38, 0xb0, 0x11, 0xc3, 0x47, 0xe2, 0xea, 0xdf, 0x94, 0xe4, 0x6e, 0xf2, 0x94, 0x0a,
-	0xd1, 0x60, 0x6f, 0xf5, 0x53, 0x1b, 0xa6, 0x2f, 0x8a, 0xcb, 0x79, 0xca, 0xc0, 0xe1, 0xfb, 0xd7,
-	0x05, 0x68, 0x69, 0x01, 0x69, 0x5e, 0x46, 0x1b, 0x5a, 0x39, 0x57, 0x22, 0xe3, 0x37, 0x05, 0xde,
-	0x18, 0x51, 0xe7, 0x80, 0x78, 0x9e, 0xcb, 0x9f, 0xd8, 0xc7, 0xd6, 0x98, 0xa8, 0x7b, 0x50, 0x45,
-	0x96, 0x45, 0xa6, 0x3e, 0x7b, 0xa9, 0x8a, 0x38, 0x70, 0x49, 0xa3, 0xf9, 0x88, 0x11, 0x63, 0xd8,
-	0x0b, 0x58, 0x74, 0xfd, 0x1b, 0x66, 0x6c, 0xf2, 0xfd, 0x21, 0xee, 0x75, 0xb4, 0x23, 0xea, 0xa6,
-	0xb4, 0x86, 0x3b, 0x5c, 0x59, 0x5c, 0x96, 0xeb, 0x6a, 0xa7, 0x75, 0x65, 0x88, 0x1a, 0x3a, 0x68,
-	0x79, 0x5f, 0xa2, 0xec, 0x1f, 0x05, 0x60, 0x44, 0x9d, 0x23, 0x22, 0x56, 0xe1, 0xff, 0xa2, 0x69,
-	0x08, 0xeb, 0x1e, 0x62, 0x38, 0x74, 0xe5, 0xe6, 0xab, 0xed, 0x69, 0x99, 0x51, 0x3e, 0xc2, 0xf3,
-	0x91, 0xc4, 0xe5, 0x3c, 0x93, 0x78, 0x75, 0x1b, 0x36, 0xa8, 0xeb, 0xf8, 0x88, 0x4d, 0x43, 0xac,
-	0x95, 0xc5, 0x53, 0x49, 0x1c, 0xc3, 0x7b, 0xf9, 0xae, 0xdc, 0x4a, 0x77, 0x45, 0x8a, 0x34, 0x9a,
-	0xa0, 0x2e, 0xac, 0xa4, 0x13, 0x3f, 0x29, 0x50, 0x31, 0x31, 0x9d, 0x4e, 0xd8, 0x2b, 0x3c, 0xc8,
-	0x58, 0x59, 0x21, 0xab, 0xac, 0x0d, 0xeb, 0x38, 0x20, 0xd6, 0x38, 0xde, 0x63, 0x25, 0xb3, 0x1a,
-	0xd9, 0x87, 0x36, 0x27, 0x1e, 0x4c, 0x90, 0xeb, 0x33, 0x3c, 0x8b, 0x67, 0xb9, 0x70, 0xac, 0x96,
-	0x65, 0xfc, 0xac, 0xc0, 0x6b, 0x92, 0xb1, 0x60, 0x48, 0x6f, 0x34, 0xa8, 0x07, 0x50, 0x0d, 0x45,
-	0xba, 0x56, 0xe8, 0x16, 0xaf, 0xbd, 0x20, 0x51, 0x5a, 0x76, 0x3c, 0x8e, 0x14, 0x3b, 0x20, 0xdd,
-	0xd2, 0x56, 0xbe, 0xa5, 0x92, 0x92, 0xd1, 0x87, 0xad, 0xac, 0x27, 0x59, 0x70, 0x4d, 0x28, 0x5b,
-	0xc4, 0xc6, 0x54, 0x53, 0xba, 0xc5, 0x5e, 0xc3, 0x14, 0xc6, 0xde, 0x9f, 0x25, 0x28, 0x8e, 0xa8,
-	0xa3, 0x7e, 0x06, 0x90, 0xfa, 0x18, 0xeb, 0x19, 0x4e, 0x99, 0x0f, 0x9b, 0x6e, 0x2c, 0xc7, 0x92,
-	0xb3, 0x28, 0xb4, 0x96, 0x7d, 0xbf, 0xde, 0x5d, 0x92, 0x9e, 0x0f, 0xd4, 0x07, 0xaf, 0x18, 0x98,
-	0x1c, 0x7a, 0x08, 0x1b, 0x8b, 0x25, 0xdc, 0xbe, 0x9e, 0x2d, 0x21, 0xfd, 0xed, 0xa5, 0x50, 0x52,
-	0xca, 0x84, 0x7a, 0x66, 0x5b, 0x6e, 0xe7, 0x53, 0xd2, 0xa8, 0x7e, 0x6f, 0x15, 0x9a, 0xd4, 0x7c,
-	0x0c, 0x8d, 0xec, 0xea, 0xba, 0x9d, 0x4f, 0xcb, 0xc0, 0xfa, 0x3b, 0x2b, 0xe1, 0xa4, 0xec, 0x01,
-	0x54, 0xe3, 0xbd, 0xd1, 0xca, 0x67, 0x48, 0x40, 0xbf, 0xb3, 0x04, 0x48, 0x8a, 0x7c, 0x0e, 0xb5,
-	0xf4, 0xbd, 0x7e, 0xeb, 0x45, 0xf1, 0x12, 0xd4, 0xef, 0xae, 0x00, 0xe3, 0x82, 0x7a, 0xf9, 0xdb,
-	0xab, 0xf3, 0x1d, 0x65, 0x7f, 0xff, 0xe9, 0x45, 0x47, 0x79, 0x7e, 0xd1, 0x51, 0xfe, 0xbe, 0xe8,
-	0x28, 0x3f, 0x5e, 0x76, 0xd6, 0x9e, 0x5f, 0x76, 0xd6, 0xfe, 0xb8, 0xec, 0xac, 0x7d, 0xd9, 0x73,
-	0x5c, 0x36, 0x9e, 0x9e, 0xf4, 0x2d, 0xe2, 0x0d, 0x78, 0xbd, 0xfb, 0x3e, 0x66, 0xdf, 0x90, 0xf0,
-	0x34, 0x32, 0x06, 0xb3, 0xe8, 0x6a, 0xb3, 0x79, 0x80, 0xe9, 0x49, 0x25, 0xfa, 0x8b, 0xf1, 0xc1,
-	0xbf, 0x01, 0x00, 0x00, 0xff, 0xff, 0xa1, 0x07, 0x92, 0xf4, 0xe1, 0x0a, 0x00, 0x00,
+	// 1148 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xc4, 0x57, 0x4f, 0x6f, 0x1b, 0x45,
+	0x14, 0xcf, 0xda, 0xf1, 0x9f, 0x3c, 0xdb, 0x05, 0xb6, 0x4e, 0xbc, 0xd9, 0xb6, 0xae, 0xbb, 0x6d,
+	0x85, 0x09, 0x8a, 0xad, 0xa4, 0xa8, 0x42, 0xe6, 0xd4, 0xa4, 0xa0, 0x86, 0x62, 0x11, 0x2d, 0xca,
+	0x05, 0x84, 0xa2, 0xc9, 0xee, 0x74, 0xbd, 0x8a, 0x77, 0xc7, 0xec, 0x8c, 0x43, 0xcc, 0x09, 0x71,
+	0x41, 0xe2, 0xc4, 0x77, 0xe0, 0xc4, 0x05, 0xe5, 0xc0, 0x05, 0xf1, 0x05, 0x2a, 0x0e, 0x55, 0xc5,
+	0x89, 0x13, 0x42, 0xc9, 0x21, 0x67, 0xbe, 0x01, 0x9a, 0xdd, 0xd9, 0x3f, 0xe3, 0xc4, 0x69, 0xd4,
+	0x0a, 0x38, 0xb8, 0xea, 0xfb, 0xf7, 0x9b, 0xf7, 0x7b, 0xef, 0xcd, 0x9b, 0x0d, 0xd4, 0xd9, 0xbe,
+	0x47, 0xbb, 0xfc, 0x77, 0xb0, 0xd6, 0x65, 0x87, 0x9d, 0x51, 0x40, 0x18, 0x51, 0x2b, 0x5c, 0xdb,
+	0xe1, 0xbf, 0x83, 0x35, 0xbd, 0xee, 0x10, 0x87, 0x84, 0xfa, 0x2e, 0xff, 0x5f, 0xe4, 0xa2, 0x37,
+	0x2c, 0x42, 0x3d, 0x42, 0xbb, 0x1e, 0x75, 0x78, 0xa8, 0x47, 0x1d, 0x61, 0x58, 0x8e, 0x0c, 0xbb,
+	0x51, 0x44, 0x24, 0x08, 0xd3, 0x1b, 0xc8, 0x73, 0x7d, 0xd2, 0x0d, 0xff, 0x15, 0xaa, 0xc5, 0xf0,
+	0x7c, 0x64, 0x0d, 0x39, 0x08, 0xb2, 0x86, 0x92, 0x5a, 0xa4, 0xc5, 0xf3, 0x08, 0xd5, 0xc6, 0x33,
+	0x05, 0x6a, 0x7d, 0xea, 0x98, 0xf8, 0x8b, 0x31, 0xa6, 0xec, 0x31, 0x9e, 0xa8, 0xf7, 0x61, 0x21,
+	0x88, 0x24, 0x1c, 0x68, 0x4a, 0x4b, 0x69, 0x2f, 0x6c, 0x68, 0xbf, 0xff, 0xbc, 0x5a, 0x17, 0xe7,
+	0x3e, 0xb0, 0xed, 0x00, 0x53, 0xfa, 0x09, 0x0b, 0x5c, 0xdf, 0x31, 0x53, 0x57, 0xd5, 0x80, 0xda,
+	0x80, 0x50, 0xb6, 0x6b, 0x0d, 0x90, 0xeb, 0xef, 0xba, 0xb6, 0x96, 0x6b, 0x29, 0xed, 0x79, 0xb3,
+	0xc2, 0x95, 0x9b, 0x5c, 0xb7, 0x65, 0xab, 0x4b, 0x50, 0x1c, 0xa1, 0x00, 0x79, 0x54, 0xcb, 0x73,
+	0x60, 0x53, 0x48, 0x6a, 0x13, 0x00, 0xd9, 0xb6, 0xcb, 0x5c, 0xe2, 0xa3, 0xa1, 0x36, 0xdf, 0x52,
+	0xda, 0x65, 0x33, 0xa3, 0xe9, 0xbd, 0xf5, 0xcd, 0xe9, 0xd1, 0x4a, 0x7a, 0xd6, 0x77, 0xa7, 0x47,
+	0x2b, 0x4b, 0x09, 0x1f, 0x29, 0x7d, 0xe3, 0x11, 0x2c, 0x4a, 0x0a, 0x13, 0xd3, 0x11, 0xf1, 0x29,
+	0x56, 0x17, 0xa1, 0xb8, 0x8f, 0x27, 0x3c, 0x31, 0x4e, 0xaa, 0x6a, 0x16, 0xf6, 0xf1, 0x64, 0xcb,
+	0x56, 0x35, 0x28, 0x59, 0x01, 0x46, 0x0c, 0x47, 0x09, 0x97, 0xcd, 0x58, 0x34, 0x9e, 0xe5, 0x40,
+	0x4f, 0xa1, 0xb6, 0xc7, 0x7b, 0x43, 0xd7, 0x7a, 0x88, 0xad, 0x60, 0x32, 0xe2, 0x59, 0xfd, 0xab,
+	0x75, 0x4a, 0x73, 0xcd, 0x4f, 0xe5, 0x3a, 0x40, 0xbe, 0x3d, 0xc4, 0x54, 0x9b, 0x6f, 0xe5, 0xdb,
+	0x55, 0x33, 0x16, 0xb9, 0xc5, 0x76, 0x1d, 0x4c, 0x19, 0xd5, 0x0a, 0x91, 0x45, 0x88, 0xea, 0xbb,
+	0x50, 0x18, 0x05, 0x84, 0x3c, 0xd1, 0x8a, 0x2d, 0xa5, 0x5d, 0x59, 0xbf, 0xde, 0x09, 0x07, 0x91,
+	0xcf, 0xc5, 0xc1, 0x5a, 0x27, 0xa5, 0xb3, 0xcd, 0x7d, 0x36, 0xe6, 0x9f, 0xfe, 0x79, 0x73, 0xce,
+	0x8c, 0x02, 0xd4, 0x06, 0x94, 0x3c, 0x74, 0xb8, 0xfb, 0x04, 0x63, 0xad, 0x14, 0xa6, 0x58, 0xf4,
+	0xd0, 0xe1, 0x07, 0x18, 0xf7, 0xee, 0x9f, 0xed, 0xc6, 0xed, 0x73, 0xba, 0x31, 0x5d, 0x31, 0xe3,
+	0x73, 0x30, 0x66, 0x5b, 0x93, 0x3e, 0xdd, 0x00, 0x10, 0xd0, 0x69, 0xaf, 0xe2, 0xc3, 0x2e, 0xec,
+	0xd7, 0x43, 0xb8, 0xf2, 0x28, 0x2c, 0xc7, 0x26, 0xf1, 0x59, 0x80, 0x2c, 0xc6, 0xc7, 0x2d, 0x2a,
+	0x90, 0x80, 0x11, 0x92, 0xaa, 0x43, 0xd9, 0x12, 0x3e, 0x21, 0x48, 0xd5, 0x4c, 0x64, 0xe3, 0x97,
+	0x3c, 0x68, 0x69, 0x96, 0x3b, 0x14, 0x07, 0xff, 0x6f, 0xcf, 0xdf, 0x93, 0x7b, 0x5e, 0x59, 0xbf,
+	0xd6, 0xc9, 0xac, 0x92, 0x8e, 0xcc, 0x58, 0x34, 0xf0, 0x12, 0x63, 0xf1, 0x21, 0xd4, 0xd0, 0x98,
+	0x0d, 0x48, 0xe0, 0x7e, 0x85, 0x38, 0x35, 0x31, 0x1e, 0x4d, 0x09, 0x9c, 0xb3, 0x7f, 0x90, 0xf5,
+	0x12, 0xf8, 0x72, 0x68, 0x3a, 0x62, 0xa5, 0x57, 0x18, 0xb1, 0xb2, 0x34, 0x62, 0xef, 0x9c, 0x1d,
+	0xb1, 0x5b, 0xe7, 0x8c, 0x98, 0xdc, 0x1e, 0xe3, 0x33, 0x68, 0xcd, 0xb2, 0xbd, 0xfa, 0x78, 0x7d,
+	0xab, 0x40, 0x35, 0x44, 0x67, 0x6e, 0x80, 0xc5, 0xa2, 0x14, 0x75, 0x60, 0x93, 0x17, 0x0f, 0x43,
+	0xe2, 0x9a, 0x69, 0x74, 0x2e, 0xd3, 0xe8, 0x5e, 0x3b, 0xa4, 0x9c, 0xb8, 0x71, 0xca, 0x8b, 0x32,
+	0x65, 0x71, 0xb0, 0xb1, 0x04, 0xf5, 0xac, 0x1c, 0x53, 0x33, 0x7e, 0x54, 0xe0, 0xb5, 0x3e, 0x75,
+	0x76, 0x46, 0x36, 0x62, 0x78, 0x3b, 0xda, 0xac, 0x2f, 0x9b, 0xe4, 0x5a, 0xb2, 0xa9, 0x73, 0x61,
+	0x53, 0xaf, 0x4a, 0x83, 0x11, 0x81, 0x8b, 0x5e, 0x0a, 0xc7, 0xde, 0xdb, 0x67, 0x09, 0x68, 0x59,
+	0x02, 0xd9, 0xbc, 0x8c, 0x65, 0x68, 0x4c, 0xa9, 0x12, 0x1a, 0xbf, 0x2a, 0xf0, 0x7a, 0x9f, 0x3a,
+	0x9b, 0xc4, 0xf3, 0x5c, 0xbe, 0xc1, 0xdf, 0xb7, 0x06, 0x44, 0x5d, 0x87, 0x12, 0xb2, 0x2c, 0x32,
+	0xf6, 0xd9, 0x0b, 0x59, 0xc4, 0x8e, 0x33, 0x0a, 0xcd, 0x5b, 0x8c, 0x18, 0xc3, 0xde, 0x88, 0x85,
+	0x37, 0xad, 0x66, 0xc6, 0x22, 0xdf, 0x17, 0xd1, 0xfd, 0x08, 0x9f, 0xa0, 0xaa, 0x29, 0xa4, 0xde,
+	0x0a, 0x67, 0x16, 0xc3, 0x72, 0x5e, 0xcb, 0x59, 0x5e, 0x52, 0xa2, 0x86, 0x1e, 0xae, 0x0f, 0x49,
+	0x97, 0x30, 0xfb, 0x5b, 0x01, 0xe8, 0x53, 0x67, 0x9b, 0x44, 0x2f, 0xed, 0x7f, 0xc2, 0xa9, 0x07,
+	0x65, 0x0f, 0x31, 0x1c, 0xb8, 0xe2, 0x61, 0xad, 0xac, 0x6b, 0x52, 0x2b, 0x1f, 0xe3, 0x49, 0x5f,
+	0xd8, 0x45, 0x3f, 0x13, 0x7f, 0xf5, 0x3a, 0x2c, 0x50, 0xd7, 0xf1, 0x11, 0x1b, 0x07, 0x58, 0x2b,
+	0x44, 0x57, 0x25, 0x51, 0xf4, 0xee, 0x4c, 0x57, 0xe5, 0x6a, 0xb6, 0x2a, 0x82, 0xa4, 0x51, 0x07,
+	0x35, 0x95, 0x92, 0x4a, 0xfc, 0xa4, 0x40, 0xd1, 0xc4, 0x74, 0x3c, 0x64, 0x97, 0xb8, 0x90, 0x31,
+	0xb3, 0x9c, 0xcc, 0x6c, 0x19, 0xca, 0x78, 0x44, 0xac, 0x41, 0xbc, 0x32, 0xe7, 0xcd, 0x52, 0x28,
+	0x6f, 0xd9, 0x3c, 0xf1, 0xd1, 0x10, 0xb9, 0x3e, 0xc3, 0x87, 0x71, 0x2f, 0x53, 0xc5, 0xc5, 0xb4,
+	0xd4, 0x3a, 0x14, 0xe8, 0x00, 0x05, 0x38, 0xdc, 0x88, 0x55, 0x33, 0x12, 0x8c, 0x1f, 0x14, 0xb8,
+	0x22, 0x78, 0x44, 0x79, 0xd3, 0x97, 0x6a, 0xdf, 0x3d, 0x28, 0x05, 0x51, 0xb8, 0x96, 0x0b, 0xb7,
+	0xb9, 0x7c, 0xaf, 0x22, 0xe8, 0x78, 0x8b, 0x0b, 0xcf, 0x68, 0x33, 0x64, 0x0b, 0xdd, 0x98, 0x2e,
+	0xb4, 0x48, 0xc9, 0xe8, 0xc0, 0x92, 0xac, 0x49, 0xd6, 0x5e, 0x1d, 0x0a, 0x16, 0xb1, 0x31, 0xd5,
+	0x94, 0x56, 0xbe, 0x5d, 0x33, 0x23, 0x61, 0xfd, 0xb7, 0x02, 0xe4, 0xfb, 0xd4, 0x51, 0x3f, 0x02,
+	0xc8, 0x7c, 0x01, 0xea, 0x52, 0x4e, 0xd2, 0xd7, 0x94, 0x6e, 0xcc, 0xb6, 0x25, 0x67, 0x51, 0x68,
+	0xcc, 0xfa, 0x68, 0x7a, 0x73, 0x46, 0xf8, 0xb4, 0xa3, 0xde, 0xbd, 0xa4, 0x63, 0x72, 0xa8, 0x07,
+	0x8b, 0xe7, 0xbf, 0xd9, 0x77, 0x67, 0x20, 0xc9, 0x6e, 0xfa, 0xea, 0xa5, 0xdc, 0x92, 0xe3, 0xb6,
+	0x60, 0x21, 0x7d, 0x09, 0x96, 0xcf, 0xc6, 0x0a, 0x93, 0x7e, 0x6b, 0xa6, 0x29, 0x81, 0x32, 0xa1,
+	0x2a, 0xad, 0xec, 0xeb, 0xd3, 0x21, 0x59, 0xab, 0x7e, 0xe7, 0x22, 0x6b, 0x82, 0xb9, 0x03, 0x35,
+	0x79, 0x7f, 0xde, 0x98, 0x0e, 0x93, 0xcc, 0xfa, 0xdd, 0x0b, 0xcd, 0x09, 0xec, 0x26, 0x94, 0xe2,
+	0xe5, 0xd5, 0x98, 0x8e, 0x10, 0x06, 0xfd, 0xe6, 0x0c, 0x43, 0x02, 0xf2, 0x31, 0x54, 0xb2, 0xd7,
+	0xe8, 0xda, 0x79, 0xfe, 0xc2, 0xa8, 0xdf, 0xbe, 0xc0, 0x18, 0x03, 0xea, 0x85, 0xaf, 0x4f, 0x8f,
+	0x56, 0x94, 0x8d, 0x8d, 0xa7, 0xc7, 0x4d, 0xe5, 0xf9, 0x71, 0x53, 0xf9, 0xeb, 0xb8, 0xa9, 0x7c,
+	0x7f, 0xd2, 0x9c, 0x7b, 0x7e, 0xd2, 0x9c, 0xfb, 0xe3, 0xa4, 0x39, 0xf7, 0x69, 0xdb, 0x71, 0xd9,
+	0x60, 0xbc, 0xd7, 0xb1, 0x88, 0xd7, 0xe5, 0x78, 0xab, 0x3e, 0x66, 0x5f, 0x92, 0x60, 0x3f, 0x14,
+	0xba, 0x87, 0xe1, 0x4d, 0x62, 0x93, 0x11, 0xa6, 0x7b, 0xc5, 0xf0, 0xaf, 0xa2, 0x7b, 0xff, 0x04,
+	0x00, 0x00, 0xff, 0xff, 0x85, 0xa9, 0xe9, 0xce, 0xc5, 0x0d, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -992,6 +1228,8 @@ type MsgClient interface {
 	RequestKey(ctx context.Context, in *MsgRequestKey, opts ...grpc.CallOption) (*MsgRequestKeyResponse, error)
 	// RequestPublicDecryption asks for plaintexts that a host chain made public.
 	RequestPublicDecryption(ctx context.Context, in *MsgRequestPublicDecryption, opts ...grpc.CallOption) (*MsgRequestPublicDecryptionResponse, error)
+	// RequestUserDecryption asks for shares of plaintexts, encrypted to a user's key.
+	RequestUserDecryption(ctx context.Context, in *MsgRequestUserDecryption, opts ...grpc.CallOption) (*MsgRequestUserDecryptionResponse, error)
 	// RetireKey withdraws a key, or gives up its generation. Governance only.
 	RetireKey(ctx context.Context, in *MsgRetireKey, opts ...grpc.CallOption) (*MsgRetireKeyResponse, error)
 	// UpdateParams replaces the parameters. Governance only.
@@ -1000,7 +1238,7 @@ type MsgClient interface {
 	CommitKeyEcho(ctx context.Context, in *MsgCommitKeyEcho, opts ...grpc.CallOption) (*MsgCommitKeyEchoResponse, error)
 	// PostKey posts the generated material. Party message.
 	PostKey(ctx context.Context, in *MsgPostKey, opts ...grpc.CallOption) (*MsgPostKeyResponse, error)
-	// PostResults posts signed plaintexts. Party message.
+	// PostResults posts signed plaintexts and shares. Party message.
 	PostResults(ctx context.Context, in *MsgPostResults, opts ...grpc.CallOption) (*MsgPostResultsResponse, error)
 }
 
@@ -1024,6 +1262,15 @@ func (c *msgClient) RequestKey(ctx context.Context, in *MsgRequestKey, opts ...g
 func (c *msgClient) RequestPublicDecryption(ctx context.Context, in *MsgRequestPublicDecryption, opts ...grpc.CallOption) (*MsgRequestPublicDecryptionResponse, error) {
 	out := new(MsgRequestPublicDecryptionResponse)
 	err := c.cc.Invoke(ctx, "/tkms.kms.v1.Msg/RequestPublicDecryption", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RequestUserDecryption(ctx context.Context, in *MsgRequestUserDecryption, opts ...grpc.CallOption) (*MsgRequestUserDecryptionResponse, error) {
+	out := new(MsgRequestUserDecryptionResponse)
+	err := c.cc.Invoke(ctx, "/tkms.kms.v1.Msg/RequestUserDecryption", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1081,6 +1328,8 @@ type MsgServer interface {
 	RequestKey(context.Context, *MsgRequestKey) (*MsgRequestKeyResponse, error)
 	// RequestPublicDecryption asks for plaintexts that a host chain made public.
 	RequestPublicDecryption(context.Context, *MsgRequestPublicDecryption) (*MsgRequestPublicDecryptionResponse, error)
+	// RequestUserDecryption asks for shares of plaintexts, encrypted to a user's key.
+	RequestUserDecryption(context.Context, *MsgRequestUserDecryption) (*MsgRequestUserDecryptionResponse, error)
 	// RetireKey withdraws a key, or gives up its generation. Governance only.
 	RetireKey(context.Context, *MsgRetireKey) (*MsgRetireKeyResponse, error)
 	// UpdateParams replaces the parameters. Governance only.
@@ -1089,7 +1338,7 @@ type MsgServer interface {
 	CommitKeyEcho(context.Context, *MsgCommitKeyEcho) (*MsgCommitKeyEchoResponse, error)
 	// PostKey posts the generated material. Party message.
 	PostKey(context.Context, *MsgPostKey) (*MsgPostKeyResponse, error)
-	// PostResults posts signed plaintexts. Party message.
+	// PostResults posts signed plaintexts and shares. Party message.
 	PostResults(context.Context, *MsgPostResults) (*MsgPostResultsResponse, error)
 }
 
@@ -1102,6 +1351,9 @@ func (*UnimplementedMsgServer) RequestKey(ctx context.Context, req *MsgRequestKe
 }
 func (*UnimplementedMsgServer) RequestPublicDecryption(ctx context.Context, req *MsgRequestPublicDecryption) (*MsgRequestPublicDecryptionResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RequestPublicDecryption not implemented")
+}
+func (*UnimplementedMsgServer) RequestUserDecryption(ctx context.Context, req *MsgRequestUserDecryption) (*MsgRequestUserDecryptionResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RequestUserDecryption not implemented")
 }
 func (*UnimplementedMsgServer) RetireKey(ctx context.Context, req *MsgRetireKey) (*MsgRetireKeyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RetireKey not implemented")
@@ -1155,6 +1407,24 @@ func _Msg_RequestPublicDecryption_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MsgServer).RequestPublicDecryption(ctx, req.(*MsgRequestPublicDecryption))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RequestUserDecryption_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRequestUserDecryption)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RequestUserDecryption(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.kms.v1.Msg/RequestUserDecryption",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RequestUserDecryption(ctx, req.(*MsgRequestUserDecryption))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1261,6 +1531,10 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RequestPublicDecryption",
 			Handler:    _Msg_RequestPublicDecryption_Handler,
+		},
+		{
+			MethodName: "RequestUserDecryption",
+			Handler:    _Msg_RequestUserDecryption_Handler,
 		},
 		{
 			MethodName: "RetireKey",
@@ -1470,6 +1744,173 @@ func (m *MsgRequestPublicDecryptionResponse) MarshalTo(dAtA []byte) (int, error)
 }
 
 func (m *MsgRequestPublicDecryptionResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Created {
+		i--
+		if m.Created {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.RequestId) > 0 {
+		i -= len(m.RequestId)
+		copy(dAtA[i:], m.RequestId)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.RequestId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *HandleContract) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *HandleContract) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *HandleContract) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Contract) > 0 {
+		i -= len(m.Contract)
+		copy(dAtA[i:], m.Contract)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Contract)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Handle) > 0 {
+		i -= len(m.Handle)
+		copy(dAtA[i:], m.Handle)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Handle)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRequestUserDecryption) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRequestUserDecryption) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRequestUserDecryption) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.MaxFee != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.MaxFee))
+		i--
+		dAtA[i] = 0x40
+	}
+	{
+		size, err := m.Proof.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x3a
+	{
+		size, err := m.Authorization.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintTx(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x32
+	if len(m.Digests) > 0 {
+		for iNdEx := len(m.Digests) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Digests[iNdEx])
+			copy(dAtA[i:], m.Digests[iNdEx])
+			i = encodeVarintTx(dAtA, i, uint64(len(m.Digests[iNdEx])))
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
+	if len(m.Handles) > 0 {
+		for iNdEx := len(m.Handles) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Handles[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if len(m.KeyId) > 0 {
+		i -= len(m.KeyId)
+		copy(dAtA[i:], m.KeyId)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.KeyId)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.HostChainId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.HostChainId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Requester) > 0 {
+		i -= len(m.Requester)
+		copy(dAtA[i:], m.Requester)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Requester)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRequestUserDecryptionResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRequestUserDecryptionResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRequestUserDecryptionResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	i := len(dAtA)
 	_ = i
 	var l int
@@ -1791,6 +2232,13 @@ func (m *Result) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Share) > 0 {
+		i -= len(m.Share)
+		copy(dAtA[i:], m.Share)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Share)))
+		i--
+		dAtA[i] = 0x32
+	}
 	if len(m.Signature) > 0 {
 		i -= len(m.Signature)
 		copy(dAtA[i:], m.Signature)
@@ -1890,20 +2338,20 @@ func (m *MsgPostResultsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) 
 	var l int
 	_ = l
 	if len(m.Codes) > 0 {
-		dAtA5 := make([]byte, len(m.Codes)*10)
-		var j4 int
+		dAtA7 := make([]byte, len(m.Codes)*10)
+		var j6 int
 		for _, num := range m.Codes {
 			for num >= 1<<7 {
-				dAtA5[j4] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA7[j6] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j4++
+				j6++
 			}
-			dAtA5[j4] = uint8(num)
-			j4++
+			dAtA7[j6] = uint8(num)
+			j6++
 		}
-		i -= j4
-		copy(dAtA[i:], dAtA5[:j4])
-		i = encodeVarintTx(dAtA, i, uint64(j4))
+		i -= j6
+		copy(dAtA[i:], dAtA7[:j6])
+		i = encodeVarintTx(dAtA, i, uint64(j6))
 		i--
 		dAtA[i] = 0xa
 	}
@@ -1998,6 +2446,78 @@ func (m *MsgRequestPublicDecryption) Size() (n int) {
 }
 
 func (m *MsgRequestPublicDecryptionResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.RequestId)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Created {
+		n += 2
+	}
+	return n
+}
+
+func (m *HandleContract) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Handle)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Contract)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgRequestUserDecryption) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Requester)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.HostChainId != 0 {
+		n += 1 + sovTx(uint64(m.HostChainId))
+	}
+	l = len(m.KeyId)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.Handles) > 0 {
+		for _, e := range m.Handles {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	if len(m.Digests) > 0 {
+		for _, b := range m.Digests {
+			l = len(b)
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	l = m.Authorization.Size()
+	n += 1 + l + sovTx(uint64(l))
+	l = m.Proof.Size()
+	n += 1 + l + sovTx(uint64(l))
+	if m.MaxFee != 0 {
+		n += 1 + sovTx(uint64(m.MaxFee))
+	}
+	return n
+}
+
+func (m *MsgRequestUserDecryptionResponse) Size() (n int) {
 	if m == nil {
 		return 0
 	}
@@ -2152,6 +2672,10 @@ func (m *Result) Size() (n int) {
 		n += 1 + l + sovTx(uint64(l))
 	}
 	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Share)
 	if l > 0 {
 		n += 1 + l + sovTx(uint64(l))
 	}
@@ -2734,6 +3258,514 @@ func (m *MsgRequestPublicDecryptionResponse) Unmarshal(dAtA []byte) error {
 		}
 		if fieldNum <= 0 {
 			return fmt.Errorf("proto: MsgRequestPublicDecryptionResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RequestId", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.RequestId = append(m.RequestId[:0], dAtA[iNdEx:postIndex]...)
+			if m.RequestId == nil {
+				m.RequestId = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Created", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Created = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *HandleContract) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: HandleContract: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: HandleContract: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Handle", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Handle = append(m.Handle[:0], dAtA[iNdEx:postIndex]...)
+			if m.Handle == nil {
+				m.Handle = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Contract", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Contract = append(m.Contract[:0], dAtA[iNdEx:postIndex]...)
+			if m.Contract == nil {
+				m.Contract = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRequestUserDecryption) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRequestUserDecryption: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRequestUserDecryption: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Requester", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Requester = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HostChainId", wireType)
+			}
+			m.HostChainId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HostChainId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyId = append(m.KeyId[:0], dAtA[iNdEx:postIndex]...)
+			if m.KeyId == nil {
+				m.KeyId = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Handles", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Handles = append(m.Handles, HandleContract{})
+			if err := m.Handles[len(m.Handles)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Digests", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Digests = append(m.Digests, make([]byte, postIndex-iNdEx))
+			copy(m.Digests[len(m.Digests)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authorization", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Authorization.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Proof", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Proof.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MaxFee", wireType)
+			}
+			m.MaxFee = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MaxFee |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRequestUserDecryptionResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRequestUserDecryptionResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRequestUserDecryptionResponse: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
 		case 1:
@@ -3780,6 +4812,40 @@ func (m *Result) Unmarshal(dAtA []byte) error {
 			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
 			if m.Signature == nil {
 				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Share", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Share = append(m.Share[:0], dAtA[iNdEx:postIndex]...)
+			if m.Share == nil {
+				m.Share = []byte{}
 			}
 			iNdEx = postIndex
 		default:
