@@ -1,6 +1,8 @@
 // Package eip712 makes and checks the signatures of MPC parties: the
 // EIP-712 message PublicDecryptVerification that a host chain's KMSVerifier
-// accepts, and KeyVerification, the parties' word on a generated key.
+// accepts, UserDecryptResponseVerification that the published clients check, and
+// KeyVerification, the parties' word on a generated key. It also has the messages
+// in which a user authorizes a decryption, and the link that ties shares to one.
 //
 // It guarantees that a signature it accepts was made over exactly the stated
 // domain and message by the holder of the stated address, that digests are those

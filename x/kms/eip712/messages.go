@@ -19,16 +19,21 @@ var (
 // extraData is empty because the published client sends 0x00 and verifies
 // signatures over the empty string.
 func PublicDecryption[H ~[32]byte](domain Domain, ctHandles []H, result []byte) [32]byte {
-	packed := make([]byte, 0, 32*len(ctHandles))
-	for _, h := range ctHandles {
-		packed = append(packed, h[:]...)
-	}
 	return digest(domain.Separator(), crypto.Keccak256Hash(
 		publicDecryptType[:],
-		crypto.Keccak256(packed),
+		handlesHash(ctHandles),
 		crypto.Keccak256(result),
 		crypto.Keccak256(nil),
 	))
+}
+
+// handlesHash encodes a bytes32[] as EIP-712 does: keccak256 of the words.
+func handlesHash[H ~[32]byte](list []H) []byte {
+	packed := make([]byte, 0, 32*len(list))
+	for _, h := range list {
+		packed = append(packed, h[:]...)
+	}
+	return crypto.Keccak256(packed)
 }
 
 // Key is what a party says about a key that it helped to generate.

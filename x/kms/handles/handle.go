@@ -2,7 +2,6 @@ package handles
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -102,29 +101,13 @@ func Blocks(batch []Handle) uint64 {
 	return sum
 }
 
-// requestTag separates ids of requests from every other hash.
-const requestTag = "tkms/v1/kms/request"
-
-// KindPublicDecryption is the kind of a request for public plaintexts, equal to
-// REQUEST_KIND_PUBLIC_DECRYPTION of tkms.kms.v1.
-const KindPublicDecryption uint32 = 1
-
-// RequestID returns the identity of a request: SHA-256 of the tag (length u8 in
-// front), host chain u64, kind u32, key id, number of handles u32 and the
-// handles in ascending order; integers big endian. Header, proof, sender and the
-// order of the handles are not in it, so whoever asks again gets the same id.
-func RequestID(hostChainID uint64, kind uint32, keyID [32]byte, batch []Handle) [32]byte {
-	h := sha256.New()
-	head := append([]byte{byte(len(requestTag))}, requestTag...)
-	head = binary.BigEndian.AppendUint64(head, hostChainID)
-	head = binary.BigEndian.AppendUint32(head, kind)
-	head = append(head, keyID[:]...)
-	head = binary.BigEndian.AppendUint32(head, uint32(len(batch)))
-	h.Write(head)
-	for _, handle := range sortedCopy(batch) {
-		h.Write(handle[:])
+// Bits returns the number of message bits of the values of all handles together.
+func Bits(batch []Handle) uint64 {
+	var sum uint64
+	for _, h := range batch {
+		sum += uint64(h.Type().Bits())
 	}
-	return [32]byte(h.Sum(nil))
+	return sum
 }
 
 func sortedCopy(batch []Handle) []Handle {

@@ -3,7 +3,6 @@ package handles
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"math/big"
 	"testing"
@@ -101,24 +100,6 @@ func TestABatchKeepsTheCallersOrder(t *testing.T) {
 	require.Equal(t, []Type{Uint8, Bool, Uint2048}, []Type{batch[0].Type(), batch[1].Type(), batch[2].Type()})
 	require.EqualValues(t, 4+1+1024, Blocks(batch))
 	require.Equal(t, 10*WordBytes, PlaintextBytes(batch))
-}
-
-func TestTheRequestIDDependsOnTheSetOfHandlesAndNotOnTheirOrder(t *testing.T) {
-	key := [32]byte{1}
-	ab := parse(t, handle(1, Bool), handle(2, Uint8))
-	ba := parse(t, handle(2, Uint8), handle(1, Bool))
-	id := RequestID(hostChain, KindPublicDecryption, key, ab)
-	require.Equal(t, id, RequestID(hostChain, KindPublicDecryption, key, ba))
-	require.Equal(t, handle(2, Uint8), ba[0][:], "the batch is not reordered")
-
-	require.NotEqual(t, id, RequestID(hostChain+1, KindPublicDecryption, key, ab))
-	require.NotEqual(t, id, RequestID(hostChain, KindPublicDecryption+1, key, ab))
-	require.NotEqual(t, id, RequestID(hostChain, KindPublicDecryption, [32]byte{2}, ab))
-	require.NotEqual(t, id, RequestID(hostChain, KindPublicDecryption, key, ab[:1]))
-
-	// Frozen: clients compute it too. Made with Python's hashlib from the layout
-	// in the documentation of RequestID.
-	require.Equal(t, "e29b81e68eb8ae4e058bc4e2efb89411ef7aeb70d4d88a04ad97611abf11324e", hex.EncodeToString(id[:]))
 }
 
 func TestAPlaintextOutsideItsTypeIsRefused(t *testing.T) {
