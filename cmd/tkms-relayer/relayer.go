@@ -23,6 +23,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
 )
 
 const (
@@ -40,7 +41,7 @@ type relayer struct {
 	log     *slog.Logger
 	store   *store.Store
 	chain   *tkms.Chain
-	host    *hostchain.Node
+	host    *aclclient.Node
 	hostKey *ecdsa.PrivateKey
 	jobs    *jobs.Manager
 	server  *api.Server
@@ -78,10 +79,10 @@ func (r *relayer) openParts(ctx context.Context) error {
 	if err != nil {
 		return cli.WithHint(err, "--tkms-node (TKMS_TKMS_NODE) names RPC addresses such as http://127.0.0.1:26657")
 	}
-	if r.host, err = hostchain.Dial(ctx, r.cfg.hostRPC, r.cfg.hostChainID); err != nil {
+	if r.host, err = aclclient.Dial(ctx, r.cfg.hostRPC, r.cfg.hostChainID); err != nil {
 		return cli.WithHint(err, "--host-chain-rpc (TKMS_HOST_CHAIN_RPC) names the host chain's JSON-RPC address")
 	}
-	if err := r.host.CheckChain(ctx); errors.Is(err, hostchain.ErrOtherChain) {
+	if err := r.host.CheckChain(ctx); errors.Is(err, aclclient.ErrOtherChain) {
 		return cli.WithHint(err, "compare --host-chain-id and --host-chain-rpc")
 	} else if err != nil {
 		r.log.Warn("the host chain's node does not answer yet", "err", err)

@@ -8,16 +8,20 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/tkms-network/tkms/x/acl/client"
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
 
 const (
+	// answerTimeout is how long the node may take to answer.
+	answerTimeout = 5 * time.Second
 	// maxSignatures is what the one-byte count of a decryption proof can say.
 	maxSignatures = 255
 	// signatureLength is that of r || s || v.
@@ -71,7 +75,7 @@ type Receipt struct {
 // Carrier sends results to contracts from one account. It is safe for concurrent
 // use.
 type Carrier struct {
-	node   *Node
+	node   *client.Node
 	key    *ecdsa.PrivateKey
 	maxGas uint64
 
@@ -79,7 +83,7 @@ type Carrier struct {
 }
 
 // NewCarrier returns the carrier of an account that spends at most maxGas a call.
-func NewCarrier(node *Node, key *ecdsa.PrivateKey, maxGas uint64) *Carrier {
+func NewCarrier(node *client.Node, key *ecdsa.PrivateKey, maxGas uint64) *Carrier {
 	return &Carrier{node: node, key: key, maxGas: maxGas}
 }
 
@@ -89,7 +93,7 @@ func (c *Carrier) Address() common.Address { return crypto.PubkeyToAddress(c.key
 // Carry calls fulfil(bytes32[] handles, bytes cleartexts, bytes proof) of a
 // contract. keep gets the signed transaction before it is sent, so that it is not
 // forgotten; if keep fails nothing is sent. Errors: ErrProof, ErrRefused, ErrGas,
-// ErrNode, ErrNotSent.
+// client.ErrNode, ErrNotSent.
 func (c *Carrier) Carry(ctx context.Context, contract common.Address, result Result, keep func(raw []byte, hash common.Hash) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*answerTimeout)
 	defer cancel()
@@ -105,7 +109,7 @@ func (c *Carrier) Carry(ctx context.Context, contract common.Address, result Res
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
-	gas, err := c.node.eth.EstimateGas(ctx, ethereum.CallMsg{From: c.Address(), To: &contract, Data: data})
+	gas, err := c.node.Eth().EstimateGas(ctx, ethereum.CallMsg{From: c.Address(), To: &contract, Data: data})
 	if err != nil {
 		return callError(err)
 	}
@@ -130,31 +134,31 @@ func (c *Carrier) Carry(ctx context.Context, contract common.Address, result Res
 }
 
 func (c *Carrier) sign(ctx context.Context, contract common.Address, data []byte, gas uint64) (*types.Transaction, error) {
-	nonce, err := c.node.eth.PendingNonceAt(ctx, c.Address())
+	nonce, err := c.node.Eth().PendingNonceAt(ctx, c.Address())
 	if err != nil {
-		return nil, fmt.Errorf("%w: nonce: %w", ErrNode, err)
+		return nil, fmt.Errorf("%w: nonce: %w", client.ErrNode, err)
 	}
-	tip, err := c.node.eth.SuggestGasTipCap(ctx)
+	tip, err := c.node.Eth().SuggestGasTipCap(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: gas tip: %w", ErrNode, err)
+		return nil, fmt.Errorf("%w: gas tip: %w", client.ErrNode, err)
 	}
-	head, err := c.node.eth.HeaderByNumber(ctx, nil)
+	head, err := c.node.Eth().HeaderByNumber(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: head: %w", ErrNode, err)
+		return nil, fmt.Errorf("%w: head: %w", client.ErrNode, err)
 	}
 	price := new(big.Int).Set(tip)
 	if head.BaseFee != nil {
 		// The base fee at most doubles within six blocks.
 		price.Add(price, new(big.Int).Lsh(head.BaseFee, 1))
 	}
-	id := new(big.Int).SetUint64(c.node.chainID)
+	id := new(big.Int).SetUint64(c.node.ID())
 	return types.SignNewTx(c.key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
 		ChainID: id, Nonce: nonce, GasTipCap: tip, GasFeeCap: price, Gas: gas, To: &contract, Data: data,
 	})
 }
 
 func (c *Carrier) send(ctx context.Context, tx *types.Transaction) error {
-	err := c.node.eth.SendTransaction(ctx, tx)
+	err := c.node.Eth().SendTransaction(ctx, tx)
 	if err != nil && !strings.Contains(err.Error(), "already known") {
 		return fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
@@ -176,12 +180,12 @@ func (c *Carrier) Resend(ctx context.Context, raw []byte) error {
 func (c *Carrier) Receipt(ctx context.Context, hash common.Hash) (*Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	receipt, err := c.node.eth.TransactionReceipt(ctx, hash)
+	receipt, err := c.node.Eth().TransactionReceipt(ctx, hash)
 	if errors.Is(err, ethereum.NotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNode, err)
+		return nil, fmt.Errorf("%w: %w", client.ErrNode, err)
 	}
 	return &Receipt{
 		Succeeded: receipt.Status == types.ReceiptStatusSuccessful, Block: receipt.BlockNumber.Uint64(), GasUsed: receipt.GasUsed,

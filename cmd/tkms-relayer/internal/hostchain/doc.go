@@ -1,8 +1,6 @@
-// Package hostchain gathers from one host chain's JSON-RPC node what TKMS asks
-// for, and carries signed plaintexts to contracts there.
+// Package hostchain carries signed plaintexts to contracts of one host chain.
 //
-// It guarantees that evidence it returns verifies against the host chain's record
-// on TKMS, by the same pure packages that consensus uses: a node that lies, lags or
-// speaks another dialect costs no gas. It does not judge freshness, which depends
-// on the block time of TKMS, and it gives no authority to what it returns.
+// It guarantees that a call is simulated before gas is spent on it, and that a
+// transaction is kept before it is sent. Whether a result is right is for the
+// contract to check, against the signatures that come with it.
 package hostchain

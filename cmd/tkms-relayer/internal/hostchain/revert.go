@@ -10,6 +10,8 @@ import (
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/tkms-network/tkms/x/acl/client"
 )
 
 // callbackJSON is the function that contracts offer to a carrier, and the errors of
@@ -30,7 +32,7 @@ var callback = func() abi.ABI {
 func callError(err error) error {
 	var coded rpc.Error
 	if !errors.As(err, &coded) {
-		return fmt.Errorf("%w: %w", ErrNode, err)
+		return fmt.Errorf("%w: %w", client.ErrNode, err)
 	}
 	var withData rpc.DataError
 	if errors.As(err, &withData) {

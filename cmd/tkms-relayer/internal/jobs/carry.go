@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
 )
 
 // receiptInterval is how often a callback's receipt is asked for.
@@ -85,7 +86,7 @@ func (m *Manager) send(ctx context.Context, e *entry, job *Job, at int) error {
 				c.State, c.Raw, c.TxHash, c.SentAt = CarrySent, raw, hash, time.Now().UTC()
 			})
 		})
-		if err == nil || !errors.Is(err, hostchain.ErrNode) && !errors.Is(err, hostchain.ErrNotSent) {
+		if err == nil || !errors.Is(err, aclclient.ErrNode) && !errors.Is(err, hostchain.ErrNotSent) {
 			return err
 		}
 		select {

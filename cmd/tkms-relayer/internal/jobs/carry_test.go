@@ -9,6 +9,7 @@ import (
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
 
@@ -66,7 +67,7 @@ func TestACallbackThatRevertsInItsBlockIsReported(t *testing.T) {
 }
 
 func TestANodeThatTakesNoTransactionIsTriedAgain(t *testing.T) {
-	b := setUp(t, func(b *bench) { b.carrier.failure = []error{hostchain.ErrNotSent, hostchain.ErrNode} })
+	b := setUp(t, func(b *bench) { b.carrier.failure = []error{hostchain.ErrNotSent, aclclient.ErrNode} })
 	job := b.until(b.submit(&dApp, handle(1)).ID, carried)
 	require.Equal(t, jobs.CarrySucceeded, job.Carries[0].State)
 	require.Len(t, b.carrier.calls, 3)

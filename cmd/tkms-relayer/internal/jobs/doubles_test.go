@@ -19,6 +19,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/client"
 	"github.com/tkms-network/tkms/x/kms/handles"
@@ -179,11 +180,11 @@ func (c *chain) count() int {
 type prover struct {
 	mu       sync.Mutex
 	failures []error
-	evidence hostchain.Evidence
+	evidence aclclient.Evidence
 	hold     chan struct{}
 }
 
-func (p *prover) Gather(ctx context.Context, _ *acltypes.HostChain, _ []handles.Handle) (*hostchain.Evidence, error) {
+func (p *prover) Gather(ctx context.Context, _ *acltypes.HostChain, _ []handles.Handle) (*aclclient.Evidence, error) {
 	if p.hold != nil {
 		select {
 		case <-p.hold:

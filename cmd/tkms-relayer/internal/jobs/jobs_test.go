@@ -10,8 +10,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/client"
 	"github.com/tkms-network/tkms/x/kms/handles"
@@ -180,11 +180,11 @@ func TestMoreGasIsGivenWhenItWasTooLittle(t *testing.T) {
 }
 
 func TestTheHostChainIsGivenTimeToPermit(t *testing.T) {
-	b := setUp(t, func(b *bench) { b.prover.failures = []error{hostchain.ErrNotPermitted, hostchain.ErrNoDigest, nil} })
+	b := setUp(t, func(b *bench) { b.prover.failures = []error{aclclient.ErrNotPermitted, aclclient.ErrNoDigest, nil} })
 	require.Equal(t, jobs.Succeeded, b.until(b.submit(nil, handle(1)).ID, done).State)
 
 	b = setUp(t, func(b *bench) {
-		b.prover.failures, b.cfg.Readiness = []error{hostchain.ErrNotPermitted}, 50*time.Millisecond
+		b.prover.failures, b.cfg.Readiness = []error{aclclient.ErrNotPermitted}, 50*time.Millisecond
 	})
 	job := b.until(b.submit(nil, handle(1)).ID, done)
 	require.Equal(t, jobs.LabelNotReady, job.Failure.Label)
@@ -205,7 +205,7 @@ func TestAHostChainWithoutKeyIsNamed(t *testing.T) {
 
 func TestAJobThatTakesTooLongSaysWhy(t *testing.T) {
 	b := setUp(t, func(b *bench) {
-		b.prover.failures, b.cfg.Timeout = []error{hostchain.ErrNode}, 300*time.Millisecond
+		b.prover.failures, b.cfg.Timeout = []error{aclclient.ErrNode}, 300*time.Millisecond
 	})
 	job := b.until(b.submit(nil, handle(1)).ID, done)
 	require.Equal(t, jobs.LabelTimeout, job.Failure.Label)
@@ -214,7 +214,7 @@ func TestAJobThatTakesTooLongSaysWhy(t *testing.T) {
 
 func TestANewValidatorSetIsShownBeforeTheRequest(t *testing.T) {
 	b := setUp(t, func(b *bench) {
-		b.prover.evidence = hostchain.Evidence{NewValidators: true, Proof: acltypes.DecryptionProof{Header: []byte("header")}}
+		b.prover.evidence = aclclient.Evidence{NewValidators: true, Proof: acltypes.DecryptionProof{Header: []byte("header")}}
 	})
 	require.Equal(t, jobs.Succeeded, b.until(b.submit(nil, handle(1)).ID, done).State)
 	require.Len(t, b.chain.sent[0], 2)

@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"github.com/tkms-network/tkms/app/ante"
-	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/client"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -118,13 +118,13 @@ func classify(err error) error {
 			return &setback{Failure{label, refused.Error()}, label == LabelNotReady}
 		}
 		return &Failure{LabelRefused, refused.Error()}
-	case errors.Is(err, hostchain.ErrNotPermitted), errors.Is(err, hostchain.ErrNoDigest):
+	case errors.Is(err, aclclient.ErrNotPermitted), errors.Is(err, aclclient.ErrNoDigest):
 		return &setback{Failure{LabelNotReady, err.Error()}, true}
 	case errors.Is(err, client.ErrNotFound):
 		return &setback{Failure{LabelHostChain, err.Error()}, true}
 	case errors.Is(err, tkms.ErrNoAccount):
 		return &Failure{LabelFunds, err.Error()}
-	case errors.Is(err, hostchain.ErrNode), errors.Is(err, tkms.ErrNoNode):
+	case errors.Is(err, aclclient.ErrNode), errors.Is(err, tkms.ErrNoNode):
 		return retry(LabelUnavailable, err)
 	}
 	// What is left are headers and proofs that do not verify, from a node that may

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/handles"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -49,7 +50,7 @@ type Chain interface {
 
 // Prover gathers evidence on the host chain.
 type Prover interface {
-	Gather(ctx context.Context, record *acltypes.HostChain, batch []handles.Handle) (*hostchain.Evidence, error)
+	Gather(ctx context.Context, record *acltypes.HostChain, batch []handles.Handle) (*aclclient.Evidence, error)
 }
 
 // Carrier brings results to contracts of the host chain.

@@ -1,4 +1,4 @@
-package hostchain
+package client
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package hostchain
+package client
 
 import (
 	"context"
@@ -79,6 +79,12 @@ func (n *Node) Height(ctx context.Context) (uint64, error) {
 	}
 	return height, nil
 }
+
+// ID is the chain id that the node was dialled for.
+func (n *Node) ID() uint64 { return n.chainID }
+
+// Eth speaks to the node of what this package does not read.
+func (n *Node) Eth() *ethclient.Client { return n.eth }
 
 // head returns the head's header and its RLP, rebuilt from the JSON of the block.
 // Fields of a later fork that this build does not know would be missing in it;
