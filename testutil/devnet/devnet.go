@@ -25,11 +25,8 @@ import (
 	"github.com/tkms-network/tkms/app/localnet"
 	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
-	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/fault"
-	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
 	"github.com/tkms-network/tkms/x/kms/client"
-	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
@@ -77,22 +74,11 @@ type Devnet struct {
 	Layout  *localnet.Layout
 	Chain   *localnet.Network
 	Parties []*Party
-	Host    *Process
-	HostURL string
-	Relayer *Process
-	// RelayerURL is the base of the relayer's API, BlobURL that of its ciphertexts.
-	RelayerURL, BlobURL string
+	*Site
 
 	// TKMS reads from the first validator; Far from the last.
 	TKMS, Far *client.Client
-	// HostClient speaks to the host chain.
-	HostClient *hostclient.Client
-	// KeyID is the active key, once RequestKey returned.
-	KeyID []byte
-	// Public is its public key, once the last stage is done.
-	Public *tfhe.CompactPublicKey
 
-	key     kmstypes.Key
 	root    []byte // seed of the simulated enclave vendor
 	keys    map[string]*secp256k1.PrivKey
 	senders map[string]*client.Sender
@@ -142,7 +128,9 @@ func New(cfg Config) (*Devnet, error) {
 	if _, err := rand.Read(root); err != nil {
 		return nil, err
 	}
-	return &Devnet{Config: cfg, root: root, keys: map[string]*secp256k1.PrivKey{}, senders: map[string]*client.Sender{}}, nil
+	return &Devnet{
+		Config: cfg, Site: &Site{Dir: cfg.Dir}, root: root, keys: map[string]*secp256k1.PrivKey{}, senders: map[string]*client.Sender{},
+	}, nil
 }
 
 // StartValidators writes the genesis, starts the validators and waits for blocks.
@@ -242,20 +230,11 @@ func (d *Devnet) Sender(ctx context.Context, name string) (*client.Sender, error
 // KeyHex returns an account's private key, for a process of the devnet.
 func (d *Devnet) KeyHex(name string) string { return hex.EncodeToString(d.keys[name].Key) }
 
-// Stop stops everything, the relayer first.
+// Stop stops everything, the relayer and the host chain first.
 func (d *Devnet) Stop() error {
-	var failures []error
-	if d.HostClient != nil {
-		d.HostClient.Close()
-	}
-	if d.Relayer != nil {
-		failures = append(failures, d.Relayer.Stop())
-	}
+	failures := []error{d.Site.Stop()}
 	for _, p := range d.Parties {
 		failures = append(failures, p.Stop())
-	}
-	if d.Host != nil {
-		failures = append(failures, d.Host.Stop())
 	}
 	if d.Chain != nil {
 		failures = append(failures, d.Chain.Stop())

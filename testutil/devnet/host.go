@@ -27,8 +27,8 @@ func (d *Devnet) StartHostChain(ctx context.Context) error {
 		return err
 	}
 	d.HostURL = "http://" + ports[0]
-	d.Host = newProcess(d.Config.Dir, "hostchain", filepath.Join(d.Config.Bin, "tkms-hostchain"),
-		"--listen", ports[0], "--block-time", d.Config.HostBlockTime.String(), "--home", filepath.Join(d.Config.Dir, "hostchain"))
+	d.Host = newProcess(d.Site.Dir, "hostchain", filepath.Join(d.Config.Bin, "tkms-hostchain"), append(d.Identity.flags(),
+		"--listen", ports[0], "--block-time", d.Config.HostBlockTime.String(), "--home", filepath.Join(d.Site.Dir, "hostchain"))...)
 	// Beside the binaries are the contracts: the working directory may be anywhere.
 	if contracts := filepath.Join(d.Config.Bin, "hostchain", "artifacts"); os.Getenv(artifactsVariable) == "" {
 		if _, err := os.Stat(contracts); err == nil {
@@ -106,7 +106,7 @@ func (d *Devnet) PrepareRelayer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	home := filepath.Join(d.Config.Dir, "relayer")
+	home := filepath.Join(d.Site.Dir, "relayer")
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (d *Devnet) PrepareRelayer(ctx context.Context) error {
 	}
 	d.RelayerURL = "http://" + ports[0]
 	d.BlobURL = d.RelayerURL + "/v1/ciphertexts"
-	d.Relayer = newProcess(d.Config.Dir, "relayer", filepath.Join(d.Config.Bin, "tkms-relayer"), "run",
+	d.Relayer = newProcess(d.Site.Dir, "relayer", filepath.Join(d.Config.Bin, "tkms-relayer"), "run",
 		"--home", home, "--listen", ports[0], "--tkms-node", d.Layout.Nodes[0].RPCURL(), "--host-chain-rpc", d.HostURL,
 		"--host-chain-id", fmt.Sprint(d.HostClient.Info().ChainID), "--key-file", keyFile, "--host-key-file", hostKeyFile)
 	return nil

@@ -18,7 +18,7 @@ const KeyParameters = "production-pke"
 
 // Stage is one part of bringing a network up.
 type Stage struct {
-	// Group numbers what a user sees: 0 processes, 1 parties, 2 host chain, 3 key.
+	// Group numbers what a user sees.
 	Group int
 	Name  string
 	// Generates marks the generation of the key.
@@ -27,29 +27,33 @@ type Stage struct {
 	Run func(context.Context) (string, error)
 }
 
+// Groups of stages.
+const (
+	groupProcesses = iota
+	groupParties
+	groupHostChain
+	groupKey
+)
+
 // Stages are all parts of bringing the network up, in order. After the last one
 // the network decrypts.
 func (d *Devnet) Stages() []Stage {
 	stages := []Stage{
-		{Group: 0, Name: fmt.Sprintf("%d validators make blocks", d.Config.Validators), Run: d.stageValidators},
-		{Group: 0, Name: "fhEVM host chain seals blocks", Run: d.stageHostChain},
-		{Group: 0, Name: "relayer serves", Run: d.stageRelayer},
-		{Group: 1, Name: "governance accepts the parties' enclave image", Run: d.stageMeasurement},
+		{Group: groupProcesses, Name: fmt.Sprintf("%d validators make blocks", d.Config.Validators), Run: d.stageValidators},
+		{Group: groupProcesses, Name: "fhEVM host chain seals blocks", Run: d.stageHostChain},
+		{Group: groupProcesses, Name: "relayer serves", Run: d.stageRelayer},
+		{Group: groupParties, Name: "governance accepts the parties' enclave image", Run: d.stageMeasurement},
 	}
 	for i := range d.Config.Parties {
 		name := fmt.Sprintf("p%d registers, x/parties verifies its attestation", i+1)
 		if fault := d.Config.Faults[i+1]; fault != "" {
 			name += fmt.Sprintf(" (FAULTY: %s)", fault)
 		}
-		stages = append(stages, Stage{Group: 1, Name: name, Run: d.stageRegister(i)})
+		stages = append(stages, Stage{Group: groupParties, Name: name, Run: d.stageRegister(i)})
 	}
-	return append(stages,
-		Stage{Group: 1, Name: "governance forms the committee, PRSS is set up, the epoch is ACTIVE", Run: d.stageEpoch},
-		Stage{Group: 2, Name: "governance registers the host chain in x/acl", Run: d.stageHostRecord},
-		Stage{Group: 2, Name: "KMSVerifier on the host chain takes the parties as signers", Run: d.stageSigners},
-		Stage{Group: 3, Name: "a transaction requests a key, the parties generate it, it is ACTIVE", Generates: true, Run: d.stageKey},
-		Stage{Group: 3, Name: "its CompactPublicKey is published with the digest on chain", Run: d.stagePublicKey},
-	)
+	stages = append(stages,
+		Stage{Group: groupParties, Name: "governance forms the committee, PRSS is set up, the epoch is ACTIVE", Run: d.stageEpoch})
+	return append(stages, d.hostStages()...)
 }
 
 func (d *Devnet) stageValidators(ctx context.Context) (string, error) {
