@@ -43,6 +43,16 @@ const (
 	entrySize   = 4 + 8 + 8 + 32 + 4
 )
 
+// PayloadSize returns the length in bytes of a payload whose entries are shares of
+// ciphertexts of so many blocks each.
+func PayloadSize(blocks ...int) int {
+	size := payloadSize
+	for _, n := range blocks {
+		size += entrySize + SigncryptedSize(n)
+	}
+	return size
+}
+
 // Encode returns the bytes that DecodePayload reads.
 func (p *Payload) Encode() []byte {
 	size := payloadSize
