@@ -173,7 +173,7 @@ func (w *world) request(from apptest.Account, batch ...common.Hash) *kmstypes.Ms
 func (w *world) requestOn(host *acltest.Chain, key []byte, from apptest.Account, batch ...common.Hash) *kmstypes.MsgRequestPublicDecryption {
 	msg := &kmstypes.MsgRequestPublicDecryption{
 		Requester: from.Address().String(), HostChainId: host.ID, KeyId: key, MaxFee: 1_000_000,
-		Proof: apptest.DecryptionProof(host, w.sealed(host), batch...),
+		Proof: host.PublicProof(w.sealed(host), batch...),
 	}
 	for _, h := range batch {
 		msg.Handles = append(msg.Handles, h.Bytes())

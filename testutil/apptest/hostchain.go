@@ -26,25 +26,12 @@ func HostChainRecord(host *acltest.Chain) acltypes.HostChain {
 			Name: "Decryption", Version: "1", ChainId: host.ID,
 			VerifyingContract: crypto.Keccak256([]byte("verifier"), acltest.Address(host.Validators[0]).Bytes())[:common.AddressLength],
 		},
-		Fees: acltypes.Fees{PublicDecryptionPerBlock: 10, PerRequest: 7},
+		Fees: acltypes.Fees{PublicDecryptionPerBlock: 10, PerRequest: 7, UserDecryptionPerBlock: 20},
 		Limits: acltypes.Limits{
 			MaxHandlesPerRequest: 8, MaxBlocksPerRequest: 1100, MaxBlocksPerWindow: 5000, WindowBlocks: 1000, DeadlineBlocks: 50,
+			MaxUserDecryptionBits: 2048,
 		},
-		Freshness: acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 5},
+		Freshness: acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 5, DelegationMaxAgeSeconds: 30},
 		Simulated: []string{"coprocessor"},
-	}
-}
-
-// DecryptionProof proves handles under a header of the host chain's present state.
-func DecryptionProof(host *acltest.Chain, header []byte, handles ...common.Hash) acltypes.DecryptionProof {
-	account := func(nodes [][]byte, storage [][][]byte) acltypes.AccountProof {
-		proof := acltypes.AccountProof{AccountNodes: nodes}
-		for _, n := range storage {
-			proof.Storage = append(proof.Storage, acltypes.StorageProof{Nodes: n})
-		}
-		return proof
-	}
-	return acltypes.DecryptionProof{
-		Header: header, Acl: account(host.ACLProof(handles)), Registry: account(host.RegistryProof(handles)),
 	}
 }

@@ -7,9 +7,10 @@
 package acltest
 
 import (
-	"bytes"
 	"crypto/ecdsa"
+	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 
@@ -20,8 +21,6 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/rlp"
-	"github.com/ethereum/go-ethereum/trie"
-	"github.com/ethereum/go-ethereum/trie/trienode"
 
 	"github.com/tkms-network/tkms/x/acl/qbft"
 	"github.com/tkms-network/tkms/x/acl/slots"
@@ -39,6 +38,8 @@ type Chain struct {
 	RegistryBase common.Hash
 
 	storage map[common.Address]map[common.Hash]common.Hash
+	// code of the contracts besides ACL and registry.
+	code map[common.Address][]byte
 	// root and db of the last commit; nil db when storage changed since.
 	root common.Hash
 	db   state.Database
@@ -87,6 +88,7 @@ func New(id uint64, n int, seed string) *Chain {
 		RegistryCode: []byte("code of the registry"),
 		RegistryBase: slots.Namespace("tkms.storage.CiphertextRegistry"),
 		storage:      map[common.Address]map[common.Hash]common.Hash{},
+		code:         map[common.Address][]byte{},
 	}
 	for i := range 64 {
 		noise := crypto.Keccak256Hash([]byte{byte(i)})
@@ -104,6 +106,15 @@ func (c *Chain) Handle(number uint64, typ byte) common.Hash {
 	new(big.Int).SetUint64(c.ID).FillBytes(handle[22:30])
 	handle[30], handle[31] = typ, 0
 	return handle
+}
+
+// Deploy puts another contract into the state.
+func (c *Chain) Deploy(contract common.Address, code []byte) {
+	c.code[contract] = code
+	if c.storage[contract] == nil {
+		c.storage[contract] = map[common.Hash]common.Hash{}
+	}
+	c.db = nil
 }
 
 // Set writes a storage word.
@@ -124,21 +135,41 @@ func (c *Chain) Drop(contract common.Address) {
 // Allow marks handles as publicly decryptable in the ACL.
 func (c *Chain) Allow(handles ...common.Hash) {
 	for _, h := range handles {
-		c.Set(c.ACL, c.allowedSlot(h), common.Hash{31: 1})
+		c.Set(c.ACL, Layout().AllowedForDecryption(h), yes)
 	}
 }
+
+// Grant allows a handle to accounts in the ACL.
+func (c *Chain) Grant(handle common.Hash, accounts ...common.Address) {
+	for _, account := range accounts {
+		c.Set(c.ACL, Layout().Persisted(handle, account), yes)
+	}
+}
+
+// Delegate writes into the ACL what a delegate may decrypt on the delegator's behalf.
+func (c *Chain) Delegate(delegator, delegate, contract common.Address, delegation slots.Delegation) {
+	var word common.Hash
+	binary.BigEndian.PutUint64(word[8:], delegation.Counter)
+	binary.BigEndian.PutUint64(word[16:], delegation.LastBlock)
+	binary.BigEndian.PutUint64(word[24:], delegation.Expires)
+	c.Set(c.ACL, Layout().Delegation(delegator, delegate, contract), word)
+}
+
+// yes is a boolean that is true.
+var yes = common.Hash{31: 1}
 
 // Bind writes a handle's digest into the registry.
 func (c *Chain) Bind(handle, digest common.Hash) {
 	c.Set(c.Registry, slots.RegistryDigest(c.RegistryBase, handle), digest)
 }
 
-func (c *Chain) allowedSlot(handle common.Hash) common.Hash {
+// Layout is where the ACL keeps what it permits.
+func Layout() slots.ACL {
 	acl, err := slots.NewACL(slots.LayoutFhevm010)
 	if err != nil {
 		panic(err)
 	}
-	return acl.AllowedForDecryption(handle)
+	return acl
 }
 
 // Root commits the state and returns its root.
@@ -154,7 +185,8 @@ func (c *Chain) Root() common.Hash {
 	for i := range 200 {
 		s.SetNonce(common.BytesToAddress(crypto.Keccak256([]byte{byte(i)})), 1, tracing.NonceChangeUnspecified)
 	}
-	code := map[common.Address][]byte{c.ACL: c.ACLCode, c.Registry: c.RegistryCode}
+	code := maps.Clone(c.code)
+	code[c.ACL], code[c.Registry] = c.ACLCode, c.RegistryCode
 	for contract, words := range c.storage {
 		s.SetNonce(contract, 1, tracing.NonceChangeUnspecified)
 		s.SetCode(contract, code[contract], tracing.CodeChangeUnspecified)
@@ -171,76 +203,6 @@ func (c *Chain) Root() common.Hash {
 	}
 	c.root = root
 	return root
-}
-
-// AccountProof returns the nodes from the state root to an account.
-func (c *Chain) AccountProof(address common.Address) [][]byte {
-	root := c.Root()
-	t, err := trie.NewStateTrie(trie.StateTrieID(root), c.db.TrieDB())
-	if err != nil {
-		panic(err)
-	}
-	return prove(t, address[:])
-}
-
-// StorageProof returns the nodes from an account's storage root to a slot; none if the
-// account's storage is empty.
-func (c *Chain) StorageProof(address common.Address, slot common.Hash) [][]byte {
-	root := c.Root()
-	accounts, err := trie.NewStateTrie(trie.StateTrieID(root), c.db.TrieDB())
-	if err != nil {
-		panic(err)
-	}
-	account, err := accounts.GetAccount(address)
-	if err != nil {
-		panic(err)
-	}
-	t, err := trie.NewStateTrie(trie.StorageTrieID(root, crypto.Keccak256Hash(address[:]), account.Root), c.db.TrieDB())
-	if err != nil {
-		panic(err)
-	}
-	return prove(t, slot[:])
-}
-
-// StorageRoot returns the storage root of an account.
-func (c *Chain) StorageRoot(address common.Address) common.Hash {
-	t, err := trie.NewStateTrie(trie.StateTrieID(c.Root()), c.db.TrieDB())
-	if err != nil {
-		panic(err)
-	}
-	account, err := t.GetAccount(address)
-	if err != nil {
-		panic(err)
-	}
-	return account.Root
-}
-
-func prove(t *trie.StateTrie, preimage []byte) [][]byte {
-	var list trienode.ProofList
-	if err := t.Prove(crypto.Keccak256(preimage), &list); err != nil {
-		panic(err)
-	}
-	nodes := make([][]byte, len(list))
-	for i, n := range list {
-		nodes[i] = bytes.Clone(n)
-	}
-	return nodes
-}
-
-// ACLProof returns the account proof of the ACL and one storage proof a handle.
-func (c *Chain) ACLProof(handles []common.Hash) (account [][]byte, storage [][][]byte) {
-	for _, h := range handles {
-		storage = append(storage, c.StorageProof(c.ACL, c.allowedSlot(h)))
-	}
-	return c.AccountProof(c.ACL), storage
-}
-
-// RegistryProof returns the account proof of the registry and one storage proof a handle.
-func (c *Chain) RegistryProof(handles []common.Hash) (account [][]byte, storage [][][]byte) {
-	for _, h := range handles {
-		storage = append(storage, c.StorageProof(c.Registry, slots.RegistryDigest(c.RegistryBase, h)))
-	}
-	return c.AccountProof(c.Registry), storage
 }
 
 // Header is an unsealed header of the current state with the fields of a chain at the

@@ -113,25 +113,9 @@ func (f *fixture) stored() types.HostChain {
 	return chain
 }
 
-// proofOf is a proof of handles under a given header.
-func proofOf(chain *acltest.Chain, header []byte, handles ...common.Hash) types.DecryptionProof {
-	account := func(nodes [][]byte, storage [][][]byte) types.AccountProof {
-		proof := types.AccountProof{AccountNodes: nodes}
-		for _, n := range storage {
-			proof.Storage = append(proof.Storage, types.StorageProof{Nodes: n})
-		}
-		return proof
-	}
-	return types.DecryptionProof{
-		Header:   header,
-		Acl:      account(chain.ACLProof(handles)),
-		Registry: account(chain.RegistryProof(handles)),
-	}
-}
-
 // fresh is a proof under a header of this moment.
 func (f *fixture) fresh(height uint64, handles ...common.Hash) types.DecryptionProof {
-	return proofOf(f.chain, f.chain.Sealed(height, now), handles...)
+	return f.chain.PublicProof(f.chain.Sealed(height, now), handles...)
 }
 
 func words(handles ...common.Hash) [][32]byte {

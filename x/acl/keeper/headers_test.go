@@ -27,7 +27,7 @@ func TestTheSameHeaderBytesAreVerifiedOnce(t *testing.T) {
 	require.NoError(t, f.keeper.Params.Set(f.ctx, params))
 	gas := func(header []byte) storetypes.Gas {
 		ctx := f.ctx.WithGasMeter(storetypes.NewInfiniteGasMeter())
-		_, err := f.keeper.VerifyPublicDecryption(ctx, 31337, proofOf(f.chain, header, f.one), words(f.one), nil)
+		_, err := f.keeper.VerifyPublicDecryption(ctx, 31337, f.chain.PublicProof(header, f.one), words(f.one), nil)
 		require.NoError(t, err)
 		return ctx.GasMeter().GasConsumed()
 	}
@@ -39,7 +39,7 @@ func TestTheSameHeaderBytesAreVerifiedOnce(t *testing.T) {
 	require.Less(t, gas(first), storetypes.Gas(1_000_000))
 	require.Len(t, f.headers(), 1)
 
-	_, err := f.keeper.VerifyPublicDecryption(f.ctx, 31337, proofOf(f.chain, acltest.Seal(header, 0, v, v[:2]), f.one), words(f.one), nil)
+	_, err := f.keeper.VerifyPublicDecryption(f.ctx, 31337, f.chain.PublicProof(acltest.Seal(header, 0, v, v[:2]), f.one), words(f.one), nil)
 	require.ErrorIs(t, err, types.ErrNoQuorum, "a block that is known does not excuse missing seals")
 }
 
@@ -151,7 +151,7 @@ func TestANewValidatorSetTakesOver(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, before, words(f.one), nil)
 	require.ErrorIs(t, err, types.ErrHeightTooLow, "what the old set sealed before is believed no longer")
-	late := proofOf(f.chain, acltest.Seal(f.chain.Header(40, now), 0, old, old[:3]), f.one)
+	late := f.chain.PublicProof(acltest.Seal(f.chain.Header(40, now), 0, old, old[:3]), f.one)
 	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, late, words(f.one), nil)
 	require.Error(t, err, "nor what it seals afterwards")
 }
@@ -233,7 +233,7 @@ func TestAHeaderThatForksFromAVerifiedOneIsRefusedAndFreezes(t *testing.T) {
 	_, err := f.keeper.VerifyPublicDecryption(f.ctx, 31337, f.fresh(20, f.one), words(f.one), nil)
 	require.NoError(t, err)
 	fork := f.chain.Sealed(20, now+1)
-	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, proofOf(f.chain, fork, f.one), words(f.one), nil)
+	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, f.chain.PublicProof(fork, f.one), words(f.one), nil)
 	require.ErrorIs(t, err, types.ErrConflictingHeader)
 	require.False(t, f.stored().Frozen, "a refused request changes nothing")
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/tkms-network/tkms/x/acl/acltest"
 	"github.com/tkms-network/tkms/x/acl/qbft"
-	"github.com/tkms-network/tkms/x/acl/slots"
 	"github.com/tkms-network/tkms/x/acl/types"
 )
 
@@ -41,9 +40,7 @@ func TestEachReasonForRefusalHasItsOwnCodeAndWritesNothing(t *testing.T) {
 	unbound, forbidden, odd := c.Handle(3, 5), c.Handle(4, 5), c.Handle(5, 5)
 	c.Allow(unbound)
 	c.Bind(forbidden, digestOf("forbidden"))
-	acl, err := slots.NewACL(slots.LayoutFhevm010)
-	require.NoError(t, err)
-	c.Set(c.ACL, acl.AllowedForDecryption(odd), common.Hash{31: 2})
+	c.Set(c.ACL, acltest.Layout().AllowedForDecryption(odd), common.Hash{31: 2})
 	c.Bind(odd, digestOf("odd"))
 
 	foreign := acltest.New(31338, 4, "host chain").Handle(1, 5)
@@ -119,28 +116,28 @@ func TestEachReasonForRefusalHasItsOwnCodeAndWritesNothing(t *testing.T) {
 		{"tampered storage proof in the registry", func(r *request) { flip(r.proof.Registry.Storage[1].Nodes) }, types.ErrBadStorageProof},
 		{"storage proofs in another order", func(r *request) { slices.Reverse(r.proof.Acl.Storage) }, types.ErrBadStorageProof},
 		{"the registry's proof for the ACL", func(r *request) { r.proof.Acl = r.proof.Registry }, types.ErrBadAccountProof},
+		{"a wallet where no approval is asked for", func(r *request) { r.proof.Wallet = &r.proof.Acl }, types.ErrMalformedProof},
 		{"an unused node", func(r *request) {
 			r.proof.Registry.Storage[0].Nodes = append(r.proof.Registry.Storage[0].Nodes, []byte{0xc0})
 		}, types.ErrMalformedProof},
 		{"proof of another state", func(r *request) {
-			r.proof.Acl = proofOf(stranger, nil, f.one, f.two).Acl
+			r.proof.Acl = stranger.PublicProof(nil, f.one, f.two).Acl
 		}, types.ErrBadAccountProof},
 		{"no registry on the chain", func(r *request) {
 			r.proof.Header = bare.Sealed(20, now)
 			r.proof.Registry.AccountNodes = bare.AccountProof(bare.Registry)
 			for i, h := range []common.Hash{f.one, f.two} {
-				_, storage := bare.ACLProof([]common.Hash{h})
-				r.proof.Acl.Storage[i].Nodes = storage[0]
+				r.proof.Acl.Storage[i].Nodes = bare.StorageProof(bare.ACL, acltest.Layout().AllowedForDecryption(h))
 			}
 			r.proof.Acl.AccountNodes = bare.AccountProof(bare.ACL)
 		}, types.ErrBadAccountProof},
 		{"digest written by a stranger into a registry of its own", func(r *request) {
 			r.handles = words(f.one)
-			r.proof = proofOf(stranger, stranger.Sealed(20, now), f.one)
+			r.proof = stranger.PublicProof(stranger.Sealed(20, now), f.one)
 		}, types.ErrForeignCode},
 		{"an ACL with other code", func(r *request) {
 			r.handles = words(f.one)
-			r.proof = proofOf(swapped, swapped.Sealed(20, now), f.one)
+			r.proof = swapped.PublicProof(swapped.Sealed(20, now), f.one)
 		}, types.ErrForeignCode},
 		{"no ACL permission", func(r *request) {
 			r.handles, r.proof = words(f.one, forbidden), f.fresh(20, f.one, forbidden)
@@ -163,7 +160,7 @@ func TestEachReasonForRefusalHasItsOwnCodeAndWritesNothing(t *testing.T) {
 			require.Equal(t, before, f.state())
 		})
 	}
-	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, f.fresh(20, f.one, f.two), words(f.one, f.two), nil)
+	_, err := f.keeper.VerifyPublicDecryption(f.ctx, 31337, f.fresh(20, f.one, f.two), words(f.one, f.two), nil)
 	require.NoError(t, err, "what the cases changed was good")
 }
 
@@ -183,7 +180,7 @@ func TestTheFreshnessWindowIncludesBothEnds(t *testing.T) {
 		1<<64 - 1: types.ErrFutureHeader,
 		0:         types.ErrStaleHeader,
 	} {
-		proof := proofOf(f.chain, f.chain.Sealed(20+time%100, time), f.one)
+		proof := f.chain.PublicProof(f.chain.Sealed(20+time%100, time), f.one)
 		_, err := f.keeper.VerifyPublicDecryption(f.ctx, 31337, proof, words(f.one), nil)
 		if want == nil {
 			require.NoError(t, err, "header time %d", time)
@@ -212,14 +209,14 @@ func TestProofsOfOneHostChainAreRefusedForAnother(t *testing.T) {
 	other.Bind(f.one, digestOf("one"))
 	f.register(other)
 
-	_, err := f.keeper.VerifyPublicDecryption(f.ctx, 4242, proofOf(other, other.Sealed(20, now), handle), words(handle), nil)
+	_, err := f.keeper.VerifyPublicDecryption(f.ctx, 4242, other.PublicProof(other.Sealed(20, now), handle), words(handle), nil)
 	require.NoError(t, err)
 	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, f.fresh(20, f.one), words(f.one), nil)
 	require.NoError(t, err)
 
-	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, proofOf(other, other.Sealed(20, now), handle), words(handle), nil)
+	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, other.PublicProof(other.Sealed(20, now), handle), words(handle), nil)
 	require.ErrorIs(t, err, types.ErrForeignHandle)
-	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, proofOf(other, other.Sealed(20, now), f.one), words(f.one), nil)
+	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 31337, other.PublicProof(other.Sealed(20, now), f.one), words(f.one), nil)
 	require.ErrorIs(t, err, types.ErrStranger)
 	_, err = f.keeper.VerifyPublicDecryption(f.ctx, 4242, f.fresh(20, f.one), words(f.one), nil)
 	require.ErrorIs(t, err, types.ErrForeignHandle)

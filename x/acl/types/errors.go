@@ -38,4 +38,16 @@ var (
 	ErrNotPermitted         = errorsmod.Register(ModuleName, 28, "the ACL does not permit public decryption of the handle")
 	ErrNoDigest             = errorsmod.Register(ModuleName, 29, "no ciphertext is registered for the handle")
 	ErrDigestMismatch       = errorsmod.Register(ModuleName, 30, "another ciphertext is registered for the handle than the one claimed")
+
+	// User decryption.
+	ErrOwnerNotAllowed    = errorsmod.Register(ModuleName, 31, "the ACL does not allow the handle to the user, or to the one who delegates")
+	ErrContractNotAllowed = errorsmod.Register(ModuleName, 32, "the ACL does not allow the handle to the contract")
+	ErrContractIsOwner    = errorsmod.Register(ModuleName, 33, "the contract and the handle's owner are one account")
+	ErrNoDelegation       = errorsmod.Register(ModuleName, 34, "nothing is delegated to the user for the contract")
+	ErrDelegationRevoked  = errorsmod.Register(ModuleName, 35, "the delegation was revoked")
+	ErrDelegationExpired  = errorsmod.Register(ModuleName, 36, "the delegation has expired")
+	ErrDelegationOff      = errorsmod.Register(ModuleName, 37, "the host chain has no delegated decryption")
+	ErrStaleDelegation    = errorsmod.Register(ModuleName, 38, "the header is too old to show a delegation; ask again with a newer one")
+	ErrUnknownWallet      = errorsmod.Register(ModuleName, 39, "no rule of the host chain tells how this wallet approves; sign with an account that has a key")
+	ErrNotApproved        = errorsmod.Register(ModuleName, 40, "the wallet has not approved the message in its storage")
 )

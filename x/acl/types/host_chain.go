@@ -6,6 +6,7 @@ import (
 
 	"github.com/tkms-network/tkms/x/acl/qbft"
 	"github.com/tkms-network/tkms/x/acl/slots"
+	"github.com/tkms-network/tkms/x/acl/wallets"
 )
 
 // Bounds of a host chain record.
@@ -24,6 +25,11 @@ const (
 	MaxHeaderAhead = 3600
 	// MaxPrice bounds a fee in utkms, so that no product of it overflows.
 	MaxPrice = 1_000_000_000_000
+	// MaxWallets bounds the rules for contract wallets.
+	MaxWallets = 16
+	// MaxUserDecryptionBits bounds what governance may allow in one user decryption:
+	// MaxHandles of the widest numbers.
+	MaxUserDecryptionBits = MaxHandles * 256
 )
 
 const (
@@ -38,6 +44,30 @@ func (h HostChain) ValidatorSet() (qbft.ValidatorSet, error) {
 		return qbft.ValidatorSet{}, ErrInvalidHostChain.Wrap(err.Error())
 	}
 	return set, nil
+}
+
+// WalletKind returns the rule by which wallets with that code approve, and false if
+// there is none.
+func (h HostChain) WalletKind(codeHash [32]byte) (wallets.Kind, bool) {
+	for _, rule := range h.Wallets {
+		if bytes.Equal(rule.CodeHash, codeHash[:]) {
+			return wallets.Kind(rule.Kind), true
+		}
+	}
+	return 0, false
+}
+
+// KnowsWallet tells whether a wallet rule pins the code together with the
+// implementation, an address padded to a word.
+func (h HostChain) KnowsWallet(codeHash, implementation [32]byte) bool {
+	for _, rule := range h.Wallets {
+		if bytes.Equal(rule.CodeHash, codeHash[:]) &&
+			bytes.Equal(make([]byte, wordLength-addressLength), implementation[:wordLength-addressLength]) &&
+			bytes.Equal(rule.Implementation, implementation[wordLength-addressLength:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // SameDomain tells whether signatures under one domain would be valid under the other.
@@ -66,17 +96,17 @@ func (h HostChain) Validate() error {
 	if err := h.VerifierDomain.validate(); err != nil {
 		return err
 	}
-	if h.Fees.PublicDecryptionPerBlock > MaxPrice || h.Fees.PerRequest > MaxPrice {
+	if max(h.Fees.PublicDecryptionPerBlock, h.Fees.UserDecryptionPerBlock, h.Fees.PerRequest) > MaxPrice {
 		return ErrInvalidHostChain.Wrapf("a fee is over %d", uint64(MaxPrice))
 	}
 	if err := h.Limits.validate(); err != nil {
 		return err
 	}
-	if h.Freshness.MaxAgeSeconds == 0 || h.Freshness.MaxAgeSeconds > MaxHeaderAge {
-		return ErrInvalidHostChain.Wrapf("maximal header age %d s is not within 1..%d", h.Freshness.MaxAgeSeconds, MaxHeaderAge)
+	if err := h.Freshness.validate(); err != nil {
+		return err
 	}
-	if h.Freshness.MaxAheadSeconds > MaxHeaderAhead {
-		return ErrInvalidHostChain.Wrapf("headers %d s ahead are over %d", h.Freshness.MaxAheadSeconds, MaxHeaderAhead)
+	if err := validateWallets(h.Wallets); err != nil {
+		return err
 	}
 	return h.validateTexts()
 }
@@ -129,6 +159,46 @@ func (l Limits) validate() error {
 	}
 	if l.WindowBlocks == 0 || l.DeadlineBlocks == 0 {
 		return ErrInvalidHostChain.Wrap("rate window and deadline need at least one block")
+	}
+	if l.MaxUserDecryptionBits > MaxUserDecryptionBits {
+		return ErrInvalidHostChain.Wrapf("%d bits in a user decryption are over %d", l.MaxUserDecryptionBits, MaxUserDecryptionBits)
+	}
+	return nil
+}
+
+func (f Freshness) validate() error {
+	if f.MaxAgeSeconds == 0 || f.MaxAgeSeconds > MaxHeaderAge {
+		return ErrInvalidHostChain.Wrapf("maximal header age %d s is not within 1..%d", f.MaxAgeSeconds, MaxHeaderAge)
+	}
+	if f.MaxAheadSeconds > MaxHeaderAhead {
+		return ErrInvalidHostChain.Wrapf("headers %d s ahead are over %d", f.MaxAheadSeconds, MaxHeaderAhead)
+	}
+	if f.DelegationMaxAgeSeconds > f.MaxAgeSeconds {
+		return ErrInvalidHostChain.Wrapf("headers that show delegations may be %d s old, others only %d", f.DelegationMaxAgeSeconds, f.MaxAgeSeconds)
+	}
+	return nil
+}
+
+// validateWallets checks each rule and that none is given twice.
+func validateWallets(rules []WalletRule) error {
+	if len(rules) > MaxWallets {
+		return ErrInvalidHostChain.Wrapf("%d rules for wallets, want at most %d", len(rules), MaxWallets)
+	}
+	for i, rule := range rules {
+		if !wallets.Known(wallets.Kind(rule.Kind)) {
+			return ErrInvalidHostChain.Wrapf("wallet kind %s is not supported", rule.Kind)
+		}
+		if n := len(rule.CodeHash); n != wordLength {
+			return ErrInvalidHostChain.Wrapf("code hash of a wallet has %d bytes, want %d", n, wordLength)
+		}
+		if err := isAddress("a wallet's implementation", rule.Implementation); err != nil {
+			return err
+		}
+		for _, other := range rules[:i] {
+			if bytes.Equal(rule.CodeHash, other.CodeHash) && bytes.Equal(rule.Implementation, other.Implementation) {
+				return ErrInvalidHostChain.Wrap("a wallet rule is given twice")
+			}
+		}
 	}
 	return nil
 }

@@ -1,6 +1,12 @@
 package types
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/tkms-network/tkms/x/acl/slots"
+)
 
 // UserAccess is what a user decryption needs the host chain's ACL to permit.
 type UserAccess struct {
@@ -41,4 +47,18 @@ func (a UserAccess) Delegations() [][20]byte {
 		}
 	}
 	return distinct
+}
+
+// Slots returns the slots of the ACL that must be shown, in the order that
+// DecryptionProof names: two a handle, then one a delegation. Contracts are one a
+// handle.
+func (a UserAccess) Slots(layout slots.ACL) []common.Hash {
+	var wanted []common.Hash
+	for i, h := range a.Handles {
+		wanted = append(wanted, layout.Persisted(h, a.Owner()), layout.Persisted(h, a.Contracts[i]))
+	}
+	for _, contract := range a.Delegations() {
+		wanted = append(wanted, layout.Delegation(a.Owner(), a.User, contract))
+	}
+	return wanted
 }

@@ -16,16 +16,9 @@ type Kind int32
 // SafeSignedMessage is the rule of a Safe whose owners signed the message on chain.
 const SafeSignedMessage Kind = 1
 
-// Errors of this package.
-var (
-	// ErrUnknownKind means that no rule has the number.
-	ErrUnknownKind = errors.New("wallets: unknown kind of wallet")
-	// ErrForeignImplementation means that the wallet delegates to another implementation
-	// than the registered one.
-	ErrForeignImplementation = errors.New("wallets: the wallet has another implementation")
-	// ErrNotApproved means that the wallet did not approve the message.
-	ErrNotApproved = errors.New("wallets: the wallet has not approved the message")
-)
+// ErrUnknownKind means that no rule has the number, or that it asks for another number
+// of words.
+var ErrUnknownKind = errors.New("wallets: unknown kind of wallet")
 
 // Where a Safe keeps what the rule reads: Singleton and SafeStorage in its sources,
 // unchanged from 1.3.0 to 1.4.1.
@@ -44,7 +37,7 @@ var (
 func Known(kind Kind) bool { return kind == SafeSignedMessage }
 
 // Slots returns the slots of a wallet's storage that show whether it approved a digest
-// on the chain with that id, in the order in which Check takes their words. It fails
+// on the chain with that id, in the order in which Read takes their words. It fails
 // with ErrUnknownKind.
 func Slots(kind Kind, chainID uint64, wallet common.Address, digest [32]byte) ([]common.Hash, error) {
 	if !Known(kind) {
@@ -54,20 +47,15 @@ func Slots(kind Kind, chainID uint64, wallet common.Address, digest [32]byte) ([
 	return []common.Hash{safeImplementation, crypto.Keccak256Hash(message[:], safeSignedMessages[:])}, nil
 }
 
-// Check judges the words of the slots that Slots returned. It fails with
-// ErrUnknownKind, also when the number of words is not the kind's, with
-// ErrForeignImplementation or with ErrNotApproved.
-func Check(kind Kind, implementation common.Address, words []common.Hash) error {
+// Read tells what the words of the slots that Slots returned mean: which implementation
+// the wallet has, an address padded to a word if it has one, and whether it approved the
+// digest. The second means nothing if the first is not the one that is known to write
+// there. It fails with ErrUnknownKind.
+func Read(kind Kind, words []common.Hash) (implementation common.Hash, approved bool, err error) {
 	if !Known(kind) || len(words) != 2 {
-		return fmt.Errorf("%w: %d with %d words", ErrUnknownKind, kind, len(words))
+		return common.Hash{}, false, fmt.Errorf("%w: %d with %d words", ErrUnknownKind, kind, len(words))
 	}
-	if words[0] != common.BytesToHash(implementation[:]) {
-		return fmt.Errorf("%w: %s, want %s", ErrForeignImplementation, words[0], implementation)
-	}
-	if words[1] == (common.Hash{}) {
-		return ErrNotApproved
-	}
-	return nil
+	return words[0], words[1] != common.Hash{}, nil
 }
 
 // SafeMessageHash is the hash under which a Safe keeps the approval of a 32-byte
