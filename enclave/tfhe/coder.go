@@ -60,6 +60,11 @@ type coder struct {
 	off     int // reading: the next byte
 	writing bool
 	err     error
+
+	// release is whose tags are written or read. Reading with detect set, it is
+	// that of the first tag that tells.
+	release Release
+	detect  bool
 }
 
 func (c *coder) fail(reason error, format string, args ...any) {
@@ -143,6 +148,21 @@ func (c *coder) version(v version) {
 func (c *coder) versions(vs ...version) {
 	for _, v := range vs {
 		c.version(v)
+	}
+}
+
+// releaseVersion is a tag that depends on the release.
+func (c *coder) releaseVersion(v releaseVersion) {
+	tag := v.tags[c.release]
+	c.u32(v.name, &tag)
+	if c.detect && c.err == nil {
+		c.detect = false
+		if older := v.tags[Release1_4]; tag == older {
+			c.release = Release1_4
+		}
+	}
+	if tag != v.tags[c.release] {
+		c.fail(ErrVersion, "%s has version tag %d, want %d", v.name, tag, v.tags[c.release])
 	}
 }
 
@@ -349,7 +369,12 @@ func unmarshal(data []byte, o object) error {
 
 // marshal writes o. sizeHint saves the growing of large objects.
 func marshal(o object, sizeHint int) ([]byte, error) {
-	c := &coder{writing: true, buf: make([]byte, 0, sizeHint)}
+	return marshalRelease(o, sizeHint, Release1_7)
+}
+
+// marshalRelease writes o with the version tags of a release.
+func marshalRelease(o object, sizeHint int, r Release) ([]byte, error) {
+	c := &coder{writing: true, buf: make([]byte, 0, sizeHint), release: r}
 	o.layout(c)
 	if c.err != nil {
 		return nil, c.err

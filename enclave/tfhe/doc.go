@@ -23,7 +23,7 @@
 // A ciphertext that decodes need not be an honest encryption: nothing here tells
 // random words from a ciphertext, and the decryption of chosen words leaks bits
 // of the key. Who may bind bytes to a handle is for the caller to decide.
-// Zero-knowledge proofs of encryption are not read or checked.
+// Zero-knowledge proofs of encryption are read for their form, never verified.
 //
 // [CompactPublicKey.Encrypt] does not branch or index on its coins, but Go gives
 // no promise of constant time; it is meant for a client's own machine.

@@ -58,7 +58,7 @@ func (c *coder) messageAndCarry(p *Parameters) {
 
 // expansionKind: lists under a dedicated key are cast to the compute key.
 func (c *coder) expansionKind() {
-	c.version(verExpansionKind)
+	c.releaseVersion(verExpansionKind)
 	c.variant("expansion kind", expansionCasting)
 }
 

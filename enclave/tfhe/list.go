@@ -75,15 +75,21 @@ func (l *CompactCiphertextList) chunks(count int) int {
 
 func (l *CompactCiphertextList) layout(c *coder) {
 	c.header(nameList)
-	c.versions(verList, verIntegerList, verShortintList, verLweList)
+	c.versions(verList, verIntegerList)
+	l.shortint(c)
+	l.values(c)
+	c.tag(&l.Tag)
+	l.checkCount(c)
+}
+
+// shortint is the list without the values' kinds and the tag, as a proven list has it too.
+func (l *CompactCiphertextList) shortint(c *coder) {
+	c.versions(verShortintList, verLweList)
 	l.ciphertexts(c)
 	c.modulus(64)
 	l.degree(c)
 	c.messageAndCarry(&l.parameters)
 	c.expansionKind()
-	l.values(c)
-	c.tag(&l.Tag)
-	l.checkCount(c)
 }
 
 func (l *CompactCiphertextList) ciphertexts(c *coder) {
@@ -127,13 +133,18 @@ func (l *CompactCiphertextList) degree(c *coder) {
 }
 
 func (l *CompactCiphertextList) values(c *coder) {
+	c.values(&l.Values, l.Count*l.blocksPerLWE())
+}
+
+// values is a Vec<DataKind> of a list with at most so many blocks.
+func (c *coder) values(values *[]ListValue, most int) {
 	const size = 8 // tag and variant
-	n := c.length("values", len(l.Values), size)
+	n := c.length("values", len(*values), size)
 	if !c.writing && c.err == nil {
-		l.Values = make([]ListValue, n)
+		*values = make([]ListValue, n)
 	}
-	for i := range l.Values {
-		l.Values[i].layout(c, l.Count*l.blocksPerLWE())
+	for i := range *values {
+		(*values)[i].layout(c, most)
 	}
 }
 

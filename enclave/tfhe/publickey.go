@@ -34,7 +34,13 @@ func UnmarshalCompactPublicKey(data []byte, p Parameters) (*CompactPublicKey, er
 
 // MarshalBinary writes the key as TFHE-rs' safe_serialize does.
 func (k *CompactPublicKey) MarshalBinary() ([]byte, error) {
-	b, err := marshal(k, 16*k.parameters.PKEDimension+512)
+	return k.MarshalRelease(Release1_7)
+}
+
+// MarshalRelease writes the key with the version tags of a release. It is the same
+// key with another digest, for clients that do not read the tags of the newest one.
+func (k *CompactPublicKey) MarshalRelease(r Release) ([]byte, error) {
+	b, err := marshalRelease(k, 16*k.parameters.PKEDimension+512, r)
 	if err != nil {
 		return nil, fmt.Errorf("compact public key: %w", err)
 	}

@@ -42,6 +42,7 @@ func samples(t testing.TB) map[string][]byte {
 	add("packed list", list, err)
 	list, err = pk.Encrypt(coins, tfhe.EUint8, big.NewInt(77), false)
 	add("list", list, err)
+	out["proven list"] = proven(t, out["list"])
 	for name, typ := range map[string]tfhe.Type{"FheBool": tfhe.EBool, "FheUint": tfhe.EUint8} {
 		data, err := clientkey.Encrypt(coins, k, typ, big.NewInt(1))
 		require.NoError(t, err)
@@ -49,6 +50,22 @@ func samples(t testing.TB) map[string][]byte {
 	}
 	return out
 }
+
+// proven makes a proven list of a list of one integer, with the proof of a vector.
+func proven(t testing.TB, list []byte) []byte {
+	t.Helper()
+	const values, tag = 8 + 16, 12
+	vector := readVector(t, "go/proven_1_7.bin")
+	end := len(vector) - values - 8 - tag // of the proof: its values are an integer and a boolean
+	body := list[bytes.Index(list, []byte("CiphertextList"))+len("CiphertextList")+8:]
+	out := bytes.Clone(vector[:bytes.Index(vector, []byte("CiphertextList"))+len("CiphertextList")+12+8])
+	out = append(out, body[:len(body)-values-tag]...)
+	out = append(out, vector[end-proofSize:end]...)
+	return append(out, body[len(body)-values-tag:]...)
+}
+
+// proofSize is the length of a proof.
+const proofSize = 12 + 8*144 + 3*288 + 9
 
 func TestSamplesRoundTripByteForByte(t *testing.T) {
 	for name, data := range samples(t) {
@@ -290,6 +307,8 @@ func FuzzCompressedCompactPublicKey(f *testing.F) {
 }
 
 func FuzzCompactCiphertextList(f *testing.F) { fuzzKind(f, "list", "packed list") }
+
+func FuzzProvenCompactCiphertextList(f *testing.F) { fuzzKind(f, "proven list") }
 
 func FuzzFheBool(f *testing.F) { fuzzKind(f, "FheBool") }
 

@@ -59,6 +59,8 @@ func remarshal(data []byte, p tfhe.Parameters) ([]byte, error) {
 		m, err = tfhe.UnmarshalCompressedCompactPublicKey(data, p)
 	case "high_level_api::CompactCiphertextList":
 		m, err = tfhe.UnmarshalCompactCiphertextList(data, p)
+	case "high_level_api::ProvenCompactCiphertextList":
+		m, err = tfhe.UnmarshalProvenCompactCiphertextList(data, p)
 	case "high_level_api::FheBool":
 		m, err = tfhe.UnmarshalFheBool(data, p)
 	case "high_level_api::FheUint":
@@ -75,7 +77,7 @@ func remarshal(data []byte, p tfhe.Parameters) ([]byte, error) {
 func TestEveryVectorRoundTripsByteForByte(t *testing.T) {
 	files, err := filepath.Glob("testdata/*/*.bin")
 	require.NoError(t, err)
-	require.Len(t, files, 19)
+	require.Len(t, files, 22)
 	for _, f := range files {
 		data, err := os.ReadFile(f)
 		require.NoError(t, err)

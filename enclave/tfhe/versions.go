@@ -47,7 +47,6 @@ var (
 	verModulus        = version{"SerializableCiphertextModulus", 0}
 	verModulusSwitch  = version{"ModulusSwitchType", 0}
 	verPKEParameters  = version{"CompactPublicKeyEncryptionParameters", 1}
-	verExpansionKind  = version{"CompactCiphertextListExpansionKind", 1}
 	verTag            = version{"Tag", 0}
 	verReRandMetadata = version{"ReRandomizationMetadata", 0}
 
@@ -79,6 +78,36 @@ var (
 	verShortintList        = version{"shortint::CompactCiphertextList", 2}
 	verLweList             = version{"LweCompactCiphertextList", 0}
 	verDataKind            = version{"DataKind", 1}
+	verProvenList          = version{"high_level_api::ProvenCompactCiphertextList", 0}
+	verIntegerProvenList   = version{"integer::ProvenCompactCiphertextList", 0}
+	verShortintProvenList  = version{"shortint::ProvenCompactCiphertextList", 0}
+	verProof               = version{"CompactPkeProof", 2}
+	verAffine              = version{"SerializableAffine", 0}
+	verQuadraticExtension  = version{"SerializableQuadExtField", 0}
+	verPrimeField          = version{"SerializableFp", 0}
+)
+
+// Release is a release of TFHE-rs as far as version tags differ. Later releases
+// read what earlier ones write, and not the other way round.
+type Release uint8
+
+const (
+	// Release1_7 is what releases 1.6 and 1.7 write, and what every decoder reads.
+	Release1_7 Release = iota
+	// Release1_4 is what release 1.4 writes, which fhEVM's published client library
+	// of 2025 has. The layout is the same.
+	Release1_4
+)
+
+// releaseVersion is a version tag that changed, indexed by [Release].
+type releaseVersion struct {
+	name string
+	tags [2]uint32
+}
+
+var (
+	verExpansionKind = releaseVersion{"CompactCiphertextListExpansionKind", [2]uint32{1, 0}}
+	verProofV2       = releaseVersion{"pke_v2::Proof", [2]uint32{3, 2}}
 )
 
 // Type names in the safe_serialize header.
@@ -87,6 +116,7 @@ const (
 	namePublicKey           = "high_level_api::CompactPublicKey"
 	nameCompressedPublicKey = "high_level_api::CompressedCompactPublicKey"
 	nameList                = "high_level_api::CompactCiphertextList"
+	nameProvenList          = "high_level_api::ProvenCompactCiphertextList"
 	nameFheBool             = "high_level_api::FheBool"
 	nameFheUint             = "high_level_api::FheUint"
 )
