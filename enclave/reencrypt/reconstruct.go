@@ -1,6 +1,7 @@
 package reencrypt
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -71,6 +72,13 @@ func coefficients(share []byte, blocks int) ([]uint64, bool) {
 		out[i] = x
 	}
 	return out, true
+}
+
+// coefficient returns the value that a coefficient has at bit 123, and whether all bits
+// below are zero, as in every share that Signcrypt was given.
+func coefficient(raw []byte) (uint64, bool) {
+	low, high := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
+	return high >> (64 - Width), low == 0 && high<<Width == 0
 }
 
 // decode finds the polynomials on which all vectors but up to t lie. Any 2t+1 that agree

@@ -1,14 +1,11 @@
 package reencrypt
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/sha3"
-	"crypto/subtle"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,14 +14,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// Errors of sign-cryption.
-var (
-	// ErrShare reports a share that has not the form that Signcrypt takes.
-	ErrShare = errors.New("malformed share")
-	// ErrOpen reports bytes that are not the stated party's share for this user, key,
-	// request and type.
-	ErrOpen = errors.New("share cannot be opened")
-)
+// ErrShare reports a share that has not the form that Signcrypt takes.
+var ErrShare = errors.New("malformed share")
 
 // Width is the number of bits that a coefficient of a share has: message, carry and
 // padding of one block. Clients read a block at bit 123 of 128.
@@ -175,82 +166,4 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 		return nil, fmt.Errorf("reencrypt: %w", err)
 	}
 	return aead, nil
-}
-
-// Open decrypts what a party sent to the user and checks that the party signed it for
-// her, this key, this link and this type. It returns the elements of the share,
-// ElementSize bytes each, or ErrOpen.
-func (k *PrivateKey) Open(signcrypted []byte, signer *ecdsa.PublicKey, user [20]byte, link [32]byte, fheType uint32) ([]byte, error) {
-	plain, err := k.decrypt(signcrypted)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
-	}
-	defer clear(plain)
-	at := len(plain) - signatureSize - fingerprintSize
-	if at < 0 {
-		return nil, fmt.Errorf("%w: %w", ErrOpen, errTruncated)
-	}
-	message, signature, sender := plain[:at], plain[at:at+signatureSize], plain[at+signatureSize:]
-
-	public := crypto.CompressPubkey(signer)
-	r := Recipient{Key: &k.public, User: user, Link: link}
-	if !bytes.Equal(sender, fingerprint(public)) || !crypto.VerifySignature(public, r.digest(message), signature) {
-		return nil, fmt.Errorf("%w: it is not signed by the party for this user and key", ErrOpen)
-	}
-	share, err := readMessage(message, fheType, link)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
-	}
-	return share, nil
-}
-
-func readMessage(message []byte, fheType uint32, link [32]byte) ([]byte, error) {
-	var signedLink [linkSize]byte
-	r := reader{data: message}
-	size := r.u64()
-	count := r.u64()
-	if r.err == nil && (count > uint64(len(message)) || size != 8+count*ElementSize) {
-		return nil, errLength
-	}
-	elements := bytes.Clone(r.take(count * ElementSize))
-	signedType := r.u32()
-	r.exactly(signedLink[:])
-	if err := r.end(); err != nil {
-		return nil, err
-	}
-	if signedType != fheType || subtle.ConstantTimeCompare(signedLink[:], link[:]) != 1 {
-		return nil, errors.New("it is signed for another type or request")
-	}
-	return elements, nil
-}
-
-func (k *PrivateKey) decrypt(signcrypted []byte) ([]byte, error) {
-	var secret [mlkem512.SharedKeySize]byte
-	var encapsulated [mlkem512.CiphertextSize]byte
-	defer clear(secret[:])
-	r := reader{data: signcrypted}
-	nonce := r.take(nonceSize)
-	r.exactly(encapsulated[:])
-	sealed := r.bytes()
-	if err := r.end(); err != nil {
-		return nil, err
-	}
-	_, private := mlkem512.NewKeyFromSeed(k.seed[:])
-	private.DecapsulateTo(secret[:], encapsulated[:])
-	aead, err := newAEAD(secret[:])
-	if err != nil {
-		return nil, err
-	}
-	plain, err := aead.Open(nil, nonce, sealed, nil)
-	if err != nil {
-		return nil, errors.New("it is not encrypted to this key")
-	}
-	return plain, nil
-}
-
-// coefficient returns the value that a coefficient has at bit 123, and whether all bits
-// below are zero, as in every share that Signcrypt was given.
-func coefficient(raw []byte) (uint64, bool) {
-	low, high := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
-	return high >> (64 - Width), low == 0 && high<<Width == 0
 }

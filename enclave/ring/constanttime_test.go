@@ -29,6 +29,9 @@ var handled = []struct {
 	{path: "protocol/decrypt", public: map[string]string{
 		"digits.addGenerate": openings, "digits.addPropagate": openings,
 	}},
+	{path: "reencrypt", files: []string{"signcrypt.go"}, public: map[string]string{
+		"Recipient.Signcrypt": "that a coefficient exceeds the ring, which none of a share does",
+	}},
 	{path: "protocol/preproc", files: []string{"section.go", "deal.go", "digits.go"}, public: map[string]string{
 		"Section.open": openings, "Section.finish": openings, "bitRoot": openings,
 	}},

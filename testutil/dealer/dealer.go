@@ -10,6 +10,8 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/reencrypt"
+	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -101,4 +103,34 @@ func PRSS(random io.Reader, epoch mpc.Digest, n, t int) ([]*prss.Keys, error) {
 		}
 	}
 	return keys, nil
+}
+
+// BlockShares deals the messages of a ciphertext's blocks as parties hand them to a
+// user: packed four an element over GR(2^5, 4), each with a sharing of its own. Element
+// i−1 of the result is party i's share as reencrypt.Recipient.Signcrypt takes it.
+func BlockShares(random io.Reader, n, t int, blocks []uint64) ([][]uint64, error) {
+	code, err := sharing.New(n, t, reencrypt.BlocksPerElement)
+	if err != nil {
+		return nil, err
+	}
+	padded := make([]uint64, reencrypt.Elements(len(blocks))*reencrypt.BlocksPerElement)
+	copy(padded, blocks)
+	dealt, err := code.Deal(random, t, padded)
+	if err != nil {
+		return nil, err
+	}
+	r := code.Ring()
+	out := make([][]uint64, n)
+	for i, shares := range dealt {
+		out[i] = make([]uint64, len(padded))
+		for e := range reencrypt.Elements(len(blocks)) {
+			var packed ring.Elem
+			for j := range reencrypt.BlocksPerElement { // point 2^j is Y^j
+				packed = r.Add(packed, r.Mul(r.Point(1<<j), r.At(shares, e*reencrypt.BlocksPerElement+j)))
+			}
+			r.Set(out[i], e, packed)
+		}
+		ring.Reduce(out[i], reencrypt.Width)
+	}
+	return out, nil
 }
