@@ -6,14 +6,15 @@ import (
 	"github.com/tkms-network/tkms/enclave/ring"
 )
 
-// Opener opens a vector of degree-t sharings of integers over R_k from vectors that come one
-// by one, in any order. It is done as soon as the vectors of n−t parties lie, at
+// Opener opens a vector of degree-t sharings of integers, or of elements, over R_k from
+// vectors that come one by one, in any order. It is done as soon as the vectors of n−t parties lie, at
 // every index, on polynomials of degree t; whoever differs from these is wrong,
 // whether the vector came before or comes later. It is not safe for concurrent use.
 type Opener struct {
 	code    *Code
 	k       uint
 	count   int
+	output  output
 	vectors [][]uint64
 	have    Parties
 	wrong   Parties
@@ -23,9 +24,14 @@ type Opener struct {
 	done    bool
 }
 
-// NewOpener opens count sharings over R_k.
+// NewOpener opens count sharings of integers over R_k.
 func (c *Code) NewOpener(k uint, count int) *Opener {
-	return &Opener{code: c, k: k, count: count, vectors: make([][]uint64, c.n+1)}
+	return &Opener{code: c, k: k, count: count, output: checked, vectors: make([][]uint64, c.n+1)}
+}
+
+// NewElementOpener opens count sharings of elements of R_k.
+func (c *Code) NewElementOpener(k uint, count int) *Opener {
+	return &Opener{code: c, k: k, count: count, output: elements, vectors: make([][]uint64, c.n+1)}
 }
 
 // Add takes party's points, count·d words, and keeps the slice. It reports
@@ -61,9 +67,9 @@ func (o *Opener) settle() {
 		}
 		basis := take(good, c.t+1)
 		if o.values == nil {
-			o.values = make([]uint64, o.count)
+			o.values = make([]uint64, o.count*o.width())
 		}
-		off, notInt := c.open(o.values, checked, basis, good.Without(basis), o.vectors, o.k)
+		off, notInt := c.open(o.values, o.output, basis, good.Without(basis), o.vectors, o.k)
 		if off < 0 {
 			o.wrong, o.basis, o.notInt, o.done = wrong, basis, notInt, true
 			return
@@ -80,12 +86,21 @@ func (o *Opener) settle() {
 	}
 }
 
+// width returns the words of a value.
+func (o *Opener) width() int {
+	if o.output == elements {
+		return o.code.Degree()
+	}
+	return 1
+}
+
 // Done reports whether the values are known.
 func (o *Opener) Done() bool { return o.done }
 
-// Integers returns the opened integers mod 2^k; nil before Done, and ErrNotInteger if
-// the parties share something else.
-func (o *Opener) Integers() ([]uint64, error) {
+// Values returns what was opened mod 2^k, a word for an integer and d for an element;
+// nil before Done, and ErrNotInteger if the parties share something else than the
+// integers that were to be opened.
+func (o *Opener) Values() ([]uint64, error) {
 	if !o.done {
 		return nil, nil
 	}

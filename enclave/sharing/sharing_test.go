@@ -175,7 +175,7 @@ func TestOpenerIsDoneWithNMinusTAndNamesLateLiars(t *testing.T) {
 				t.Fatalf("%+v: done=%v after %d", s, done, i)
 			}
 		}
-		if got, err := o.Integers(); err != nil || !slices.Equal(got, want) {
+		if got, err := o.Values(); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%+v: wrong values", s)
 		}
 		if o.Wrong() != AllParties(s.n).Without(AllParties(c.Quorum())) {
@@ -198,7 +198,7 @@ func TestOpenerCorrectsEarlyLiarsAtDifferentIndices(t *testing.T) {
 				t.Fatalf("%+v: done=%v after %d", s, done, i)
 			}
 		}
-		if got, err := o.Integers(); err != nil || !slices.Equal(got, want) || o.Wrong() != AllParties(s.t) {
+		if got, err := o.Values(); err != nil || !slices.Equal(got, want) || o.Wrong() != AllParties(s.t) {
 			t.Fatalf("%+v: wrong parties %v", s, o.Wrong())
 		}
 	}
@@ -230,13 +230,57 @@ func TestAnOpenerSaysWhereNoIntegerIsShared(t *testing.T) {
 				shares[i][190*s.d+2]++
 			}
 			o := c.NewOpener(k, 200)
-			if values, err := o.Integers(); values != nil || err != nil {
+			if values, err := o.Values(); values != nil || err != nil {
 				t.Fatalf("%+v: open before any share", s)
 			}
 			for i := 1; i <= s.n; i++ {
 				o.Add(i, shares[i-1])
 			}
-			if _, err := o.Integers(); !o.Done() || o.Wrong() != 0 || !errors.Is(err, ErrNotInteger) || !strings.HasSuffix(err.Error(), "index 177") {
+			if _, err := o.Values(); !o.Done() || o.Wrong() != 0 || !errors.Is(err, ErrNotInteger) || !strings.HasSuffix(err.Error(), "index 177") {
+				t.Errorf("%+v k=%d: %v, wrong %v", s, k, err, o.Wrong())
+			}
+		}
+	}
+}
+
+func TestAnOpenerOpensElements(t *testing.T) {
+	for _, s := range settings {
+		for _, k := range []uint{5, 17, 64} {
+			c := code(t, s)
+			want := secrets(30*s.d, rand.New(rand.NewPCG(5, uint64(k))))
+			shares := make([][]uint64, s.n)
+			for i := range shares {
+				shares[i] = make([]uint64, len(want))
+			}
+			for j := range s.d { // Σ Y^j·[x_j]
+				part := make([]uint64, 30)
+				for e := range part {
+					part[e] = want[e*s.d+j]
+				}
+				var power ring.Elem
+				power[j] = 1
+				m := c.Ring().Matrix(power)
+				dealt, _ := c.Deal(source(byte(j)), s.t, part)
+				for i := range shares {
+					c.Ring().MulAdd(shares[i], dealt[i], &m)
+				}
+			}
+			for i := range s.t {
+				shares[i][(3+i)*s.d+1] ^= 1 << (i % 5)
+			}
+			ring.Reduce(want, k)
+			o := c.NewElementOpener(k, 30)
+			for i := 1; i <= s.n; i++ {
+				if values, err := o.Values(); values != nil || err != nil {
+					t.Fatalf("%+v: open before enough shares", s)
+				}
+				ring.Reduce(shares[i-1], k)
+				o.Add(i, shares[i-1])
+				if o.Done() != (i == s.n || s.t == 0) {
+					t.Fatalf("%+v k=%d: done=%v after %d", s, k, o.Done(), i)
+				}
+			}
+			if got, err := o.Values(); err != nil || !slices.Equal(got, want) || o.Wrong() != AllParties(s.t) {
 				t.Errorf("%+v k=%d: %v, wrong %v", s, k, err, o.Wrong())
 			}
 		}

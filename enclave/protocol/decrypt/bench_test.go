@@ -46,7 +46,12 @@ func BenchmarkDecrypt(b *testing.B) {
 				}
 				name := fmt.Sprintf("n=%d/chain=%v/B=%d/", n, shape.Chain, count)
 				b.Run(name+"offline", func(b *testing.B) { benchmarkOffline(b, n, shape, count) })
-				b.Run(name+"online", func(b *testing.B) { benchmarkOnline(b, n, shape, count) })
+				b.Run(name+"online", func(b *testing.B) { benchmarkOnline(b, newWorld(b, n, 64, shape), count) })
+				b.Run(name+"online, kept", func(b *testing.B) {
+					w := newWorld(b, n, 64, shape)
+					w.keepFor(b, purpose)
+					benchmarkOnline(b, w, count)
+				})
 			}
 		}
 	}
@@ -57,8 +62,8 @@ func benchmarkOffline(b *testing.B, n int, shape preproc.Shape, count int) {
 	measured(b, n, count, func() { w.stock(b, count) })
 }
 
-func benchmarkOnline(b *testing.B, n int, shape preproc.Shape, count int) {
-	w := newWorld(b, n, 64, shape)
+func benchmarkOnline(b *testing.B, w *world, count int) {
+	n := w.n
 	blocks := w.encrypt(w.messages(count), 1)
 	raw := make([][]byte, n+1)
 	for i, s := range w.stock(b, count) {

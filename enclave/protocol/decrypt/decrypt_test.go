@@ -37,6 +37,7 @@ type world struct {
 	identities []*mpc.Identity
 	secret     []uint64
 	keys       []*decrypt.Key
+	keep       []*prss.Source    // by party, nil if values are opened
 	next       uint64            // the next item
 	layout     transcript.Layout // of the last machines
 	random     *rand.Rand
@@ -138,7 +139,15 @@ func (w *world) phases(t testing.TB, i int, blocks decrypt.Blocks) []*decrypt.Ph
 
 func (w *world) config(t testing.TB, i int, blocks decrypt.Blocks, stock []*preproc.Batch) decrypt.Config {
 	t.Helper()
-	return decrypt.Config{Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: w.phases(t, i, blocks), Stock: stock}
+	return w.configOf(i, w.phases(t, i, blocks), stock)
+}
+
+func (w *world) configOf(i int, phases []*decrypt.Phases, stock []*preproc.Batch) decrypt.Config {
+	c := decrypt.Config{Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: phases, Stock: stock}
+	if w.keep != nil {
+		c.Keep = w.keep[i]
+	}
+	return c
 }
 
 func (w *world) start(t testing.TB, blocks decrypt.Blocks, stock [][]*preproc.Batch) (map[int]mpc.Machine, []*decrypt.Machine) {
@@ -400,7 +409,11 @@ func FuzzReceive(f *testing.F) {
 	}
 	f.Add(2, uint16(0), []byte{1, 2, 3, 4, 5, 6})
 	f.Add(3, uint16(3), []byte{1, 2, 3})
+	kept := mpctest.Sources(f, 4, 4, 3, purpose)
 	f.Fuzz(func(t *testing.T, from int, round uint16, payload []byte) {
+		if w.keep = nil; from&1 == 1 {
+			w.keep = kept
+		}
 		b, err := preproc.UnmarshalBatch(raw[1])
 		if err != nil {
 			t.Fatal(err)

@@ -25,6 +25,13 @@
 // party sends follows from its keys, the items and the ciphertexts, so an honest one
 // that runs a session again signs the same root.
 //
+// A session may keep the values: it then ends with each party's shares of them, for
+// somebody who collects these, and what it opens last is hidden by uniform elements
+// that the parties draw (Config.Keep). Of the values a party learns nothing, and who
+// collects the shares nothing but the values, even with t parties: all shares follow
+// from the values and any t of them. Every honest party has the right ones, whatever
+// others sent.
+//
 // What a malformed ciphertext decrypts to is revealed like any other: W bits that
 // depend on the key. Who may ask is decided on the chain.
 //

@@ -6,6 +6,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
@@ -28,9 +29,14 @@ type Config struct {
 	// Stock has an item for each block, in order; the machine takes it over and
 	// erases it. It is not needed if n = 1.
 	Stock []*preproc.Batch
+	// Keep, if not nil, makes the session end with the party's shares of the values
+	// (Shares), which nobody then learns. Its context must cover the blocks and
+	// whom the shares are for, and nothing else: sessions that decrypt the same for
+	// the same with other stock have it in common, and then their shares, too.
+	Keep *prss.Source
 }
 
-// Machine decrypts blocks. After Done it goes on checking the shares that come
+// Machine decrypts blocks, or ends with shares of their values. After Done it goes on checking the shares that come
 // late, so that Culprits becomes complete. It is a mpc.Machine.
 type Machine struct {
 	code   *sharing.Code
@@ -43,6 +49,7 @@ type Machine struct {
 	segments []segment
 	memory   *arena
 	carrier  carrier
+	keeper   *keeper // nil if the values are opened
 	openers  []*sharing.Opener
 	record   *transcript.Record
 	wrong    sharing.Parties
@@ -50,7 +57,8 @@ type Machine struct {
 	started  bool
 
 	c      []uint64 // the opened masked phases
-	values []uint64
+	done   bool
+	values []uint64 // or, with a keeper, shares
 }
 
 // New returns a machine, ErrConfig, or preproc.ErrSpent if the stock was used
@@ -71,6 +79,12 @@ func New(c Config) (*Machine, error) {
 	if m.count < 1 || m.count > MaxBlocks {
 		return nil, fmt.Errorf("%w: %d blocks", ErrConfig, m.count)
 	}
+	if c.Keep != nil {
+		m.keeper = &keeper{m: m, source: c.Keep}
+		if err := m.keeper.check(); err != nil {
+			return nil, err
+		}
+	}
 	if code.N() == 1 {
 		return m, nil
 	}
@@ -80,7 +94,9 @@ func New(c Config) (*Machine, error) {
 	if err := m.takeStock(c.Stock); err != nil {
 		return nil, err
 	}
-	m.prepare(c.Session, c.Identity)
+	if err := m.prepare(c.Session, c.Identity); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -113,8 +129,9 @@ func (m *Machine) takeStock(stock []*preproc.Batch) error {
 	return nil
 }
 
-// prepare lays out the rounds and takes the memory for them.
-func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
+// prepare lays out the rounds, takes the memory for them and draws what hides values
+// that are kept.
+func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) error {
 	if m.shape.Chain {
 		m.carrier = &chain{digits: newDigits(m)}
 	} else {
@@ -124,11 +141,23 @@ func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) {
 	words := m.carrier.words()
 	for r := range m.Rounds() {
 		layout.Runs = append(layout.Runs, transcript.Run{K: m.width(r), Count: m.openings(r)})
-		m.openers = append(m.openers, m.code.NewOpener(m.width(r), m.openings(r)))
+		m.openers = append(m.openers, m.opener(r))
 		words += m.openings(r) * m.d * m.code.N()
 	}
 	m.record = transcript.NewRecord(session, 0, layout, identity)
-	m.memory = newArena(words)
+	if m.keeper == nil {
+		m.memory = newArena(words)
+		return nil
+	}
+	m.memory = newArena(words + (m.count+m.keeper.elements())*m.d)
+	return m.keeper.draw()
+}
+
+func (m *Machine) opener(r int) *sharing.Opener {
+	if m.keeper != nil && r == m.Rounds()-1 {
+		return m.code.NewElementOpener(m.width(r), m.openings(r))
+	}
+	return m.code.NewOpener(m.width(r), m.openings(r))
 }
 
 // Rounds returns the number of online rounds: for K=17, W=5 it is 4, 3 with a chain,
@@ -151,7 +180,10 @@ func (m *Machine) width(r int) uint {
 
 // openings returns the number of values that round r opens.
 func (m *Machine) openings(r int) int {
-	if r == 0 || r == m.Rounds()-1 {
+	switch {
+	case r == m.Rounds()-1 && m.keeper != nil:
+		return m.keeper.elements()
+	case r == 0 || r == m.Rounds()-1:
 		return m.count
 	}
 	return m.count * m.carrier.openings(r-1)
@@ -160,12 +192,15 @@ func (m *Machine) openings(r int) int {
 // Start masks the phases and sends the first shares.
 func (m *Machine) Start() ([]mpc.Message, error) {
 	if m.code.N() == 1 {
-		m.values = make([]uint64, 0, m.count)
 		for _, p := range m.phases {
 			for i := range p.count {
 				m.values = append(m.values, p.shares[i*m.d]>>m.shape.Low())
 			}
+			if m.keeper != nil { // coordinate by coordinate a value is its own share
+				m.values = append(m.values, make([]uint64, m.packed(p)*m.d-p.count)...)
+			}
 		}
+		m.done = true
 		return nil, nil
 	}
 	shares := m.memory.take(m.count * m.d)
@@ -225,15 +260,18 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 
 // advance goes on as long as the values of the current round are known.
 func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
-	for m.values == nil && m.openers[m.round].Done() {
+	for !m.done && m.openers[m.round].Done() {
 		last := m.Rounds() - 1
-		values, err := m.openers[m.round].Integers()
+		values, err := m.openers[m.round].Values()
 		if err != nil {
 			return out, fmt.Errorf("%w: round %d: %w", ErrInconsistent, m.round, err)
 		}
 		switch m.round {
 		case last:
-			m.values = values
+			m.values, m.done = values, true
+			if m.keeper != nil {
+				m.values = m.keeper.finish(values)
+			}
 			m.erase()
 			out = append(out, m.record.Sign())
 			return m.tell(out), nil
@@ -245,10 +283,15 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 		}
 		m.round++
 		shares := m.memory.take(m.openings(m.round) * m.d)
-		if m.round == last {
-			m.result(shares)
-		} else {
+		switch {
+		case m.round < last:
 			m.carrier.shares(m.round-1, shares)
+		case m.keeper != nil:
+			values := m.memory.take(m.count * m.d)
+			m.result(values)
+			m.keeper.shares(shares, values)
+		default:
+			m.result(shares)
 		}
 		out = append(out, m.send(shares))
 	}
@@ -284,7 +327,7 @@ func (m *Machine) erase() {
 }
 
 // Release erases what is left of the session and gives its memory back; the machine
-// takes no more messages. Values, Culprits and Evidence stay.
+// takes no more messages. Values, Shares, Culprits and Evidence stay.
 func (m *Machine) Release() {
 	if m.memory == nil {
 		return
@@ -302,8 +345,8 @@ func (m *Machine) String() string {
 // GoString hides the shares.
 func (m *Machine) GoString() string { return m.String() }
 
-// Done reports whether the values are known.
-func (m *Machine) Done() bool { return m.values != nil }
+// Done reports whether the values, or the shares of them, are known.
+func (m *Machine) Done() bool { return m.done }
 
 // Layout returns what a party sends to be opened, a run a round, as its signature
 // names it; nothing if n = 1.
@@ -315,8 +358,13 @@ func (m *Machine) Layout() transcript.Layout {
 }
 
 // Values returns for each block the top W bits of its phase, rounded: message,
-// carries and padding bit, below 2^W. Nil before Done.
-func (m *Machine) Values() []uint64 { return m.values }
+// carries and padding bit, below 2^W. Nil before Done, and if they are kept.
+func (m *Machine) Values() []uint64 {
+	if m.keeper != nil {
+		return nil
+	}
+	return m.values
+}
 
 // Culprits returns the parties that sent malformed or wrong shares so far. The
 // own index among them means that the own key share or stock is damaged.

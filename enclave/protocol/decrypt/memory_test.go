@@ -38,7 +38,7 @@ func (w *world) session1(t *testing.T, count int) func(check func(*decrypt.Machi
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := decrypt.New(decrypt.Config{Code: w.code, Self: 1, Session: session, Identity: w.identities[1], Phases: phases, Stock: []*preproc.Batch{b}})
+		m, err := decrypt.New(w.configOf(1, phases, []*preproc.Batch{b}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,17 +75,22 @@ func TestASessionTakesFewAllocations(t *testing.T) {
 }
 
 func TestMemoryIsErasedBeforeItIsUsedAgain(t *testing.T) {
-	w := newWorld(t, 4, 64, chained)
-	run := w.session1(t, 33)
-	var words []uint64
-	run(func(m *decrypt.Machine) {
-		words = decrypt.ArenaWords(m)
-		if slices.Max(words) == 0 {
-			t.Fatal("the session did not work there")
+	for _, keep := range []bool{false, true} {
+		w := newWorld(t, 4, 64, chained)
+		if keep {
+			w.keepFor(t, purpose)
 		}
-	})
-	if slices.Max(words) != 0 {
-		t.Error("shares are left in memory that others will use")
+		run := w.session1(t, 33)
+		var words []uint64
+		run(func(m *decrypt.Machine) {
+			words = decrypt.ArenaWords(m)
+			if slices.Max(words) == 0 {
+				t.Fatal("the session did not work there")
+			}
+		})
+		if slices.Max(words) != 0 {
+			t.Error("shares are left in memory that others will use")
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (l *linear) advance(out []mpc.Message) ([]mpc.Message, error) {
 	if l.done || !l.openers[l.round].Done() {
 		return l.tell(out), nil
 	}
-	values, err := l.openers[l.round].Integers()
+	values, err := l.openers[l.round].Values()
 	if err != nil {
 		return out, fmt.Errorf("%w: round %d: %w", ErrInconsistent, l.round, err)
 	}
