@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/tkms-network/tkms/x/acl/evmproof"
-	"github.com/tkms-network/tkms/x/acl/qbft"
 	"github.com/tkms-network/tkms/x/acl/slots"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/handles"
@@ -22,7 +21,7 @@ var (
 	ErrNoDigest = errors.New("no ciphertext is registered for the handle")
 )
 
-// Evidence is what shows TKMS that anybody may have the plaintexts of handles.
+// Evidence is what shows TKMS that somebody may have the plaintexts of handles.
 type Evidence struct {
 	Proof acltypes.DecryptionProof
 	// Height and Time (seconds since the epoch) of the header.
@@ -34,31 +33,32 @@ type Evidence struct {
 	NewValidators bool
 }
 
-// Gather fetches evidence under the head and verifies it against the host chain's
-// record on TKMS. Errors: ErrNode, ErrBadAnswer, ErrNotPermitted, ErrNoDigest, or
-// those of package qbft if TKMS would not accept the header.
+// Gather fetches evidence under the head that anybody may have the plaintexts, and
+// verifies it against the host chain's record on TKMS. Errors: ErrNode, ErrBadAnswer,
+// ErrNotPermitted, ErrNoDigest, or those of Head.Check.
 func (n *Node) Gather(ctx context.Context, record *acltypes.HostChain, batch []handles.Handle) (*Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	permissions, bindings, err := slotsOf(record, batch)
+	head, err := n.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
-	header, raw, err := n.head(ctx)
+	return n.GatherAt(ctx, record, head, batch)
+}
+
+// GatherAt is Gather under a head that is known already, in one round trip.
+func (n *Node) GatherAt(ctx context.Context, record *acltypes.HostChain, head *Head, batch []handles.Handle) (*Evidence, error) {
+	layout, err := slots.NewACL(record.AclLayout)
 	if err != nil {
 		return nil, err
 	}
-	answers, err := n.proofs(ctx, header.Number, permissions, bindings)
-	if err != nil {
-		return nil, err
+	permissions := wanted{account: common.BytesToAddress(record.Acl.Address)}
+	list := make([]common.Hash, len(batch))
+	for i, h := range batch {
+		list[i] = common.Hash(h)
+		permissions.slots = append(permissions.slots, layout.AllowedForDecryption(list[i]))
 	}
-	e := &Evidence{Height: header.Number.Uint64(), Time: header.Time, Proof: acltypes.DecryptionProof{
-		Header: raw, Acl: accountProof(answers[0]), Registry: accountProof(answers[1]),
-	}}
-	if e.NewValidators, err = checkHeader(record, raw); err != nil {
-		return nil, err
-	}
-	words, err := verify("ACL", header.Root, record.Acl, e.Proof.Acl, permissions)
+	e, words, _, err := n.gather(ctx, record, head, list, permissions)
 	if err != nil {
 		return nil, err
 	}
@@ -67,31 +67,51 @@ func (n *Node) Gather(ctx context.Context, record *acltypes.HostChain, batch []h
 			return nil, fmt.Errorf("%w: %s in block %d", ErrNotPermitted, batch[i], e.Height)
 		}
 	}
-	if words, err = verify("registry", header.Root, record.Registry, e.Proof.Registry, bindings); err != nil {
-		return nil, err
-	}
-	for i, word := range words {
-		if word == (common.Hash{}) {
-			return nil, fmt.Errorf("%w: %s in block %d", ErrNoDigest, batch[i], e.Height)
-		}
-		e.Digests = append(e.Digests, word)
-	}
-	return e, nil
+	return e, e.registered(list)
 }
 
-// slotsOf returns the slots that consensus will look at.
-func slotsOf(record *acltypes.HostChain, batch []handles.Handle) (permissions, bindings wanted, err error) {
-	layout, err := slots.NewACL(record.AclLayout)
+// gather asks for slots of the ACL, the digests of handles, and accounts besides, in
+// one round trip, and verifies the header, the ACL and the registry. It returns the
+// ACL's words for the caller to judge; a digest that is missing is for registered.
+func (n *Node) gather(ctx context.Context, record *acltypes.HostChain, head *Head, list []common.Hash, permissions wanted, besides ...wanted) (*Evidence, []common.Hash, []answeredProof, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	bindings := wanted{account: common.BytesToAddress(record.Registry.Address)}
+	for _, h := range list {
+		bindings.slots = append(bindings.slots, slots.RegistryDigest(common.BytesToHash(record.RegistrySlot), h))
+	}
+	answers, err := n.proofs(ctx, head.number, append([]wanted{permissions, bindings}, besides...)...)
 	if err != nil {
-		return wanted{}, wanted{}, err
+		return nil, nil, nil, err
 	}
-	permissions = wanted{account: common.BytesToAddress(record.Acl.Address)}
-	bindings = wanted{account: common.BytesToAddress(record.Registry.Address)}
-	for _, h := range batch {
-		permissions.slots = append(permissions.slots, layout.AllowedForDecryption(common.Hash(h)))
-		bindings.slots = append(bindings.slots, slots.RegistryDigest(common.BytesToHash(record.RegistrySlot), common.Hash(h)))
+	e := &Evidence{Height: head.Height, Time: head.Time, Proof: acltypes.DecryptionProof{
+		Header: head.Raw, Acl: accountProof(answers[0]), Registry: accountProof(answers[1]),
+	}}
+	if e.NewValidators, err = head.Check(record); err != nil {
+		return nil, nil, nil, err
 	}
-	return permissions, bindings, nil
+	words, err := verify("ACL", head.Root, record.Acl, e.Proof.Acl, permissions)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	digests, err := verify("registry", head.Root, record.Registry, e.Proof.Registry, bindings)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, digest := range digests {
+		e.Digests = append(e.Digests, digest)
+	}
+	return e, words, answers[2:], nil
+}
+
+// registered returns ErrNoDigest if one of the handles has none.
+func (e *Evidence) registered(list []common.Hash) error {
+	for i, digest := range e.Digests {
+		if digest == ([32]byte{}) {
+			return fmt.Errorf("%w: %s in block %d", ErrNoDigest, list[i], e.Height)
+		}
+	}
+	return nil
 }
 
 func accountProof(answer answeredProof) acltypes.AccountProof {
@@ -100,26 +120,6 @@ func accountProof(answer answeredProof) acltypes.AccountProof {
 		proof.Storage = append(proof.Storage, acltypes.StorageProof{Nodes: nodesOf(slot.Proof)})
 	}
 	return proof
-}
-
-// checkHeader verifies the seals, and tells whether the header is of a set that
-// may succeed the one on record.
-func checkHeader(record *acltypes.HostChain, raw []byte) (succession bool, err error) {
-	header, err := qbft.DecodeHeader(raw)
-	if err != nil {
-		return false, fmt.Errorf("%w: %w", ErrBadAnswer, err)
-	}
-	trusted, err := record.ValidatorSet()
-	if err != nil {
-		return false, err
-	}
-	if !header.CarriesOther(trusted) {
-		return false, header.Verify(trusted)
-	}
-	if _, err := header.VerifySuccession(trusted); err != nil {
-		return false, err
-	}
-	return true, nil
 }
 
 // verify returns the words of slots of a registered contract.
@@ -131,10 +131,16 @@ func verify(what string, root common.Hash, contract acltypes.Contract, proof acl
 	if len(contract.CodeHash) != 0 && !bytes.Equal(contract.CodeHash, account.CodeHash[:]) {
 		return nil, fmt.Errorf("%w: %s has other code than the registered one", ErrBadAnswer, what)
 	}
+	return verifySlots(what, account, proof, asked)
+}
+
+// verifySlots returns the words of slots of an account.
+func verifySlots(what string, account evmproof.Account, proof acltypes.AccountProof, asked wanted) ([]common.Hash, error) {
 	words := make([]common.Hash, len(asked.slots))
 	for i, slot := range asked.slots {
+		var err error
 		if words[i], err = evmproof.VerifyStorage(account.StorageRoot, slot, proof.Storage[i].Nodes); err != nil {
-			return nil, fmt.Errorf("%w: %s, handle %d: %w", ErrBadAnswer, what, i, err)
+			return nil, fmt.Errorf("%w: %s, slot %d: %w", ErrBadAnswer, what, i, err)
 		}
 	}
 	return words, nil

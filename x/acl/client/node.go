@@ -10,9 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
-	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/tkms-network/tkms/x/acl/evmproof"
@@ -85,21 +83,6 @@ func (n *Node) ID() uint64 { return n.chainID }
 
 // Eth speaks to the node of what this package does not read.
 func (n *Node) Eth() *ethclient.Client { return n.eth }
-
-// head returns the head's header and its RLP, rebuilt from the JSON of the block.
-// Fields of a later fork that this build does not know would be missing in it;
-// the seals then do not verify.
-func (n *Node) head(ctx context.Context) (*types.Header, []byte, error) {
-	header, err := n.eth.HeaderByNumber(ctx, nil)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrNode, err)
-	}
-	raw, err := rlp.EncodeToBytes(header)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: header: %w", ErrBadAnswer, err)
-	}
-	return header, raw, nil
-}
 
 // wanted names slots of one account.
 type wanted struct {

@@ -1,0 +1,189 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/tkms-network/tkms/x/acl/evmproof"
+	"github.com/tkms-network/tkms/x/acl/slots"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	"github.com/tkms-network/tkms/x/acl/wallets"
+)
+
+var (
+	// ErrNotAllowed reports a handle that the ACL lets its owner or its contract not use,
+	// as of the head.
+	ErrNotAllowed = errors.New("the host chain's ACL does not allow the handle")
+	// ErrOwnerNotAllowed is ErrNotAllowed for the user, or for the delegator.
+	ErrOwnerNotAllowed = fmt.Errorf("%w to its owner", ErrNotAllowed)
+	// ErrContractNotAllowed is ErrNotAllowed for the contract.
+	ErrContractNotAllowed = fmt.Errorf("%w to the contract", ErrNotAllowed)
+	// ErrOtherDigest reports a handle whose ciphertext is another than the one claimed.
+	ErrOtherDigest = errors.New("another ciphertext is registered for the handle")
+	// ErrDelegation reports a delegation that does not hold, as of the head.
+	ErrDelegation = errors.New("nothing is delegated to the user")
+	// ErrNoDelegation is ErrDelegation where there is none, or it was revoked.
+	ErrNoDelegation = fmt.Errorf("%w for the contract", ErrDelegation)
+	// ErrDelegationExpired is ErrDelegation where the head is past its end.
+	ErrDelegationExpired = fmt.Errorf("%w any more for the contract", ErrDelegation)
+	// ErrUnknownWallet reports a user without signature who is no wallet under one of
+	// the host chain's rules.
+	ErrUnknownWallet = errors.New("the user is no wallet that the host chain has a rule for")
+	// ErrNotApproved reports a wallet that did not approve the request, as of the head.
+	ErrNotApproved = errors.New("the wallet has not approved the request")
+)
+
+// GatherUser fetches evidence under the head that a user may read handles, and
+// verifies it against the host chain's record on TKMS. A delegation has to hold at the
+// head's time. Errors: those of this package above, ErrNode, ErrBadAnswer, ErrNoDigest,
+// or those of Head.Check.
+func (n *Node) GatherUser(ctx context.Context, record *acltypes.HostChain, access acltypes.UserAccess) (*Evidence, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	head, err := n.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return n.GatherUserAt(ctx, record, head, access)
+}
+
+// GatherUserAt is GatherUser under a head that is known already, in one round trip.
+func (n *Node) GatherUserAt(ctx context.Context, record *acltypes.HostChain, head *Head, access acltypes.UserAccess) (*Evidence, error) {
+	layout, err := slots.NewACL(record.AclLayout)
+	if err != nil {
+		return nil, err
+	}
+	approvals, err := approvalsOf(record, access)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]common.Hash, len(access.Handles))
+	for i, h := range access.Handles {
+		list[i] = h
+	}
+	besides := make([]wanted, len(approvals))
+	for i, a := range approvals {
+		besides[i] = a.wanted
+	}
+	e, words, answers, err := n.gather(ctx, record, head, list, permissionsOf(record, layout, access), besides...)
+	if err != nil {
+		return nil, err
+	}
+	if err := judge(access, words, e); err != nil {
+		return nil, err
+	}
+	if err := e.registered(list); err != nil {
+		return nil, err
+	}
+	for i, claimed := range access.Claimed {
+		if claimed != e.Digests[i] {
+			return nil, fmt.Errorf("%w: %s in block %d", ErrOtherDigest, list[i], e.Height)
+		}
+	}
+	if access.Approval == nil {
+		return e, nil
+	}
+	e.Proof.Wallet, err = approved(record, head, approvals, answers)
+	return e, err
+}
+
+// permissionsOf names the ACL's slots in the order in which consensus looks at them.
+func permissionsOf(record *acltypes.HostChain, layout slots.ACL, access acltypes.UserAccess) wanted {
+	permissions := wanted{account: common.BytesToAddress(record.Acl.Address)}
+	for i, h := range access.Handles {
+		permissions.slots = append(permissions.slots, layout.Persisted(h, access.Owner()), layout.Persisted(h, access.Contracts[i]))
+	}
+	for _, contract := range access.Delegations() {
+		permissions.slots = append(permissions.slots, layout.Delegation(access.Owner(), access.User, contract))
+	}
+	return permissions
+}
+
+// judge looks whether the words of permissionsOf permit the access.
+func judge(access acltypes.UserAccess, words []common.Hash, e *Evidence) error {
+	for i, h := range access.Handles {
+		for j, missing := range []error{ErrOwnerNotAllowed, ErrContractNotAllowed} {
+			if allowed, err := slots.DecodeBool(words[2*i+j]); err != nil || !allowed {
+				account := [][20]byte{access.Owner(), access.Contracts[i]}[j]
+				return fmt.Errorf("%w %s: %s in block %d", missing, common.Address(account), common.Hash(h), e.Height)
+			}
+		}
+	}
+	for i, contract := range access.Delegations() {
+		given, err := slots.DecodeDelegation(words[2*len(access.Handles)+i])
+		switch {
+		case err != nil || given.Expires == 0:
+			return fmt.Errorf("%w %s in block %d", ErrNoDelegation, common.Address(contract), e.Height)
+		case !given.ActiveAt(e.Time):
+			return fmt.Errorf("%w %s: it ended at %d, block %d is of %d", ErrDelegationExpired, common.Address(contract), given.Expires, e.Height, e.Time)
+		}
+	}
+	return nil
+}
+
+// approval is where a wallet of one kind would have approved a request.
+type approval struct {
+	kind wallets.Kind
+	wanted
+}
+
+// approvalsOf returns one approval for each kind of wallet that the host chain has
+// rules for, since the wallet's code is not known yet; none if the user signed.
+func approvalsOf(record *acltypes.HostChain, access acltypes.UserAccess) ([]approval, error) {
+	if access.Approval == nil {
+		return nil, nil
+	}
+	var list []approval
+	for _, rule := range record.Wallets {
+		kind := wallets.Kind(rule.Kind)
+		if slices.ContainsFunc(list, func(a approval) bool { return a.kind == kind }) {
+			continue
+		}
+		asked, err := wallets.Slots(kind, record.Id, access.User, *access.Approval)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, approval{kind, wanted{access.User, asked}})
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: it has none", ErrUnknownWallet)
+	}
+	return list, nil
+}
+
+// approved returns the proof of the wallet's account for the rule that its code is
+// under. A wallet that approved nothing is told from one under no rule.
+func approved(record *acltypes.HostChain, head *Head, approvals []approval, answers []answeredProof) (*acltypes.AccountProof, error) {
+	for i, a := range approvals {
+		proof := accountProof(answers[i])
+		account, err := evmproof.VerifyAccount(head.Root, a.account, proof.AccountNodes)
+		if errors.Is(err, evmproof.ErrNoAccount) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: wallet: %w", ErrBadAnswer, err)
+		}
+		if kind, known := record.WalletKind(account.CodeHash); !known || kind != a.kind {
+			continue
+		}
+		words, err := verifySlots("wallet", account, proof, a.wanted)
+		if err != nil {
+			return nil, err
+		}
+		implementation, approved, err := wallets.Read(a.kind, words)
+		switch {
+		case err != nil:
+			return nil, err
+		case !record.KnowsWallet(account.CodeHash, implementation):
+			return nil, fmt.Errorf("%w: %s has implementation %s in block %d", ErrUnknownWallet, a.account, implementation, head.Height)
+		case !approved:
+			return nil, fmt.Errorf("%w: %s in block %d", ErrNotApproved, a.account, head.Height)
+		}
+		return &proof, nil
+	}
+	return nil, fmt.Errorf("%w: %s in block %d", ErrUnknownWallet, approvals[0].account, head.Height)
+}
