@@ -123,12 +123,7 @@ func (r *Recipient) digest(message []byte) []byte {
 
 // fingerprint is the name of a key in what is signed and encrypted.
 func fingerprint(key []byte) []byte {
-	h := sha3.NewSHAKE256()
-	_, _ = h.Write([]byte(fingerprintTag))
-	_, _ = h.Write(appendBytes(nil, key))
-	out := make([]byte, fingerprintSize)
-	_, _ = h.Read(out)
-	return out
+	return sha3.SumSHAKE256(appendBytes([]byte(fingerprintTag), key), fingerprintSize)
 }
 
 // encrypt encapsulates a key of AES-256-GCM, used once, and encrypts plain under it.
