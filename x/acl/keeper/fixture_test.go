@@ -89,15 +89,25 @@ func recordOf(chain *acltest.Chain) types.HostChain {
 			Name: "Decryption", Version: "1", ChainId: 10901,
 			VerifyingContract: common.BigToAddress(new(common.Address).Big().SetUint64(chain.ID)).Bytes(),
 		},
-		Fees: types.Fees{PublicDecryptionPerBlock: 10, PerRequest: 100},
+		Fees: types.Fees{PublicDecryptionPerBlock: 10, UserDecryptionPerBlock: 20, PerRequest: 100},
 		Limits: types.Limits{
 			MaxHandlesPerRequest: 8, MaxBlocksPerRequest: 1024, MaxBlocksPerWindow: 10240, WindowBlocks: 100, DeadlineBlocks: 50,
+			MaxUserDecryptionBits: 2048,
 		},
-		Freshness:     types.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 5},
+		Freshness:     types.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 5, DelegationMaxAgeSeconds: 30},
 		BlobEndpoints: []string{"http://127.0.0.1:8080/blobs"},
 		Simulated:     []string{"coprocessor"},
+		Wallets: []types.WalletRule{{
+			Kind: types.WALLET_KIND_SAFE_SIGNED_MESSAGE, CodeHash: crypto.Keccak256(walletCode), Implementation: safe.Bytes(),
+		}},
 	}
 }
+
+// Code of a wallet's account, and the implementation that it names.
+var (
+	walletCode = []byte("code of a Safe's proxy")
+	safe       = common.HexToAddress("0x5afe")
+)
 
 func (f *fixture) register(chain *acltest.Chain) {
 	f.t.Helper()

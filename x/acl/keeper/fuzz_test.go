@@ -33,12 +33,40 @@ func FuzzVerifyPublicDecryption(f *testing.F) {
 	})
 }
 
+// FuzzVerifyUserDecryption mutates an encoded proof of a delegate's wallet: whatever is accepted proves the
+// digests that there are, and only the header may have come in another form.
+func FuzzVerifyUserDecryption(f *testing.F) {
+	fixture := newUserFixture(f)
+	access := fixture.approved()
+	genuine := fixture.shown(access)
+	encoded, err := genuine.Marshal()
+	require.NoError(f, err)
+	f.Add(encoded)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var proof types.DecryptionProof
+		if proof.Unmarshal(b) != nil {
+			return
+		}
+		ctx, _ := fixture.ctx.CacheContext()
+		verified, err := fixture.keeper.VerifyUserDecryption(ctx, 31337, proof, access)
+		if err != nil {
+			require.Zero(t, verified)
+			return
+		}
+		require.Equal(t, words(digestOf("one"), digestOf("two")), verified.Digests)
+		require.Equal(t, genuine.Acl, proof.Acl)
+		require.Equal(t, genuine.Registry, proof.Registry)
+		require.Equal(t, genuine.Wallet, proof.Wallet)
+	})
+}
+
 // FuzzRegisterHostChain mutates an encoded record: one that is accepted can be used without panic.
 func FuzzRegisterHostChain(f *testing.F) {
 	fixture := emptyFixture(f)
-	chain := newFixture(f)
-	record := recordOf(chain.chain)
-	proof := chain.fresh(20, chain.one)
+	chain := newUserFixture(f)
+	record, access := recordOf(chain.chain), chain.approved()
+	proof, approved := chain.fresh(20, chain.one), chain.shown(access)
 	encoded, err := record.Marshal()
 	require.NoError(f, err)
 	f.Add(encoded)
@@ -53,6 +81,7 @@ func FuzzRegisterHostChain(f *testing.F) {
 			return
 		}
 		_, _ = fixture.keeper.VerifyPublicDecryption(ctx, record.Id, proof, words(chain.one), nil)
+		_, _ = fixture.keeper.VerifyUserDecryption(ctx, record.Id, approved, access)
 		exported, err := fixture.keeper.ExportGenesis(ctx)
 		require.NoError(t, err)
 		require.NoError(t, exported.Validate())

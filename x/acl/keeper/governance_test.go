@@ -70,6 +70,16 @@ func TestRecordsOutsideTheirBoundsAreRefused(t *testing.T) {
 		"no verifying contract":       func(h *types.HostChain) { h.VerifierDomain.VerifyingContract = nil },
 		"price too high":              func(h *types.HostChain) { h.Fees.PublicDecryptionPerBlock = types.MaxPrice + 1 },
 		"request price too high":      func(h *types.HostChain) { h.Fees.PerRequest = types.MaxPrice + 1 },
+		"user price too high":         func(h *types.HostChain) { h.Fees.UserDecryptionPerBlock = types.MaxPrice + 1 },
+		"too many bits":               func(h *types.HostChain) { h.Limits.MaxUserDecryptionBits = types.MaxUserDecryptionBits + 1 },
+		"delegations above freshness": func(h *types.HostChain) { h.Freshness.DelegationMaxAgeSeconds = h.Freshness.MaxAgeSeconds + 1 },
+		"too many wallets":            func(h *types.HostChain) { h.Wallets = make([]types.WalletRule, types.MaxWallets+1) },
+		"no wallet kind":              func(h *types.HostChain) { h.Wallets[0].Kind = 0 },
+		"unknown wallet kind":         func(h *types.HostChain) { h.Wallets[0].Kind = 2 },
+		"short code hash of a wallet": func(h *types.HostChain) { h.Wallets[0].CodeHash = make([]byte, 31) },
+		"no wallet implementation":    func(h *types.HostChain) { h.Wallets[0].Implementation = nil },
+		"wallet at zero":              func(h *types.HostChain) { h.Wallets[0].Implementation = make([]byte, 20) },
+		"a wallet rule twice":         func(h *types.HostChain) { h.Wallets = append(h.Wallets, h.Wallets[0]) },
 		"no handles in a request":     func(h *types.HostChain) { h.Limits.MaxHandlesPerRequest = 0 },
 		"too many handles":            func(h *types.HostChain) { h.Limits.MaxHandlesPerRequest = types.MaxHandles + 1 },
 		"no blocks in a request":      func(h *types.HostChain) { h.Limits.MaxBlocksPerRequest = 0 },
@@ -291,7 +301,9 @@ func TestErrorCodesStayWhatClientsKnow(t *testing.T) {
 		18: types.ErrFutureHeader, 19: types.ErrHeightTooLow, 20: types.ErrConflictingHeader, 21: types.ErrNoFork,
 		22: types.ErrMalformedProof, 23: types.ErrBadAccountProof, 24: types.ErrBadStorageProof, 25: types.ErrForeignCode,
 		26: types.ErrForeignHandle, 27: types.ErrUnknownHandleVersion, 28: types.ErrNotPermitted, 29: types.ErrNoDigest,
-		30: types.ErrDigestMismatch,
+		30: types.ErrDigestMismatch, 31: types.ErrOwnerNotAllowed, 32: types.ErrContractNotAllowed, 33: types.ErrContractIsOwner,
+		34: types.ErrNoDelegation, 35: types.ErrDelegationRevoked, 36: types.ErrDelegationExpired, 37: types.ErrDelegationOff,
+		38: types.ErrStaleDelegation, 39: types.ErrUnknownWallet, 40: types.ErrNotApproved,
 	} {
 		require.Equal(t, code, err.ABCICode(), err.Error())
 		require.Equal(t, "acl", err.Codespace())
