@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
@@ -21,13 +22,15 @@ func TestEmbeddedInterfacesAreThoseOfTheCompiledContracts(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, string(a.ABI), string(embedded), "copy the abi of the artifact to fhevm/abi/%s.json", name)
 	}
-	published, err := loadArtifact(dir, "KMSVerifier")
-	require.NoError(t, err)
-	for name, method := range fhevm.KMSVerifierABI.Methods {
-		require.Equal(t, published.contract.Methods[name].Sig, method.Sig)
-	}
-	for name, e := range fhevm.KMSVerifierABI.Errors {
-		require.Equal(t, published.contract.Errors[name].Sig, e.Sig)
+	for name, part := range map[string]abi.ABI{"KMSVerifier": fhevm.KMSVerifierABI, "ACL": fhevm.ACLABI} {
+		published, err := loadArtifact(dir, name)
+		require.NoError(t, err)
+		for method := range part.Methods {
+			require.Equal(t, published.contract.Methods[method].Sig, part.Methods[method].Sig)
+		}
+		for e := range part.Errors {
+			require.Equal(t, published.contract.Errors[e].Sig, part.Errors[e].Sig)
+		}
 	}
 }
 

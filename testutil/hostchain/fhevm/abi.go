@@ -17,12 +17,16 @@ var disclosureJSON []byte
 //go:embed abi/CiphertextRegistry.json
 var registryJSON []byte
 
+//go:embed abi/ACL.json
+var aclJSON []byte
+
 //go:embed abi/KMSVerifier.json
 var kmsVerifierJSON []byte
 
 // Interfaces of the contracts that clients call. Disclosure and CiphertextRegistry are whole;
-// KMSVerifier holds what clients need of the published one.
+// ACL and KMSVerifier hold what clients need of the published ones.
 var (
+	ACLABI         = mustABI(aclJSON)
 	DisclosureABI  = mustABI(disclosureJSON)
 	RegistryABI    = mustABI(registryJSON)
 	KMSVerifierABI = mustABI(kmsVerifierJSON)
@@ -54,7 +58,7 @@ func DecodeRevert(data []byte) *Revert {
 	if len(data) < 4 {
 		return r
 	}
-	for _, contract := range []abi.ABI{DisclosureABI, RegistryABI, KMSVerifierABI} {
+	for _, contract := range []abi.ABI{DisclosureABI, RegistryABI, KMSVerifierABI, ACLABI} {
 		for name, e := range contract.Errors {
 			if !bytes.Equal(e.ID[:4], data[:4]) {
 				continue

@@ -7,8 +7,9 @@ import {Impl, CoprocessorConfig, IACL, IFHEVMExecutor} from "@fhevm/solidity/lib
 import "encrypted-types/EncryptedTypes.sol";
 
 /// @title  Disclosure
-/// @notice A small dApp that takes encrypted inputs of every type, lets their owners make them
-///         publicly decryptable, and keeps the plaintext once it comes with enough KMS signatures.
+/// @notice A small dApp that takes encrypted inputs of every type, lets their owners read them or
+///         make them publicly decryptable, and keeps the plaintext once it comes with enough KMS
+///         signatures.
 /// @dev    The type of a value is byte 30 of its handle and nothing else. A plaintext is one
 ///         32-byte word a value, except euint512, euint1024 and euint2048: 2, 4 and 8 words, the
 ///         most significant first.
@@ -34,6 +35,7 @@ contract Disclosure {
     }
 
     mapping(bytes32 handle => Entry) private _entries;
+    mapping(address owner => bytes32[] handles) private _kept;
 
     constructor(CoprocessorConfig memory config) {
         FHE.setCoprocessor(config);
@@ -42,12 +44,27 @@ contract Disclosure {
     /// @notice Takes an encrypted input of the caller.
     /// @param inputHandle The external handle.
     /// @param inputProof  The coprocessor's signatures over it, for this caller and this contract.
-    function submit(bytes32 inputHandle, bytes calldata inputProof) external returns (bytes32 handle) {
+    function submit(bytes32 inputHandle, bytes calldata inputProof) public returns (bytes32 handle) {
         uint8 typeOf = _typeOf(inputHandle);
         if (_entries[inputHandle].owner != address(0)) revert AlreadySubmitted(inputHandle);
         handle = _take(inputHandle, inputProof, typeOf);
         _entries[handle].owner = msg.sender;
         emit Submitted(handle, msg.sender, typeOf);
+    }
+
+    /// @notice Takes the encrypted inputs of one proof, and lets the caller have them re-encrypted.
+    function keep(bytes32[] calldata inputHandles, bytes calldata inputProof) external {
+        if (inputHandles.length == 0) revert NoHandles();
+        for (uint256 i = 0; i < inputHandles.length; i++) {
+            bytes32 handle = submit(inputHandles[i], inputProof);
+            _acl().allow(handle, msg.sender);
+            _kept[msg.sender].push(handle);
+        }
+    }
+
+    /// @notice What `owner` has kept, in order.
+    function kept(address owner) external view returns (bytes32[] memory) {
+        return _kept[owner];
     }
 
     /// @notice Lets anybody have the value decrypted. Cannot be taken back.
