@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,15 +30,8 @@ type Config struct {
 	// Parties is n: one of mpc.SupportedParties.
 	Parties int
 	// Faults are the faulty parties, by index 1..n. More than ⌊(n−1)/3⌋ are
-	// accepted: protocols then fail, or go on until their context ends.
+	// accepted: protocols then fail.
 	Faults map[int]fault.Kind
-	// Patience is how long nothing moves in the offline phase before it goes on without
-	// those that are waited for (default 3 s). On a chain that is a matter of heights.
-	Patience time.Duration
-	// Linger is how long each party goes on listening once it has a value, so that
-	// late shares still name who sent wrong ones (default 100 ms). It is no part of
-	// Result.Online.
-	Linger time.Duration
 	// Log takes life-cycle messages of the network (default: discarded).
 	Log *slog.Logger
 }
@@ -93,12 +85,6 @@ func connectParties(ctx context.Context, cfg Config, p tfhe.Parameters, random i
 	n := cfg.Parties
 	if err := mpc.CheckParties(n, sharing.Threshold(n), 1); err != nil {
 		return nil, err
-	}
-	if cfg.Linger == 0 {
-		cfg.Linger = 100 * time.Millisecond
-	}
-	if cfg.Patience == 0 {
-		cfg.Patience = 3 * time.Second
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -112,7 +112,7 @@ func (c *Cluster) open(ctx context.Context, phase *Phase, bits made, p keygen.Pa
 		machines[i], openings[i] = o, o
 	}
 	began := time.Now()
-	endings := c.play(ctx, s, machines, 0)
+	endings := c.play(ctx, s, machines)
 	done, at, failure := c.sum(endings, c.code.Quorum())
 	phase.Runs, phase.Took = 1, at.Sub(began)
 	c.judgeOpening(phase, s, endings, func(i int) opening { return openings[i] })

@@ -58,7 +58,7 @@ func (c *Cluster) offline(ctx context.Context, phase *Phase, protocol string, en
 			}
 			machines[i], list[i] = m, m
 		}
-		endings := c.play(ctx, a.session, machines, c.cfg.Patience)
+		endings := c.play(ctx, a.session, machines)
 		done, at, failure := c.sum(endings, enough)
 		c.judgeOffline(phase, a, endings, list)
 		bad := (phase.Culprits | phase.Absent).Without(c.excluded)
@@ -97,7 +97,7 @@ func (c *Cluster) judgeOffline(phase *Phase, a attempt, endings map[int]ending, 
 			left = left.With(i)
 		}
 		accusations.add(i, named|m.Wrong())
-		if errors.Is(e.err, errPatience) {
+		if errors.Is(e.err, errQuiet) {
 			unheard.add(i, m.Missing())
 		}
 		c.collect(phase, a.session, m)

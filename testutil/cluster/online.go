@@ -37,7 +37,7 @@ func (c *Cluster) online(ctx context.Context, phase *Phase, ciphertext *tfhe.Cip
 		machines[i], list[i] = m, m
 	}
 	began := time.Now()
-	endings := c.play(ctx, s, machines, 0)
+	endings := c.play(ctx, s, machines)
 	done, at, failure := c.sum(endings, c.code.Quorum())
 	phase.Runs, phase.Took = 1, at.Sub(began)
 	c.judgeOpening(phase, s, endings, func(i int) opening { return list[i] })

@@ -23,8 +23,7 @@ type Phase struct {
 	// Culprits are convicted by evidence or were named by more than t parties, one of
 	// which is honest. Suspects were named by fewer: they lied to these, or these lie.
 	Culprits, Suspects sharing.Parties
-	// Absent are those whom more than t parties waited for in vain, or t at most heard
-	// before they stopped listening: silent or late.
+	// Absent are those whom more than t parties waited for in vain, or t at most heard.
 	Absent sharing.Parties
 	// Evidence is what anybody can verify, by party and kind.
 	Evidence []Conviction

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -12,96 +13,139 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// grace is how long parties without a result are waited for once n−t have it.
-const grace = 5 * time.Second
+// patience is how long nothing moves before messages on their way count as lost: the
+// transport does not promise delivery.
+const patience = 30 * time.Second
 
-// errPatience ends a session that some party keeps from going on.
-var errPatience = errors.New("cluster: waited long enough")
+// errQuiet ends a session in which no message is on its way any more.
+var errQuiet = errors.New("cluster: nothing more is to come")
 
 // ending is how a session ended at one party.
 type ending struct {
 	party int
 	done  bool // it has the result
 	at    time.Time
-	err   error
+	err   error // why it has none
 	heard sharing.Parties
 }
 
-// attentive is a machine that notes whom it hears.
-type attentive struct {
-	mpc.Machine
-	heard sharing.Parties
-	moved func()
-}
-
-func (a *attentive) Start() ([]mpc.Message, error) {
-	defer a.moved()
-	return a.Machine.Start()
-}
-
-func (a *attentive) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
-	defer a.moved()
-	a.heard = a.heard.With(from)
-	return a.Machine.Receive(from, round, payload)
-}
-
-// stage is a running session.
+// stage is a running session and how much is on its way in it, so that it ends when
+// all is said: what parties show then does not depend on how fast they are.
 type stage struct {
 	mpc.Session
-	moved func() // called when something has happened
-	done  chan struct{}
-	ended chan ending
+	quiet func() // called when nothing is on its way any more
+	idle  *time.Timer
+
+	mu  sync.Mutex
+	due map[int]int // by member that listens: its start and the messages to it
 }
 
-// play runs one machine for each member, faulty ones among them, and returns how
-// the session ended at each, by party. It ends when it has ended everywhere, a
-// grace after n−t parties are done, or when nothing has moved for as long as
-// patience says, if that is not 0. Then no machine is touched any more.
-func (c *Cluster) play(ctx context.Context, s mpc.Session, machines map[int]mpc.Machine, patience time.Duration) map[int]ending {
+func newStage(s mpc.Session, quiet func()) *stage {
+	st := &stage{Session: s, quiet: quiet, idle: time.AfterFunc(patience, quiet), due: map[int]int{}}
+	for _, i := range s.Parties.List() {
+		st.due[i] = 1
+	}
+	return st
+}
+
+// took notes what a member sends in answer to its start or to a message, before it is
+// sent.
+func (st *stage) took(member int, out []mpc.Message) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, m := range out {
+		for to := range st.due {
+			if to != member && (m.To == mpc.Everyone || m.To == to) {
+				st.due[to]++
+			}
+		}
+	}
+	st.due[member]--
+	st.idle.Reset(patience)
+	st.look()
+}
+
+// left notes a member that listens no more.
+func (st *stage) left(member int) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.due, member)
+	st.look()
+}
+
+func (st *stage) look() {
+	for _, messages := range st.due {
+		if messages > 0 {
+			return
+		}
+	}
+	st.quiet()
+}
+
+// listener is a party's machine that listens as long as anything may come, and how
+// that ends.
+type listener struct {
+	mpc.Machine             // with the party's faults
+	honest      mpc.Machine // without
+	stage       *stage
+	ending
+}
+
+// Start implements mpc.Machine.
+func (l *listener) Start() ([]mpc.Message, error) {
+	out, err := l.Machine.Start()
+	l.moved(out)
+	return out, err
+}
+
+// Receive implements mpc.Machine.
+func (l *listener) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
+	l.heard = l.heard.With(from)
+	out, err := l.Machine.Receive(from, round, payload)
+	l.moved(out)
+	return out, err
+}
+
+// Done implements mpc.Machine: late messages still name who sent wrong ones.
+func (l *listener) Done() bool { return false }
+
+func (l *listener) moved(out []mpc.Message) {
+	if !l.done && l.honest.Done() { // a faulty one may only have given up
+		l.done, l.at = true, time.Now()
+	}
+	l.stage.took(l.party, out)
+}
+
+// play runs one machine for each member, faulty ones among them, until nothing is on
+// its way between them, and returns how the session ended at each, by party. Then no
+// machine is touched any more.
+func (c *Cluster) play(ctx context.Context, s mpc.Session, machines map[int]mpc.Machine) map[int]ending {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// Each party tells either once, and none ever waits for the reader.
-	st := &stage{Session: s, moved: func() {}, done: make(chan struct{}, len(machines)), ended: make(chan ending, len(machines))}
-	if patience > 0 {
-		idle := time.AfterFunc(patience, func() { cancel(errPatience) })
-		defer idle.Stop()
-		st.moved = func() { idle.Reset(patience) }
-	}
+	st := newStage(s, func() { cancel(errQuiet) })
+	defer st.idle.Stop()
+	ended := make(chan ending)
 	for _, i := range s.Parties.List() {
-		go c.runOne(ctx, st, c.parties[i-1], machines[i])
+		go func() { ended <- c.runOne(ctx, st, c.parties[i-1], machines[i]) }()
 	}
-	endings, finished := map[int]ending{}, 0
-	for len(endings) < s.Parties.Count() {
-		select {
-		case <-st.done:
-			if finished++; finished == c.code.Quorum() {
-				defer time.AfterFunc(grace, func() { cancel(errPatience) }).Stop()
-			}
-		case e := <-st.ended:
-			endings[e.party] = e
-		}
+	endings := map[int]ending{}
+	for range s.Parties.Count() {
+		e := <-ended
+		endings[e.party] = e
 	}
 	return endings
 }
 
-// runOne runs one party's machine and tells when it is done and when it has ended.
-func (c *Cluster) runOne(ctx context.Context, st *stage, p *party, machine mpc.Machine) {
-	id, e := st.ID(), ending{party: p.index}
-	listening := &attentive{Machine: p.fault.Wrap(id, st.Parties, p.identity, machine), moved: st.moved}
-	err := c.net.nodes[p.index-1].router.Run(ctx, session.ID(id), listening, session.WithParties(st.Parties.List()...),
-		session.WithLinger(c.cfg.Linger, func() {
-			if e.done = machine.Done(); e.done { // a faulty one may only have given up
-				e.at = time.Now()
-				st.done <- struct{}{}
-			}
-		}, func() {
-			e.heard = listening.heard
-			st.ended <- e
-		}))
-	if err != nil {
-		e.err, e.heard = fmt.Errorf("party %d: %w", p.index, err), listening.heard
-		st.ended <- e
+// runOne runs one party's machine and returns how that ended.
+func (c *Cluster) runOne(ctx context.Context, st *stage, p *party, machine mpc.Machine) ending {
+	id := st.ID()
+	l := &listener{Machine: p.fault.Wrap(id, st.Parties, p.identity, machine), honest: machine, stage: st, ending: ending{party: p.index}}
+	err := c.net.nodes[p.index-1].router.Run(ctx, session.ID(id), l, session.WithParties(st.Parties.List()...))
+	st.left(p.index)
+	if !l.done {
+		l.err = fmt.Errorf("party %d: %w", p.index, err)
 	}
+	return l.ending
 }
 
 // sum adds up how a session ended: who was done, when enough of them were (zero if
