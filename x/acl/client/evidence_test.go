@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -15,6 +16,12 @@ import (
 	"github.com/tkms-network/tkms/x/acl/slots"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/handles"
+)
+
+// How long a test waits for what happens by itself, and between looks.
+const (
+	waitAtMost = 30 * time.Second
+	pause      = 10 * time.Millisecond
 )
 
 // fixture is a host chain and its node.

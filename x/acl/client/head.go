@@ -6,8 +6,11 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/ethereum/go-ethereum/trie"
 
 	"github.com/tkms-network/tkms/x/acl/qbft"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
@@ -31,28 +34,89 @@ type Head struct {
 }
 
 // Head asks for the newest header. Errors: ErrNode, ErrBadAnswer.
-func (n *Node) Head(ctx context.Context) (*Head, error) { return n.header(ctx, nil) }
-
-// HeadAt asks for the header of a height. Errors: ErrNode, also while the node does not
-// have the block, and ErrBadAnswer.
-func (n *Node) HeadAt(ctx context.Context, height uint64) (*Head, error) {
-	head, err := n.header(ctx, new(big.Int).SetUint64(height))
-	if err == nil && head.Height != height {
-		return nil, fmt.Errorf("%w: block %d instead of %d", ErrBadAnswer, head.Height, height)
-	}
-	return head, err
-}
-
-// header rebuilds a header's RLP from the JSON of its block. Fields of a later fork
-// that this build does not know would be missing in it; the seals then do not verify.
-func (n *Node) header(ctx context.Context, number *big.Int) (*Head, error) {
+//
+// It rebuilds the header's RLP from the JSON of its block. Fields of a later fork that
+// this build does not know would be missing in it; the seals then do not verify.
+func (n *Node) Head(ctx context.Context) (*Head, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	header, err := n.eth.HeaderByNumber(ctx, number)
+	header, err := n.eth.HeaderByNumber(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNode, err)
 	}
 	return newHead(header)
+}
+
+// Receipts returns the receipts of a head's block. They are those under the header's
+// root, all of them, or ErrBadAnswer; errors are also ErrNode. A receipt's hash, block
+// and index are not under the root.
+func (n *Node) Receipts(ctx context.Context, head *Head) ([]*types.Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	receipts, err := n.eth.BlockReceipts(ctx, rpc.BlockNumberOrHashWithNumber(rpc.BlockNumber(head.Height)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNode, err)
+	}
+	if root := types.DeriveSha(types.Receipts(receipts), trie.NewStackTrie(nil)); root != head.Receipts {
+		return nil, fmt.Errorf("%w: receipts under %s, block %d has %s", ErrBadAnswer, root, head.Height, head.Receipts)
+	}
+	return receipts, nil
+}
+
+// Notify calls wake for each new block that the node tells of, until the context or the
+// connection ends. A node that does not tell of blocks, as none does over HTTP, is an
+// error at once.
+func (n *Node) Notify(ctx context.Context, wake func()) error {
+	headers := make(chan *types.Header, 16)
+	subscription, err := n.eth.SubscribeNewHead(ctx, headers)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNode, err)
+	}
+	defer subscription.Unsubscribe()
+	for {
+		select {
+		case <-headers:
+			wake()
+		case err := <-subscription.Err():
+			return fmt.Errorf("%w: %w", ErrNode, err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Heads asks for the headers of count blocks from a height on, in one round trip, and
+// returns those that the node has: fewer, or none, if it is not as far. Errors: ErrNode,
+// ErrBadAnswer.
+func (n *Node) Heads(ctx context.Context, from uint64, count int) ([]*Head, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	headers := make([]*types.Header, count)
+	batch := make([]rpc.BatchElem, count)
+	for i := range batch {
+		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(from + uint64(i)), false}, Result: &headers[i]}
+	}
+	if err := n.rpc.BatchCallContext(ctx, batch); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNode, err)
+	}
+	heads := make([]*Head, 0, count)
+	for i, header := range headers {
+		if err := batch[i].Error; err != nil {
+			return nil, fmt.Errorf("%w: eth_getBlockByNumber: %w", ErrNode, err)
+		}
+		if header == nil {
+			break
+		}
+		head, err := newHead(header)
+		if err != nil {
+			return nil, err
+		}
+		if want := from + uint64(i); head.Height != want {
+			return nil, fmt.Errorf("%w: block %d instead of %d", ErrBadAnswer, head.Height, want)
+		}
+		heads = append(heads, head)
+	}
+	return heads, nil
 }
 
 func newHead(header *types.Header) (*Head, error) {
