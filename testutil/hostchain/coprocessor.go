@@ -21,16 +21,18 @@ var (
 // MaxCiphertext is the longest accepted ciphertext in bytes, well above a euint2048.
 const MaxCiphertext = 16 << 20
 
-// Coprocessor is a simulated coprocessor. It signs inputs for InputVerifier and binds them in the
-// registry. It decrypts nothing, verifies no zero-knowledge proof of knowledge and evaluates no
-// FHE operation: an input of garbage is signed like any other.
+// Coprocessor is a simulated coprocessor. It signs inputs for InputVerifier, binds them in the
+// registry, and keeps the ciphertexts that it took out of proven inputs. It decrypts nothing,
+// verifies no zero-knowledge proof of knowledge and evaluates no FHE operation: an input of garbage
+// is signed like any other.
 //
 // It keeps two rules of a real one, because decryption depends on them: a ciphertext has one
 // handle, and an input belongs to the user and contract that first brought it, so that nobody gets
 // a copy of somebody else's input accepted as their own.
 type Coprocessor struct {
-	chain *Chain
-	keys  []*ecdsa.PrivateKey // the first one also writes the registry
+	chain       *Chain
+	keys        []*ecdsa.PrivateKey // the first one also writes the registry
+	ciphertexts ciphertexts
 
 	mu     sync.Mutex
 	inputs map[common.Hash]*boundInput // by digest
@@ -52,15 +54,21 @@ type SignedInput struct {
 	Block  uint64
 }
 
-// boundInput is what was said about a digest.
-type boundInput struct {
+// claim is what an input says of one ciphertext.
+type claim struct {
+	digest         common.Hash
 	handle         fhevm.Handle
 	user, contract common.Address
-	tx             common.Hash
+}
+
+// boundInput is a claim that is or will be in the registry.
+type boundInput struct {
+	claim
+	tx common.Hash
 }
 
 func newCoprocessor(c *Chain, keys []*ecdsa.PrivateKey) *Coprocessor {
-	return &Coprocessor{chain: c, keys: keys, inputs: make(map[common.Hash]*boundInput)}
+	return &Coprocessor{chain: c, keys: keys, ciphertexts: newCiphertexts(c.config.DataDir), inputs: make(map[common.Hash]*boundInput)}
 }
 
 func (p *Coprocessor) addresses() []common.Address {
@@ -74,51 +82,81 @@ func (p *Coprocessor) addresses() []common.Address {
 // Submit signs an input and waits until its digest is in the registry. Repeating it returns the
 // same; the same bytes with another type, user or contract are refused with ErrRebinding.
 func (p *Coprocessor) Submit(ctx context.Context, in Input) (*SignedInput, error) {
-	switch {
-	case !in.Type.Valid():
+	if !in.Type.Valid() {
 		return nil, fmt.Errorf("%w: %w", ErrInput, fhevm.ErrUnknownType)
-	case len(in.Ciphertext) == 0 || len(in.Ciphertext) > MaxCiphertext:
-		return nil, fmt.Errorf("%w: ciphertext of %d bytes", ErrInput, len(in.Ciphertext))
-	case in.Contract == (common.Address{}) || in.User == (common.Address{}):
-		return nil, fmt.Errorf("%w: contract or user is missing", ErrInput)
 	}
-	digest := fhevm.CiphertextDigest(in.Ciphertext)
-	bound, err := p.bind(in, digest)
+	if err := checkInput(in.Ciphertext, in.Contract, in.User); err != nil {
+		return nil, err
+	}
+	one := claim{
+		digest: fhevm.CiphertextDigest(in.Ciphertext), user: in.User, contract: in.Contract,
+		handle: fhevm.InputHandle(in.Ciphertext, 0, fhevm.ACLAddress, p.chain.config.ChainID, in.Type),
+	}
+	block, err := p.register(ctx, one)
 	if err != nil {
 		return nil, err
 	}
-	receipt, err := p.chain.wait(ctx, bound.tx)
-	if err != nil {
-		p.forgetFailure(digest, err)
-		return nil, fmt.Errorf("hostchain: register ciphertext: %w", err)
-	}
-	proof, err := p.sign(in, bound.handle)
+	list := []fhevm.Handle{one.handle}
+	signatures, err := p.sign(list, in.User, in.Contract, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &SignedInput{Handle: bound.handle, Proof: proof, Digest: digest, Block: receipt.BlockNumber.Uint64()}, nil
+	proof, err := fhevm.EncodeInputProof(list, signatures, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &SignedInput{Handle: one.handle, Proof: proof, Digest: one.digest, Block: block}, nil
+}
+
+// checkInput checks what all inputs have.
+func checkInput(ciphertext []byte, contract, user common.Address) error {
+	switch {
+	case len(ciphertext) == 0 || len(ciphertext) > MaxCiphertext:
+		return fmt.Errorf("%w: ciphertext of %d bytes", ErrInput, len(ciphertext))
+	case contract == (common.Address{}) || user == (common.Address{}):
+		return fmt.Errorf("%w: contract or user is missing", ErrInput)
+	}
+	return nil
+}
+
+// register binds ciphertexts to their handles and returns the last block that did.
+func (p *Coprocessor) register(ctx context.Context, claims ...claim) (block uint64, err error) {
+	bound := make([]*boundInput, len(claims))
+	for i, one := range claims {
+		if bound[i], err = p.bind(one); err != nil {
+			return 0, err
+		}
+	}
+	for _, one := range bound {
+		receipt, err := p.chain.wait(ctx, one.tx)
+		if err != nil {
+			p.forgetFailure(one.digest, err)
+			return 0, fmt.Errorf("hostchain: register ciphertext: %w", err)
+		}
+		block = max(block, receipt.BlockNumber.Uint64())
+	}
+	return block, nil
 }
 
 // bind queues the registration, once for each digest.
-func (p *Coprocessor) bind(in Input, digest common.Hash) (*boundInput, error) {
-	handle := fhevm.InputHandle(in.Ciphertext, 0, fhevm.ACLAddress, p.chain.config.ChainID, in.Type)
+func (p *Coprocessor) bind(one claim) (*boundInput, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if bound := p.inputs[digest]; bound != nil {
-		if bound.handle != handle || bound.user != in.User || bound.contract != in.Contract {
+	if bound := p.inputs[one.digest]; bound != nil {
+		if bound.claim != one {
 			return nil, ErrRebinding
 		}
 		return bound, nil
 	}
 	// The chain may know the digest from before a restart; whose input it was is forgotten then.
-	known, err := p.chain.registered(digest)
+	known, err := p.chain.registered(one.digest)
 	if err != nil {
 		return nil, err
 	}
 	if known {
 		return nil, ErrRebinding
 	}
-	data, err := fhevm.RegistryABI.Pack("register", handle, digest)
+	data, err := fhevm.RegistryABI.Pack("register", one.handle, one.digest)
 	if err != nil {
 		return nil, fmt.Errorf("hostchain: register ciphertext: %w", err)
 	}
@@ -127,8 +165,8 @@ func (p *Coprocessor) bind(in Input, digest common.Hash) (*boundInput, error) {
 	if err != nil {
 		return nil, err
 	}
-	bound := &boundInput{handle: handle, user: in.User, contract: in.Contract, tx: tx}
-	p.inputs[digest] = bound
+	bound := &boundInput{claim: one, tx: tx}
+	p.inputs[one.digest] = bound
 	return bound, nil
 }
 
@@ -143,14 +181,15 @@ func (p *Coprocessor) forgetFailure(digest common.Hash, err error) {
 	}
 }
 
-func (p *Coprocessor) sign(in Input, handle fhevm.Handle) ([]byte, error) {
-	handles := []fhevm.Handle{handle}
+// sign returns the signatures of all coprocessors.
+func (p *Coprocessor) sign(list []fhevm.Handle, user, contract common.Address, extraData []byte) ([][]byte, error) {
 	domain := fhevm.Domain{ChainID: p.chain.config.GatewayChainID, VerifyingContract: p.chain.config.InputVerification}
 	digest, err := fhevm.InputDigest(domain, fhevm.InputVerification{
-		Handles:     handles,
-		User:        in.User,
-		Contract:    in.Contract,
+		Handles:     list,
+		User:        user,
+		Contract:    contract,
 		HostChainID: p.chain.config.ChainID,
+		ExtraData:   extraData,
 	})
 	if err != nil {
 		return nil, err
@@ -161,5 +200,5 @@ func (p *Coprocessor) sign(in Input, handle fhevm.Handle) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return fhevm.EncodeInputProof(handles, signatures, nil)
+	return signatures, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/hostchain/api"
 	"github.com/tkms-network/tkms/testutil/hostchain/fhevm"
 )
@@ -76,6 +77,8 @@ func (c *Chain) Handler(corsOrigins []string) (handler http.Handler, close func(
 	})
 	mux.HandleFunc("GET "+api.PathHealth, c.serveHealth)
 	mux.HandleFunc("POST "+api.PathInput, c.serveInput)
+	mux.HandleFunc("POST "+api.PathInputProof, c.serveInputProof)
+	mux.HandleFunc("GET "+api.PathCiphertexts+"/{digest}", c.serveCiphertext)
 	mux.HandleFunc("POST "+api.PathKMSContext, c.serveKMSContext)
 	return mux, server.Stop, nil
 }
@@ -192,10 +195,14 @@ func writeError(w http.ResponseWriter, err error) {
 		code = http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrInput):
 		code = http.StatusBadRequest
+	case errors.Is(err, tfhe.ErrSplit):
+		code, body.Hint = http.StatusUnprocessableEntity, "a simulated coprocessor bootstraps nothing: give an ebool last, or alone"
 	case errors.Is(err, ErrRebinding):
 		code, body.Hint = http.StatusConflict, "encrypt the value again: a ciphertext belongs to one handle, user and contract for ever"
 	case errors.As(err, &revert):
 		code = http.StatusUnprocessableEntity
+	case errors.Is(err, ErrNoCiphertext):
+		code = http.StatusNotFound
 	case errors.Is(err, ErrClosed):
 		code = http.StatusServiceUnavailable
 	}

@@ -14,9 +14,12 @@ import (
 
 // Paths of the HTTP interface; JSON-RPC, also over websocket, is at the root.
 const (
-	PathHealth     = "/health"
-	PathInput      = "/coprocessor/input"
-	PathKMSContext = "/admin/kms-context"
+	PathHealth      = "/health"
+	PathCoprocessor = "/coprocessor" // base of what a relayer hands inputs to
+	PathInput       = PathCoprocessor + "/input"
+	PathInputProof  = PathCoprocessor + "/input-proof"
+	PathCiphertexts = PathCoprocessor + "/ciphertexts" // ciphertexts by their digest, in hex
+	PathKMSContext  = "/admin/kms-context"
 )
 
 // Namespace is the JSON-RPC namespace of the harness.
@@ -92,6 +95,26 @@ type InputResponse struct {
 	Digest     common.Hash    `json:"digest"` // keccak256 of the ciphertext's bytes
 	Block      hexutil.Uint64 `json:"block"`  // that registered it
 	Simulated  bool           `json:"simulated"`
+}
+
+// InputProofRequest hands an input with a zero-knowledge proof to the coprocessor, as the published
+// client library makes it.
+type InputProofRequest struct {
+	ContractChainID hexutil.Uint64 `json:"contractChainId"`
+	ContractAddress common.Address `json:"contractAddress"`
+	UserAddress     common.Address `json:"userAddress"`
+	// Ciphertext is a serialized ProvenCompactCiphertextList, in hex without 0x.
+	Ciphertext string        `json:"ciphertextWithInputVerification"`
+	ExtraData  hexutil.Bytes `json:"extraData"`
+}
+
+// InputProofResponse is the coprocessor's answer: all handles are bound in the registry by then.
+type InputProofResponse struct {
+	Accepted   bool            `json:"accepted"`
+	Handles    []fhevm.Handle  `json:"handles"`
+	Signatures []hexutil.Bytes `json:"signatures"`
+	ExtraData  hexutil.Bytes   `json:"extraData"`
+	Simulated  bool            `json:"simulated"`
 }
 
 // Health is the answer of the health endpoint.

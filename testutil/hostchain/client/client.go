@@ -9,6 +9,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,6 +136,28 @@ func (c *Client) SubmitCiphertext(ctx context.Context, contract, user common.Add
 	var answer api.InputResponse
 	if err := c.do(request, &answer); err != nil {
 		return nil, fmt.Errorf("submit ciphertext: %w", err)
+	}
+	return &answer, nil
+}
+
+// SubmitProven hands an input with a zero-knowledge proof to the coprocessor, as a relayer does, and
+// waits until its values are in the registry.
+func (c *Client) SubmitProven(ctx context.Context, contract, user common.Address, ciphertext, extraData []byte) (*api.InputProofResponse, error) {
+	body, err := json.Marshal(api.InputProofRequest{
+		ContractChainID: hexutil.Uint64(c.info.ChainID), ContractAddress: contract, UserAddress: user,
+		Ciphertext: hex.EncodeToString(ciphertext), ExtraData: extraData,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("submit proven input: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+api.PathInputProof, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("submit proven input: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	var answer api.InputProofResponse
+	if err := c.do(request, &answer); err != nil {
+		return nil, fmt.Errorf("submit proven input: %w", err)
 	}
 	return &answer, nil
 }
