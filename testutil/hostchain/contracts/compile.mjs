@@ -1,5 +1,5 @@
-// Compiles the test host chain's own contracts, and copies the host contracts' published
-// artifacts beside them, into ./artifacts. Run by build.sh in the build directory.
+// Compiles the test host chain's own contracts, and copies the published artifacts of host contracts
+// and wallets beside them, into ./artifacts. Run by build.sh in the build directory.
 import { createRequire } from "node:module";
 import { readFileSync, writeFileSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,14 +7,25 @@ import { join } from "node:path";
 const require = createRequire(import.meta.url);
 const solc = require("solc");
 
-const host = "node_modules/@fhevm/host-contracts/artifacts/contracts";
+const host = "@fhevm/host-contracts/artifacts/contracts";
+const safe13 = "@gnosis.pm/safe-contracts/build/artifacts/contracts";
+const safe14 = "@safe-global/safe-contracts/build/artifacts/contracts";
 const published = {
-  ACL: "ACL.sol/ACL.json",
-  FHEVMExecutor: "FHEVMExecutor.sol/FHEVMExecutor.json",
-  KMSVerifier: "KMSVerifier.sol/KMSVerifier.json",
-  InputVerifier: "InputVerifier.sol/InputVerifier.json",
-  HCULimit: "HCULimit.sol/HCULimit.json",
-  PauserSet: "immutable/PauserSet.sol/PauserSet.json",
+  ACL: `${host}/ACL.sol/ACL.json`,
+  FHEVMExecutor: `${host}/FHEVMExecutor.sol/FHEVMExecutor.json`,
+  KMSVerifier: `${host}/KMSVerifier.sol/KMSVerifier.json`,
+  InputVerifier: `${host}/InputVerifier.sol/InputVerifier.json`,
+  HCULimit: `${host}/HCULimit.sol/HCULimit.json`,
+  PauserSet: `${host}/immutable/PauserSet.sol/PauserSet.json`,
+  // Contract wallets of users.
+  "Safe-1.3.0": `${safe13}/GnosisSafe.sol/GnosisSafe.json`,
+  "SafeProxyFactory-1.3.0": `${safe13}/proxies/GnosisSafeProxyFactory.sol/GnosisSafeProxyFactory.json`,
+  "SignMessageLib-1.3.0": `${safe13}/examples/libraries/SignMessage.sol/SignMessageLib.json`,
+  "CompatibilityFallbackHandler-1.3.0": `${safe13}/handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler.json`,
+  "Safe-1.4.1": `${safe14}/Safe.sol/Safe.json`,
+  "SafeProxyFactory-1.4.1": `${safe14}/proxies/SafeProxyFactory.sol/SafeProxyFactory.json`,
+  "SignMessageLib-1.4.1": `${safe14}/libraries/SignMessageLib.sol/SignMessageLib.json`,
+  "CompatibilityFallbackHandler-1.4.1": `${safe14}/handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler.json`,
 };
 const wanted = {
   CiphertextRegistry: "src/CiphertextRegistry.sol",
@@ -67,5 +78,5 @@ for (const [name, file] of Object.entries(wanted)) {
   writeFileSync(join("artifacts", `${name}.json`), JSON.stringify(artifact));
 }
 for (const [name, file] of Object.entries(published)) {
-  writeFileSync(join("artifacts", `${name}.json`), readFileSync(join(host, file)));
+  writeFileSync(join("artifacts", `${name}.json`), readFileSync(join("node_modules", file)));
 }

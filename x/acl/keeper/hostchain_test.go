@@ -26,6 +26,8 @@ type realChain struct {
 	context context.Context
 	host    *hostchain.Chain
 	client  *client.Client
+	// account gave the dApp the handles.
+	account *client.Account
 	// open was made publicly decryptable, kept was not.
 	open, kept fhevm.Handle
 }
@@ -50,9 +52,9 @@ func newRealChain(t *testing.T) *realChain {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 
-	r := &realChain{fixture: emptyFixture(t), context: ctx, host: host, client: c}
 	account, err := client.NewAccount()
 	require.NoError(t, err)
+	r := &realChain{fixture: emptyFixture(t), context: ctx, host: host, client: c, account: account}
 	require.NoError(t, c.Fund(ctx, account.Address(), nil))
 	for i, handle := range []*fhevm.Handle{&r.open, &r.kept} {
 		input, err := c.SubmitCiphertext(ctx, common.Address{}, account.Address(), fhevm.Uint64, []byte{byte(i)})
@@ -97,14 +99,16 @@ func (r *realChain) evidence(handles ...fhevm.Handle) types.DecryptionProof {
 	r.t.Helper()
 	evidence, err := r.client.PublicDecryptionEvidence(r.context, handles, nil)
 	require.NoError(r.t, err)
-	account := func(p client.AccountProof) types.AccountProof {
-		proof := types.AccountProof{AccountNodes: p.Nodes}
-		for _, s := range p.Storage {
-			proof.Storage = append(proof.Storage, types.StorageProof{Nodes: s.Nodes})
-		}
-		return proof
+	return types.DecryptionProof{Header: evidence.HeaderRLP, Acl: accountProof(evidence.ACL), Registry: accountProof(evidence.Registry)}
+}
+
+// accountProof is a proof as consensus takes it.
+func accountProof(p client.AccountProof) types.AccountProof {
+	proof := types.AccountProof{AccountNodes: p.Nodes}
+	for _, s := range p.Storage {
+		proof.Storage = append(proof.Storage, types.StorageProof{Nodes: s.Nodes})
 	}
-	return types.DecryptionProof{Header: evidence.HeaderRLP, Acl: account(evidence.ACL), Registry: account(evidence.Registry)}
+	return proof
 }
 
 func (r *realChain) verify(proof types.DecryptionProof, handle fhevm.Handle) (types.Verified, error) {
