@@ -4,7 +4,8 @@
 // where a signature is on it, so that only the protocol's own checks can find the
 // lie.
 //
-// Faults act in the offline phase, in decryption and in key generation. In the
+// Faults act in the offline phase, in decryption and in key generation; those with
+// wrong shares also hand them to users. In the
 // set-up of pseudo-random secret sharing faulty parties are honest.
 //
 // Production code must not import this package (a lint rule sees to that).

@@ -72,6 +72,32 @@ func TestOnlineFaultsChangeNoValueAndConvictWhoSigned(t *testing.T) {
 	})
 }
 
+func TestOnlyBadSharesReachUsers(t *testing.T) {
+	each(t, func(t *testing.T, w *world, kind fault.Kind, evil sharing.Parties, parties map[int]*fault.Party) {
+		id := session(t, "")
+		blocks, want := w.encrypt(t, 4)
+		machines, made := w.keeping(t, id, blocks, w.stock(t, id, 4))
+		require.NoError(t, mpctest.FirstError(w.run(id, machines, parties)))
+		shares, done := make([][]uint64, w.n+1), sharing.Parties(0)
+		for i := 1; i <= w.n; i++ {
+			if made[i].Done() {
+				shares[i], done = made[i].Shares(), done.With(i)
+			}
+		}
+		honest, value := done.Without(evil), make([]uint64, 4)
+		require.Equal(t, -1, w.code.OpenAll(value, w.code.T(), honest, shares, small.W))
+		require.Equal(t, want, value)
+		if kind == fault.BadShare {
+			require.Equal(t, evil, done.Without(honest), "a liar is done as others are")
+			for _, i := range evil.List() {
+				require.GreaterOrEqual(t, w.code.OpenAll(value, w.code.T(), honest.With(i), shares, small.W), 0)
+			}
+		} else {
+			require.Equal(t, -1, w.code.OpenAll(value, w.code.T(), done, shares, small.W))
+		}
+	})
+}
+
 // judgeOpening checks what an honest party found in a run of a protocol that opens
 // values, and returns whom it convicts.
 func (w *world) judgeOpening(t *testing.T, id mpc.Digest, kind fault.Kind, again bool, evil sharing.Parties, i int, made interface {

@@ -16,7 +16,7 @@ type Kind string
 
 const (
 	// BadShare sends the same well-formed, signed messages with a wrong share in them
-	// to everyone.
+	// to everyone. Shares that a session ends with, for a user, are wrong too.
 	BadShare Kind = "bad-share"
 	// Silent sends nothing.
 	Silent Kind = "silent"

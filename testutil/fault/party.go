@@ -76,11 +76,16 @@ type faulty struct {
 	party   *Party
 	members []int
 	signer  *signer
+	kept    bool // the shares that the session ends with were changed
 }
+
+// keeping is a machine that ends with shares.
+type keeping interface{ Shares() []uint64 }
 
 // Start implements mpc.Machine.
 func (f *faulty) Start() ([]mpc.Message, error) {
 	out, err := f.Machine.Start()
+	f.spoilKept()
 	return f.spoil(out), err
 }
 
@@ -90,7 +95,21 @@ func (f *faulty) Receive(from int, round uint16, payload []byte) ([]mpc.Message,
 		return nil, nil
 	}
 	out, err := f.Machine.Receive(from, round, payload)
+	f.spoilKept()
 	return f.spoil(out), err
+}
+
+// spoilKept changes the lowest bit of the first share that the session ended with,
+// where the machine has it.
+func (f *faulty) spoilKept() {
+	machine, ok := f.Machine.(keeping)
+	if !ok || f.kept || f.party.Kind != BadShare {
+		return
+	}
+	if shares := machine.Shares(); len(shares) > 0 {
+		shares[0] ^= 1
+		f.kept = true
+	}
 }
 
 // Done implements mpc.Machine.

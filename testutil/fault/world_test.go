@@ -115,6 +115,17 @@ func (w *world) stock(t testing.TB, session mpc.Digest, count int) [][]byte {
 // online makes the machines of a decryption.
 func (w *world) online(t testing.TB, session mpc.Digest, blocks decrypt.Blocks, stock [][]byte) (map[int]mpc.Machine, []*decrypt.Machine) {
 	t.Helper()
+	return w.decrypt(t, session, blocks, stock, func(int) *prss.Source { return nil })
+}
+
+// keeping is online for a decryption that ends with shares.
+func (w *world) keeping(t testing.TB, session mpc.Digest, blocks decrypt.Blocks, stock [][]byte) (map[int]mpc.Machine, []*decrypt.Machine) {
+	t.Helper()
+	return w.decrypt(t, session, blocks, stock, func(i int) *prss.Source { return w.source(t, i, session) })
+}
+
+func (w *world) decrypt(t testing.TB, session mpc.Digest, blocks decrypt.Blocks, stock [][]byte, keep func(i int) *prss.Source) (map[int]mpc.Machine, []*decrypt.Machine) {
+	t.Helper()
 	machines, made := map[int]mpc.Machine{}, make([]*decrypt.Machine, w.n+1)
 	for i := 1; i <= w.n; i++ {
 		b, err := preproc.UnmarshalBatch(stock[i])
@@ -122,7 +133,7 @@ func (w *world) online(t testing.TB, session mpc.Digest, blocks decrypt.Blocks, 
 		phases, err := w.shares[i].Phases(blocks)
 		require.NoError(t, err)
 		made[i], err = decrypt.New(decrypt.Config{
-			Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: []*decrypt.Phases{phases}, Stock: []*preproc.Batch{b},
+			Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: []*decrypt.Phases{phases}, Stock: []*preproc.Batch{b}, Keep: keep(i),
 		})
 		require.NoError(t, err)
 		machines[i] = made[i]
