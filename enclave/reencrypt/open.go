@@ -16,8 +16,8 @@ import (
 var ErrOpen = errors.New("share cannot be opened")
 
 // Open decrypts what a party sent to the user and checks that the party signed it for
-// her, this key, this link and this type. It returns the elements of the share,
-// ElementSize bytes each, or ErrOpen.
+// her, this key, this link and this type. It returns the share as [Layout.Reconstruct]
+// takes it, of any length, or ErrOpen.
 func (k *PrivateKey) Open(signcrypted []byte, signer *ecdsa.PublicKey, user [20]byte, link [32]byte, fheType uint32) ([]byte, error) {
 	plain, err := k.decrypt(signcrypted)
 	if err != nil {
@@ -45,12 +45,7 @@ func (k *PrivateKey) Open(signcrypted []byte, signer *ecdsa.PublicKey, user [20]
 func readMessage(message []byte, fheType uint32, link [32]byte) ([]byte, error) {
 	var signedLink [linkSize]byte
 	r := reader{data: message}
-	size := r.u64()
-	count := r.u64()
-	if r.err == nil && (count > uint64(len(message)) || size != 8+count*ElementSize) {
-		return nil, errLength
-	}
-	elements := bytes.Clone(r.take(count * ElementSize))
+	share := bytes.Clone(r.bytes())
 	signedType := r.u32()
 	r.exactly(signedLink[:])
 	if err := r.end(); err != nil {
@@ -59,7 +54,7 @@ func readMessage(message []byte, fheType uint32, link [32]byte) ([]byte, error) 
 	if signedType != fheType || subtle.ConstantTimeCompare(signedLink[:], link[:]) != 1 {
 		return nil, errors.New("it is signed for another type or request")
 	}
-	return elements, nil
+	return share, nil
 }
 
 func (k *PrivateKey) decrypt(signcrypted []byte) ([]byte, error) {

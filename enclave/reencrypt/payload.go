@@ -16,7 +16,7 @@ type Entry struct {
 	Type uint32
 	// Handle is the external handle of the ciphertext.
 	Handle [32]byte
-	// Packing is the number of blocks of two bits in one coefficient; parties make 1.
+	// Packing is the number of digits of two bits in one block, 1 or 2.
 	Packing uint32
 	// Signcrypted is what [Recipient.Signcrypt] returned.
 	Signcrypted []byte
@@ -43,12 +43,11 @@ const (
 	entrySize   = 4 + 8 + 8 + 32 + 4
 )
 
-// PayloadSize returns the length in bytes of a payload whose entries are shares of
-// ciphertexts of so many blocks each.
-func PayloadSize(blocks ...int) int {
+// PayloadSize returns the length in bytes of a payload with entries of these layouts.
+func PayloadSize(layouts ...Layout) int {
 	size := payloadSize
-	for _, n := range blocks {
-		size += entrySize + SigncryptedSize(n)
+	for _, l := range layouts {
+		size += entrySize + l.SigncryptedSize()
 	}
 	return size
 }

@@ -37,11 +37,31 @@ func TestAPayloadHasTheBytesOfTheFormat(t *testing.T) {
 }
 
 func TestAPayloadIsAsLongAsTheClientsSay(t *testing.T) {
-	for blocks, want := range map[int]int{32: 1641, 128: 3177} { // of a euint64 and a euint256
-		p := payload(1)
-		p.Entries[0].Signcrypted = make([]byte, reencrypt.SigncryptedSize(blocks))
-		if got := len(p.Encode()); got != want {
-			t.Errorf("%d blocks: %d bytes, not %d", blocks, got, want)
+	for _, c := range []struct{ bits, packing, degree, want int }{
+		{64, 1, 1, 1641}, {64, 2, 1, 1385}, {256, 1, 4, 3177}, {1, 1, 1, 1193}, {160, 1, 2, 2409}, // bytes as measured
+		{64, 1, 0, 1129}, {1, 1, 0, 1122}, {4, 2, 0, 1122}, {160, 1, 0, 1141},
+	} {
+		l, err := reencrypt.NewLayout(c.bits, c.packing, c.degree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := payload(2)
+		for i := range p.Entries {
+			p.Entries[i].Signcrypted = make([]byte, l.SigncryptedSize())
+		}
+		if got := reencrypt.PayloadSize(l); got != c.want {
+			t.Errorf("%+v: %d bytes", c, got)
+		}
+		if got := len(p.Encode()); got != reencrypt.PayloadSize(l, l) {
+			t.Errorf("%+v: %d bytes with two entries, not %d", c, got, reencrypt.PayloadSize(l, l))
+		}
+	}
+}
+
+func TestThereIsNoLayoutThatClientsDoNotRead(t *testing.T) {
+	for _, c := range [][3]int{{0, 1, 1}, {-1, 1, 1}, {8, 0, 1}, {8, 3, 1}, {8, -1, 1}, {8, math.MinInt, 1}, {8, 1, -1}, {8, 1, 5}} {
+		if _, err := reencrypt.NewLayout(c[0], c[1], c[2]); !errors.Is(err, reencrypt.ErrLayout) {
+			t.Errorf("%v: %v", c, err)
 		}
 	}
 }

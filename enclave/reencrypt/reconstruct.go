@@ -4,31 +4,30 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// ErrUndecodable reports shares of which fewer than 2t+1 agree, or that agree on what is
-// no packing of so many blocks.
-var ErrUndecodable = errors.New("too few shares agree")
+// Errors of reconstruction.
+var (
+	// ErrUndecodable reports shares of which fewer than 2t+1 agree.
+	ErrUndecodable = errors.New("too few shares agree")
+	// ErrValue reports that shares agree on what is no value of the layout: a block
+	// with a carry, or bits beyond the plaintext's.
+	ErrValue = errors.New("shares of no value of the type")
+)
 
-// MaxParties is the largest number of parties whose shares clients read.
-const MaxParties = 15
-
-// extension is the degree of the ring that clients know.
-const extension = 4
-
-// Reconstruct decodes the shares of one ciphertext that n parties made, of which up to
-// t = ⌊(n−1)/3⌋ may be wrong or missing: raw elements as Open returns them, by index
-// 1 … n. It succeeds as soon as 2t+1 of them are right. It returns the messages of the
-// blocks, each below 2^Width (carries included), and the parties whose shares are
-// wrong, ascending; with fewer than 2t+1 that agree, ErrUndecodable.
-func Reconstruct(n int, shares map[int][]byte, blocks int) (messages []uint64, wrong []int, err error) {
-	if n < 1 || n > MaxParties || blocks < 1 {
-		return nil, nil, fmt.Errorf("%w: %d parties, %d blocks", ErrUndecodable, n, blocks)
+// Reconstruct decodes the shares of one plaintext that n parties made, of which up to
+// t = ⌊(n−1)/3⌋ may be wrong or missing: shares as Open returns them, by index 1 … n.
+// It succeeds as soon as 2t+1 of them are right. It returns the value and the parties
+// whose shares are wrong, ascending.
+func (l Layout) Reconstruct(n int, shares map[int][]byte) (value *big.Int, wrong []int, err error) {
+	if n < 1 || n > MaxParties || l.degree != sharing.Threshold(n) || l.bits == 0 {
+		return nil, nil, fmt.Errorf("%w: degree %d of %d parties", ErrLayout, l.degree, n)
 	}
-	code, err := sharing.New(n, sharing.Threshold(n), extension)
+	code, err := sharing.New(n, l.degree, BlocksPerElement)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reencrypt: %w", err)
 	}
@@ -39,52 +38,72 @@ func Reconstruct(n int, shares map[int][]byte, blocks int) (messages []uint64, w
 		if !ok {
 			continue
 		}
-		if vectors[i], ok = coefficients(share, blocks); ok {
+		if vectors[i], ok = l.coefficients(share); ok {
 			have = have.With(i)
 		} else {
 			malformed = malformed.With(i)
 		}
 	}
-	values, liars, err := decode(code, have, vectors, Elements(blocks))
+	blocks, liars, err := decode(code, have, vectors, l.Coefficients())
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, x := range values[blocks:] {
-		if x != 0 {
-			return nil, nil, fmt.Errorf("%w: there are more than %d blocks", ErrUndecodable, blocks)
-		}
+	if value, err = l.value(blocks); err != nil {
+		return nil, nil, err
 	}
-	return values[:blocks], (liars | malformed).List(), nil
+	return value, (liars | malformed).List(), nil
 }
 
-// coefficients returns the coefficients of a share of a number of blocks, each below
-// 2^Width, and whether it has the form that honest parties give it.
-func coefficients(share []byte, blocks int) ([]uint64, bool) {
-	if len(share) != Elements(blocks)*ElementSize {
+// value joins the digits of blocks, the lowest first.
+func (l Layout) value(blocks []uint64) (*big.Int, error) {
+	width := digitBits * l.packing
+	value := new(big.Int)
+	for i := len(blocks) - 1; i >= 0; i-- {
+		if blocks[i]>>width != 0 {
+			return nil, fmt.Errorf("%w: block %d has a carry", ErrValue, i)
+		}
+		value.Lsh(value, uint(width))
+		value.Or(value, new(big.Int).SetUint64(blocks[i]))
+	}
+	if value.BitLen() > l.bits {
+		return nil, fmt.Errorf("%w: %d bits of %d", ErrValue, value.BitLen(), l.bits)
+	}
+	return value, nil
+}
+
+// coefficients returns the coefficients of a share, each below 2^Width, and whether it
+// has the form that honest parties give it.
+func (l Layout) coefficients(share []byte) ([]uint64, bool) {
+	if len(share) != l.shareSize() {
 		return nil, false
 	}
-	out := make([]uint64, len(share)/coefficientSize)
+	out := make([]uint64, l.Coefficients())
+	if l.degree == 0 {
+		width := digitBits * l.packing
+		for i := range min(len(out), 8*len(share)/width) {
+			at := i * width
+			out[i] = uint64(share[at/8]) >> (at % 8) & ring.Mask(uint(width))
+		}
+		return out, true
+	}
+	if binary.LittleEndian.Uint64(share) != uint64(len(out)/BlocksPerElement) {
+		return nil, false
+	}
 	for i := range out {
-		x, ok := coefficient(share[i*coefficientSize:])
-		if !ok {
+		raw := share[8+i*coefficientBytes:]
+		low, high := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
+		if low != 0 || high<<Width != 0 { // below bit 123
 			return nil, false
 		}
-		out[i] = x
+		out[i] = high >> (64 - Width)
 	}
 	return out, true
 }
 
-// coefficient returns the value that a coefficient has at bit 123, and whether all bits
-// below are zero, as in every share that Signcrypt was given.
-func coefficient(raw []byte) (uint64, bool) {
-	low, high := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
-	return high >> (64 - Width), low == 0 && high<<Width == 0
-}
-
 // decode finds the polynomials on which all vectors but up to t lie. Any 2t+1 that agree
 // are those of t+1 honest parties and more, which determine a polynomial of degree t.
-func decode(code *sharing.Code, have sharing.Parties, vectors [][]uint64, elements int) ([]uint64, sharing.Parties, error) {
-	values := make([]uint64, elements*extension)
+func decode(code *sharing.Code, have sharing.Parties, vectors [][]uint64, words int) ([]uint64, sharing.Parties, error) {
+	values := make([]uint64, words)
 	points := make([]ring.Elem, code.N()+1)
 	quorum := 2*code.T() + 1
 	var wrong sharing.Parties

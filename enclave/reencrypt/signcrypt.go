@@ -17,17 +17,7 @@ import (
 // ErrShare reports a share that has not the form that Signcrypt takes.
 var ErrShare = errors.New("malformed share")
 
-// Width is the number of bits that a coefficient of a share has: message, carry and
-// padding of one block. Clients read a block at bit 123 of 128.
-const Width = 5
-
 const (
-	// BlocksPerElement is the number of blocks that share an element.
-	BlocksPerElement = 4
-	// ElementSize is the length of an element in bytes: four coefficients of 128 bits.
-	ElementSize = BlocksPerElement * coefficientSize
-
-	coefficientSize = 16
 	nonceSize       = 12
 	tagSize         = 16
 	signatureSize   = 64
@@ -39,21 +29,6 @@ const (
 	fingerprintTag = "SIGNCRYP"
 )
 
-// Elements returns the number of elements that hold a number of blocks.
-func Elements(blocks int) int { return (blocks + BlocksPerElement - 1) / BlocksPerElement }
-
-// SigncryptedSize returns the length in bytes of what Signcrypt returns for a share of
-// a number of blocks.
-func SigncryptedSize(blocks int) int {
-	return nonceSize + 8 + mlkem512.CiphertextSize + 8 + plaintextSize(Elements(blocks)) + tagSize
-}
-
-func messageSize(elements int) int { return 8 + 8 + elements*ElementSize + 4 + 8 + linkSize }
-
-func plaintextSize(elements int) int {
-	return messageSize(elements) + signatureSize + fingerprintSize
-}
-
 // Recipient is whom a share is for.
 type Recipient struct {
 	// Key is the user's.
@@ -64,31 +39,34 @@ type Recipient struct {
 	Link [32]byte
 }
 
-// Signcrypt signs a party's share of a ciphertext of fheType and encrypts it to r.
+// Signcrypt signs a party's share of a plaintext of fheType and encrypts it to r.
 //
-// share holds the coefficients of ⌈blocks/4⌉ elements, four each, lowest power of Y
-// first and each below 2^width: the party's point over GR(2^width, 4) of
-// Σ_{j<4} Y^j·m_{4i+j}. width has to be Width, since a client reads no other: a share
-// over a smaller ring cannot be lifted. It returns ErrShare if share is otherwise.
-// random gives the 44 bytes of the encapsulation and the nonce.
-func (r *Recipient) Signcrypt(random io.Reader, signer *ecdsa.PrivateKey, fheType uint32, share []uint64, width uint) ([]byte, error) {
-	if width != Width {
-		return nil, fmt.Errorf("%w: of %d bits, not %d", ErrShare, width, Width)
-	}
-	if len(share) == 0 || len(share)%BlocksPerElement != 0 {
+// share has l.Coefficients() words, each below 2^Width: of each four blocks m₀ … m₃ the
+// party's point over GR(2^Width, 4) of Σ Y^j·m_j, lowest power of Y first. A single
+// party's are the blocks themselves, which must not have carries. It returns ErrShare
+// if share is otherwise. random gives the 44 bytes of the encapsulation and the nonce.
+func (r *Recipient) Signcrypt(random io.Reader, signer *ecdsa.PrivateKey, fheType uint32, l Layout, share []uint64) ([]byte, error) {
+	if len(share) == 0 || len(share) != l.Coefficients() {
 		return nil, fmt.Errorf("%w: %d coefficients", ErrShare, len(share))
+	}
+	bits := Width
+	if l.degree == 0 {
+		bits = digitBits * l.packing
 	}
 	var above uint64
 	for _, x := range share {
-		above |= x >> Width
+		above |= x >> bits
 	}
 	if above != 0 {
-		return nil, fmt.Errorf("%w: a coefficient exceeds %d bits", ErrShare, Width)
+		return nil, fmt.Errorf("%w: a coefficient exceeds %d bits", ErrShare, bits)
 	}
 
-	plain := make([]byte, 0, plaintextSize(len(share)/BlocksPerElement))
+	plain := make([]byte, 0, l.plainSize())
 	defer func() { clear(plain[:cap(plain)]) }()
-	plain = appendMessage(plain, share, fheType, r.Link)
+	plain = appendU64(plain, uint64(l.shareSize()))
+	plain = l.appendShare(plain, share)
+	plain = appendU32(plain, fheType)
+	plain = appendBytes(plain, r.Link[:])
 	signature, err := crypto.Sign(r.digest(plain), signer)
 	if err != nil {
 		return nil, fmt.Errorf("reencrypt: sign: %w", err)
@@ -96,19 +74,6 @@ func (r *Recipient) Signcrypt(random io.Reader, signer *ecdsa.PrivateKey, fheTyp
 	plain = append(plain, signature[:signatureSize]...) // without the recovery id
 	plain = append(plain, fingerprint(crypto.CompressPubkey(&signer.PublicKey))...)
 	return r.Key.encrypt(random, plain)
-}
-
-// appendMessage appends what is signed of a share: its elements as a vector of bytes,
-// the type and the link.
-func appendMessage(b []byte, share []uint64, fheType uint32, link [32]byte) []byte {
-	elements := len(share) / BlocksPerElement
-	b = appendU64(b, uint64(8+elements*ElementSize))
-	b = appendU64(b, uint64(elements))
-	for _, x := range share { // at bit 123: in the upper of two words
-		b = appendU64(appendU64(b, 0), x<<(64-Width))
-	}
-	b = appendU32(b, fheType)
-	return appendBytes(b, link[:])
 }
 
 // digest returns what the party signs of a message.

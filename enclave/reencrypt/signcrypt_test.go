@@ -44,9 +44,19 @@ func share() []uint64 {
 	return out
 }
 
-// raw is what a client sees of a share.
+// layout of a plaintext that has one digit a block.
+func layout(t testing.TB, blocks, degree int) reencrypt.Layout {
+	t.Helper()
+	l, err := reencrypt.NewLayout(2*blocks, 1, degree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// raw is what a client sees of a share of several parties.
 func raw(share []uint64) []byte {
-	var b []byte
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(share)/4))
 	for _, x := range share {
 		b = binary.LittleEndian.AppendUint64(b, 0)
 		b = binary.LittleEndian.AppendUint64(b, x<<59)
@@ -58,7 +68,7 @@ func signcrypted(t testing.TB, to *reencrypt.PublicKey) ([]byte, *ecdsa.PrivateK
 	t.Helper()
 	signer := party(t, 1)
 	r := reencrypt.Recipient{Key: to, User: user, Link: link}
-	out, err := r.Signcrypt(source(9), signer, fheType, share(), reencrypt.Width)
+	out, err := r.Signcrypt(source(9), signer, fheType, layout(t, 32, 1), share())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,21 +78,55 @@ func signcrypted(t testing.TB, to *reencrypt.PublicKey) ([]byte, *ecdsa.PrivateK
 func TestTheUserOpensWhatAPartySent(t *testing.T) {
 	alice := key(t, 1)
 	for _, blocks := range []int{1, 4, 5, 32, 128, 1024} {
+		l := layout(t, blocks, 1)
 		r := reencrypt.Recipient{Key: alice.Public(), User: user, Link: link}
-		in := make([]uint64, reencrypt.Elements(blocks)*reencrypt.BlocksPerElement)
+		in := make([]uint64, l.Coefficients())
 		for i := range in {
 			in[i] = uint64(i) % 32
 		}
-		sent, err := r.Signcrypt(source(2), party(t, 1), fheType, in, reencrypt.Width)
+		sent, err := r.Signcrypt(source(2), party(t, 1), fheType, l, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(sent) != reencrypt.SigncryptedSize(blocks) {
-			t.Errorf("%d blocks: %d bytes, not %d", blocks, len(sent), reencrypt.SigncryptedSize(blocks))
+		if len(sent) != l.SigncryptedSize() {
+			t.Errorf("%d blocks: %d bytes, not %d", blocks, len(sent), l.SigncryptedSize())
 		}
 		got, err := alice.Open(sent, &party(t, 1).PublicKey, user, link, fheType)
 		if err != nil || !bytes.Equal(got, raw(in)) {
 			t.Errorf("%d blocks: %x, %v", blocks, got, err)
+		}
+	}
+}
+
+// A single party's answer is the value in bytes, the lowest first.
+func TestASinglePartySendsTheValue(t *testing.T) {
+	alice := key(t, 1)
+	for _, c := range []struct {
+		bits, packing int
+		blocks        []uint64
+		want          string
+	}{
+		{1, 1, []uint64{1}, "01"}, {4, 1, []uint64{1, 2}, "09"}, {16, 1, []uint64{1, 2, 3, 0, 0, 0, 0, 3}, "39c0"},
+		{1, 2, []uint64{1}, "01"}, {16, 2, []uint64{9, 3, 0, 12}, "39c0"}, {160, 2, make([]uint64, 40), "0000000000000000000000000000000000000000"},
+	} {
+		l, err := reencrypt.NewLayout(c.bits, c.packing, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := reencrypt.Recipient{Key: alice.Public(), User: user, Link: link}
+		in := make([]uint64, l.Coefficients())
+		copy(in, c.blocks)
+		sent, err := r.Signcrypt(source(2), party(t, 1), fheType, l, in)
+		if err != nil || len(sent) != l.SigncryptedSize() {
+			t.Fatalf("%d bits, packing %d: %d bytes, %v", c.bits, c.packing, len(sent), err)
+		}
+		got, err := alice.Open(sent, &party(t, 1).PublicKey, user, link, fheType)
+		if err != nil || hex.EncodeToString(got) != c.want {
+			t.Errorf("%d bits, packing %d: %x, %v", c.bits, c.packing, got, err)
+		}
+		in[0] = 1 << (2 * c.packing)
+		if _, err := r.Signcrypt(source(2), party(t, 1), fheType, l, in); !errors.Is(err, reencrypt.ErrShare) {
+			t.Errorf("%d bits, packing %d: a carry: %v", c.bits, c.packing, err)
 		}
 	}
 }
@@ -179,10 +223,8 @@ func sign(t testing.TB, to *reencrypt.PublicKey, message []byte) []byte {
 }
 
 // message is what a party signs, with the lengths that it states.
-func message(size, count uint64, elements []byte, typ uint32, linkSize uint64, link []byte) []byte {
-	b := binary.LittleEndian.AppendUint64(nil, size)
-	b = binary.LittleEndian.AppendUint64(b, count)
-	b = append(b, elements...)
+func message(size uint64, share []byte, typ uint32, linkSize uint64, link []byte) []byte {
+	b := append(binary.LittleEndian.AppendUint64(nil, size), share...)
 	b = binary.LittleEndian.AppendUint32(b, typ)
 	b = binary.LittleEndian.AppendUint64(b, linkSize)
 	return append(b, link...)
@@ -190,8 +232,9 @@ func message(size, count uint64, elements []byte, typ uint32, linkSize uint64, l
 
 func TestWhatALyingPartySignsIsReadStrictly(t *testing.T) {
 	alice := key(t, 1)
-	elements := raw(share())
-	good := message(8+512, 8, elements, fheType, 32, link[:])
+	sent := raw(share())
+	size := uint64(len(sent))
+	good := message(size, sent, fheType, 32, link[:])
 	open := func(plain []byte) error {
 		_, err := alice.Open(seal(t, alice.Public(), plain), &party(t, 1).PublicKey, user, link, fheType)
 		return err
@@ -200,19 +243,17 @@ func TestWhatALyingPartySignsIsReadStrictly(t *testing.T) {
 		t.Fatalf("the format is another: %v", err)
 	}
 	for name, m := range map[string][]byte{
-		"nothing":             {},
-		"a count too low":     message(8+512, 7, elements, fheType, 32, link[:]),
-		"a count too high":    message(8+512, 9, elements, fheType, 32, link[:]),
-		"a count that wraps":  message(8, 1<<58, nil, fheType, 32, link[:]),
-		"a size too low":      message(8+448, 8, elements, fheType, 32, link[:]),
-		"a size that wraps":   message(1<<63, 8, elements, fheType, 32, link[:]),
-		"half an element":     message(8+512, 8, elements[:500], fheType, 32, link[:]),
-		"a type too high":     message(8+512, 8, elements, fheType+1, 32, link[:]),
-		"a short link":        message(8+512, 8, elements, fheType, 31, link[:31]),
-		"a long link":         message(8+512, 8, elements, fheType, 33, append(bytes.Clone(link[:]), 0)),
-		"another link":        message(8+512, 8, elements, fheType, 32, make([]byte, 32)),
-		"bytes after":         append(bytes.Clone(good), 0),
-		"a link that is huge": message(8+512, 8, elements, fheType, 1<<63, link[:]),
+		"nothing":              {},
+		"a size too low":       message(size-1, sent, fheType, 32, link[:]),
+		"a size too high":      message(size+1, sent, fheType, 32, link[:]),
+		"a size that wraps":    message(1<<63, sent, fheType, 32, link[:]),
+		"a size of everything": message(1<<64-1, sent, fheType, 32, link[:]),
+		"a type too high":      message(size, sent, fheType+1, 32, link[:]),
+		"a short link":         message(size, sent, fheType, 31, link[:31]),
+		"a long link":          message(size, sent, fheType, 33, append(bytes.Clone(link[:]), 0)),
+		"another link":         message(size, sent, fheType, 32, make([]byte, 32)),
+		"bytes after":          append(bytes.Clone(good), 0),
+		"a link that is huge":  message(size, sent, fheType, 1<<63, link[:]),
 	} {
 		if err := open(sign(t, alice.Public(), m)); !errors.Is(err, reencrypt.ErrOpen) {
 			t.Errorf("%s: %v", name, err)
@@ -242,18 +283,16 @@ func TestWhatALyingPartySignsIsReadStrictly(t *testing.T) {
 
 func TestOnlySharesThatClientsCanReadAreSent(t *testing.T) {
 	r := reencrypt.Recipient{Key: key(t, 1).Public(), User: user, Link: link}
-	for _, width := range []uint{0, 3, 4, 6, 64} {
-		if _, err := r.Signcrypt(source(1), party(t, 1), fheType, share(), width); !errors.Is(err, reencrypt.ErrShare) {
-			t.Errorf("%d bits: %v", width, err)
-		}
-	}
-	for _, bad := range [][]uint64{nil, {1, 2, 3}, make([]uint64, 5), {0, 0, 0, 32}, {1 << 63, 0, 0, 0}} {
-		if _, err := r.Signcrypt(source(1), party(t, 1), fheType, bad, reencrypt.Width); !errors.Is(err, reencrypt.ErrShare) {
+	for _, bad := range [][]uint64{nil, make([]uint64, 7), make([]uint64, 9), {7: 32}, {1 << 63, 7: 0}} {
+		if _, err := r.Signcrypt(source(1), party(t, 1), fheType, layout(t, 8, 1), bad); !errors.Is(err, reencrypt.ErrShare) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
+	if _, err := r.Signcrypt(source(1), party(t, 1), fheType, reencrypt.Layout{}, nil); !errors.Is(err, reencrypt.ErrShare) {
+		t.Errorf("no layout: %v", err)
+	}
 	for size := range 44 {
-		_, err := r.Signcrypt(bytes.NewReader(make([]byte, size)), party(t, 1), fheType, share(), reencrypt.Width)
+		_, err := r.Signcrypt(bytes.NewReader(make([]byte, size)), party(t, 1), fheType, layout(t, 32, 1), share())
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("%d random bytes: %v", size, err)
 		}
@@ -284,11 +323,11 @@ func FuzzOpen(f *testing.F) {
 // FuzzOpenMessage feeds what is inside, signed.
 func FuzzOpenMessage(f *testing.F) {
 	alice := key(f, 1)
-	f.Add(message(8+512, 8, raw(share()), fheType, 32, link[:]))
-	f.Add(message(8, 0, nil, fheType, 32, link[:]))
+	f.Add(message(520, raw(share()), fheType, 32, link[:]))
+	f.Add(message(0, nil, fheType, 32, link[:]))
 	f.Fuzz(func(t *testing.T, m []byte) {
 		got, err := alice.Open(seal(t, alice.Public(), sign(t, alice.Public(), m)), &party(t, 1).PublicKey, user, link, fheType)
-		if err == nil && !bytes.Equal(m, message(uint64(8+len(got)), uint64(len(got)/64), got, fheType, 32, link[:])) {
+		if err == nil && !bytes.Equal(m, message(uint64(len(got)), got, fheType, 32, link[:])) {
 			t.Fatal("a message has two encodings")
 		}
 	})
@@ -298,7 +337,7 @@ func BenchmarkSigncrypt(b *testing.B) {
 	r := reencrypt.Recipient{Key: key(b, 1).Public(), User: user, Link: link}
 	random, signer := source(1), party(b, 1)
 	for b.Loop() {
-		if _, err := r.Signcrypt(random, signer, fheType, share(), reencrypt.Width); err != nil {
+		if _, err := r.Signcrypt(random, signer, fheType, layout(b, 32, 1), share()); err != nil {
 			b.Fatal(err)
 		}
 	}

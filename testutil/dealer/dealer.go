@@ -109,11 +109,13 @@ func PRSS(random io.Reader, epoch mpc.Digest, n, t int) ([]*prss.Keys, error) {
 // user: packed four an element over GR(2^5, 4), each with a sharing of its own. Element
 // i−1 of the result is party i's share as reencrypt.Recipient.Signcrypt takes it.
 func BlockShares(random io.Reader, n, t int, blocks []uint64) ([][]uint64, error) {
-	code, err := sharing.New(n, t, reencrypt.BlocksPerElement)
+	const d = reencrypt.BlocksPerElement
+	code, err := sharing.New(n, t, d)
 	if err != nil {
 		return nil, err
 	}
-	padded := make([]uint64, reencrypt.Elements(len(blocks))*reencrypt.BlocksPerElement)
+	elements := reencrypt.Elements(len(blocks))
+	padded := make([]uint64, elements*d)
 	copy(padded, blocks)
 	dealt, err := code.Deal(random, t, padded)
 	if err != nil {
@@ -123,10 +125,10 @@ func BlockShares(random io.Reader, n, t int, blocks []uint64) ([][]uint64, error
 	out := make([][]uint64, n)
 	for i, shares := range dealt {
 		out[i] = make([]uint64, len(padded))
-		for e := range reencrypt.Elements(len(blocks)) {
+		for e := range elements {
 			var packed ring.Elem
-			for j := range reencrypt.BlocksPerElement { // point 2^j is Y^j
-				packed = r.Add(packed, r.Mul(r.Point(1<<j), r.At(shares, e*reencrypt.BlocksPerElement+j)))
+			for j := range d { // point 2^j is Y^j
+				packed = r.Add(packed, r.Mul(r.Point(1<<j), r.At(shares, e*d+j)))
 			}
 			r.Set(out[i], e, packed)
 		}
