@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 
-	"github.com/ethereum/go-ethereum/crypto"
-
 	"cosmossdk.io/collections"
-	errorsmod "cosmossdk.io/errors"
 
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/tkms-network/tkms/x/acl/authorize"
 	"github.com/tkms-network/tkms/x/acl/qbft"
 	"github.com/tkms-network/tkms/x/acl/types"
 )
@@ -22,23 +20,7 @@ func decodeHeader(params types.Params, raw []byte) (*qbft.Header, error) {
 	if len(raw) > int(params.MaxHeaderBytes) {
 		return nil, types.ErrMalformedHeader.Wrapf("%d bytes, want at most %d", len(raw), params.MaxHeaderBytes)
 	}
-	header, err := qbft.DecodeHeader(raw)
-	if err != nil {
-		return nil, types.ErrMalformedHeader.Wrap(err.Error())
-	}
-	return header, nil
-}
-
-// summary is what remains of a header once its seals were checked.
-func summary(header *qbft.Header, raw []byte) types.VerifiedHeader {
-	hash := header.BlockHash()
-	return types.VerifiedHeader{
-		Hash:      hash[:],
-		Height:    header.Height,
-		Timestamp: header.Time,
-		StateRoot: header.StateRoot[:],
-		Digest:    crypto.Keccak256(raw),
-	}
+	return authorize.DecodeHeader(raw)
 }
 
 // chargeSeals takes the gas of recovering the header's seals, before any is.
@@ -55,10 +37,10 @@ func (k Keeper) verifyHeader(ctx context.Context, params types.Params, chain typ
 	if err != nil {
 		return types.VerifiedHeader{}, err
 	}
-	if header.Height < chain.ValidatorsHeight {
-		return types.VerifiedHeader{}, types.ErrHeightTooLow.Wrapf("height %d, the validators are known from %d", header.Height, chain.ValidatorsHeight)
+	if err := authorize.CheckHeight(chain, header); err != nil {
+		return types.VerifiedHeader{}, err
 	}
-	verified := summary(header, raw)
+	verified := authorize.Summary(header, raw)
 	known, err := k.headerAt(ctx, chain.Id, header.Height)
 	if err != nil {
 		return types.VerifiedHeader{}, err
@@ -66,13 +48,9 @@ func (k Keeper) verifyHeader(ctx context.Context, params types.Params, chain typ
 	if bytes.Equal(known.Digest, verified.Digest) {
 		return known, nil
 	}
-	set, err := chain.ValidatorSet()
-	if err != nil {
-		return types.VerifiedHeader{}, err
-	}
 	chargeSeals(ctx, params, header)
-	if err := header.Verify(set); err != nil {
-		return types.VerifiedHeader{}, registered(err)
+	if err := authorize.CheckSeals(chain, header); err != nil {
+		return types.VerifiedHeader{}, err
 	}
 	if known.Hash != nil && !bytes.Equal(known.Hash, verified.Hash) {
 		return types.VerifiedHeader{}, types.ErrConflictingHeader.Wrapf("block %X at height %d, known is %X", verified.Hash, verified.Height, known.Hash)
@@ -159,27 +137,4 @@ func (k Keeper) forgetHeaders(ctx context.Context, chainID uint64) error {
 		return err
 	}
 	return k.HeaderCounts.Remove(ctx, chainID)
-}
-
-// headerCodes pairs the header rules' errors with this module's.
-var headerCodes = []struct {
-	rule error
-	code *errorsmod.Error
-}{
-	{qbft.ErrBadSeal, types.ErrBadSeal},
-	{qbft.ErrStranger, types.ErrStranger},
-	{qbft.ErrNoQuorum, types.ErrNoQuorum},
-	{qbft.ErrForeignSet, types.ErrForeignValidators},
-	{qbft.ErrNoSuccession, types.ErrNoSuccession},
-	{qbft.ErrNoFork, types.ErrNoFork},
-}
-
-// registered gives an error of the header rules its code.
-func registered(err error) error {
-	for _, c := range headerCodes {
-		if errors.Is(err, c.rule) {
-			return c.code.Wrap(err.Error())
-		}
-	}
-	return types.ErrMalformedHeader.Wrap(err.Error())
 }

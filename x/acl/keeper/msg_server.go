@@ -7,6 +7,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/tkms-network/tkms/x/acl/authorize"
 	"github.com/tkms-network/tkms/x/acl/qbft"
 	"github.com/tkms-network/tkms/x/acl/types"
 )
@@ -106,10 +107,10 @@ func (s msgServer) SubmitHeader(ctx context.Context, msg *types.MsgSubmitHeader)
 		err = header.Verify(trusted)
 	}
 	if err != nil {
-		return nil, registered(err)
+		return nil, authorize.Registered(err)
 	}
 
-	verified := summary(header, msg.Header)
+	verified := authorize.Summary(header, msg.Header)
 	response := &types.MsgSubmitHeaderResponse{Header: verified}
 	known, err := s.headerAt(ctx, chain.Id, header.Height)
 	if err != nil {
@@ -170,7 +171,7 @@ func (s msgServer) SubmitForkEvidence(ctx context.Context, msg *types.MsgSubmitF
 		chargeSeals(ctx, params, headers[i])
 	}
 	if err := qbft.VerifyFork(headers[0], headers[1], trusted); err != nil {
-		return nil, registered(err)
+		return nil, authorize.Registered(err)
 	}
 	hashA, hashB := headers[0].BlockHash(), headers[1].BlockHash()
 	return &types.MsgSubmitForkEvidenceResponse{}, s.freezeForFork(ctx, chain, headers[0].Height, hashA[:], hashB[:])

@@ -135,10 +135,10 @@ func (a userAttack) run(t *testing.T) {
 		a.state(f)
 	}
 	access := base()
+	proof := f.shown(access)
 	if a.access != nil {
 		a.access(f, &access)
 	}
-	var proof types.DecryptionProof
 	if len(access.Contracts) == len(access.Handles) {
 		proof = f.shown(access)
 	}

@@ -1,8 +1,6 @@
-package keeper
+package authorize
 
 import (
-	"context"
-
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/tkms-network/tkms/x/acl/slots"
@@ -10,15 +8,18 @@ import (
 	"github.com/tkms-network/tkms/x/acl/wallets"
 )
 
-// VerifyUserDecryption implements types.Verifier. The conditions are those of the ACL's own views: a handle
-// may be read for a contract if it is allowed to its owner and to the contract, and a delegation holds through
-// its expiry second.
-func (k Keeper) VerifyUserDecryption(ctx context.Context, hostChainID uint64, proof types.DecryptionProof, access types.UserAccess) (types.Verified, error) {
+// User asks whether a user may have the plaintexts of handles. The conditions are those of
+// the ACL's own views: a handle may be read for a contract if it is allowed to its owner
+// and to the contract, and a delegation holds through its expiry second. It fails with
+// ErrMalformedProof.
+func User(proof types.DecryptionProof, access types.UserAccess, now uint64) (Question, error) {
 	if (proof.Wallet != nil) != (access.Approval != nil) {
-		return types.Verified{}, types.ErrMalformedProof.Wrap("a wallet is shown if, and only if, its approval is asked for")
+		return Question{}, types.ErrMalformedProof.Wrap("a wallet is shown if, and only if, its approval is asked for")
 	}
-	asked := userDecryption{access: access, wallet: proof.Wallet, now: blockTime(ctx)}
-	return k.verify(ctx, hostChainID, proof, access.Handles, access.Claimed, asked)
+	return Question{
+		handles: access.Handles, claimed: access.Claimed, proof: proof, now: now,
+		asked: userDecryption{access: access, wallet: proof.Wallet, now: now},
+	}, nil
 }
 
 // userDecryption is leave for one user to have the plaintexts of handles.
