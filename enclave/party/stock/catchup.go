@@ -11,6 +11,9 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
+// callTime bounds the calls about a batch.
+const callTime = 2 * time.Second
+
 // opening is what one generation opened to make a batch. It is public among the
 // members and, with a member's own keys, gives its shares.
 type opening struct {
@@ -47,38 +50,19 @@ func (s *Stock) catchUp(ctx context.Context, number uint64) (made, error) {
 	if code.N() == 1 {
 		return made{}, ErrDisagree
 	}
+	others := sharing.AllParties(code.N()).Without(sharing.PartiesOf(s.cfg.Identity.Self()))
 	var least uint32
 	s.mu.Lock()
 	if newest, held := s.newest(number); held {
 		least = newest + 1
 	}
 	s.mu.Unlock()
-	request := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, number), least)
-	type answer struct {
-		peer int
-		list []opening
-	}
-	answers := make(chan answer, code.N())
-	calling, cancel := context.WithTimeout(ctx, 2*time.Second)
+	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	asked := 0
-	for peer := 1; peer <= code.N(); peer++ {
-		if peer == s.cfg.Identity.Self() {
-			continue
-		}
-		asked++
-		go func() {
-			raw, err := s.cfg.Sessions.Call(calling, peer, methodOpened(s.cfg.Shape), request)
-			var list []opening
-			if err == nil {
-				list, _ = parseOpenings(raw) // what cannot be read says nothing
-			}
-			answers <- answer{peer, list}
-		}()
-	}
+	answers := s.ask(calling, others, number, least)
 	votes := map[mpc.Digest]sharing.Parties{}
 	most := 0
-	for left := asked - 1; most+left+1 > code.T(); left-- {
+	for left := others.Count() - 1; most+left+1 > code.T(); left-- {
 		got := <-answers
 		for _, o := range got.list {
 			digest := mpc.Hash("tkms/v1/stock/opened", mpc.Uint64(uint64(o.generation)), o.values)
@@ -90,6 +74,49 @@ func (s *Stock) catchUp(ctx context.Context, number uint64) (made, error) {
 		}
 	}
 	return made{}, ErrDisagree
+}
+
+// answer is what a peer holds of a batch, nothing if it does not say.
+type answer struct {
+	peer int
+	list []opening
+}
+
+// ask asks peers for the values that generations from least on opened to make a
+// batch. Each gives one answer, at the latest when ctx ends.
+func (s *Stock) ask(ctx context.Context, peers sharing.Parties, number uint64, least uint32) <-chan answer {
+	request := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, number), least)
+	answers := make(chan answer, peers.Count())
+	for _, peer := range peers.List() {
+		go func() {
+			raw, err := s.cfg.Sessions.Call(ctx, peer, methodOpened(s.cfg.Shape), request)
+			var list []opening
+			if err == nil {
+				list, _ = parseOpenings(raw) // what cannot be read says nothing
+			}
+			answers <- answer{peer, list}
+		}()
+	}
+	return answers
+}
+
+// silentOf returns the silent ones of the members whose messages a batch lacks. Who
+// has finished it sends no more, and does not vouch for it alone to one that was away
+// meanwhile: while more than t are missing, one of which is honest, those that show a
+// finished batch are waited for no more.
+func (s *Stock) silentOf(ctx context.Context, missing sharing.Parties, number uint64, generation uint32) sharing.Parties {
+	if missing.Count() <= s.cfg.Code.T() {
+		return missing
+	}
+	calling, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	answers := s.ask(calling, missing, number, generation)
+	for range missing.Count() {
+		if got := <-answers; len(got.list) > 0 {
+			missing = missing.Without(sharing.PartiesOf(got.peer))
+		}
+	}
+	return missing
 }
 
 func (s *Stock) rebuild(number uint64, o opening) (made, error) {

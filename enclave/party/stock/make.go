@@ -324,7 +324,7 @@ func (s *Stock) watch(ctx context.Context, cancel context.CancelCauseFunc, numbe
 			return batch
 		}
 		if time.Since(since) >= s.cfg.Patience {
-			s.note(number, machine.missing())
+			s.note(number, s.silentOf(ctx, machine.missing(), number, m.generation))
 		}
 	}
 }

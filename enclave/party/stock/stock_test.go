@@ -251,6 +251,31 @@ func TestABatchThatOnlyOneMemberFinishedIsMadeAgainWithTheNewSet(t *testing.T) {
 	requireBits(t, members, sharing.PartiesOf(1, 2, 3), BatchItems, BatchItems)
 }
 
+func TestWhoHasFinishedABatchIsNotSilent(t *testing.T) {
+	all, rest := sharing.AllParties(4), sharing.PartiesOf(2, 3, 4)
+	_, before := committee(t, 4, 1)
+	start(t, before, 1, all)
+	finished := take(t, before[4], 0, BatchItems)[0].Opened()
+	// Dave alone has the batch: bob and carol were restarted before they had it, and
+	// alice is gone.
+	net, members := committee(t, 4, 1)
+	batch, err := members[4].stock.rebuild(0, opening{1, finished})
+	require.NoError(t, err)
+	require.NoError(t, members[4].stock.add(0, batch))
+	net.setCut(1, true)
+	start(t, members, 1, all)
+	for _, m := range members[2:4] {
+		require.Eventually(t, func() bool { return m.stock.Missing(1) == sharing.PartiesOf(1) }, time.Minute, time.Millisecond)
+	}
+	for _, m := range members[2:] {
+		m.stock.SetMembers(2, rest)
+	}
+	for _, m := range members[2:] {
+		require.Eventually(t, func() bool { g, held := m.newest(0); return held && g == 2 }, time.Minute, time.Millisecond)
+	}
+	requireBits(t, members, rest, 0, BatchItems)
+}
+
 func (m *member) newest(number uint64) (uint32, bool) {
 	m.stock.mu.Lock()
 	defer m.stock.mu.Unlock()
