@@ -15,6 +15,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -126,7 +127,7 @@ func newWorld(t testing.TB, n int, change func(*partiestypes.Params)) *world {
 	for i := 1; i <= n; i++ {
 		keys, err := identity.Generate()
 		require.NoError(t, err)
-		w.nodes[i] = &node{index: i, identity: keys, folder: t.TempDir(), address: freeAddress(t)}
+		w.nodes[i] = &node{index: i, identity: keys, folder: t.TempDir(), address: nextAddress()}
 		w.open(w.nodes[i])
 	}
 	t.Cleanup(func() {
@@ -137,11 +138,17 @@ func newWorld(t testing.TB, n int, change func(*partiestypes.Params)) *world {
 	return w
 }
 
-func freeAddress(t testing.TB) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+var addresses atomic.Uint32
+
+// nextAddress returns an address that nobody takes while its party is stopped: each
+// once, of ports below those that systems give away, and where all of 127.0.0.0/8 is
+// loopback, at a host of this process alone.
+func nextAddress() string {
+	host := net.IPv4(127, 0, 0, 1)
+	if pid := os.Getpid(); runtime.GOOS == "linux" {
+		host = net.IPv4(127, byte(64+pid>>16), byte(pid>>8), byte(pid))
+	}
+	return net.JoinHostPort(host.String(), fmt.Sprint(20000+addresses.Add(1)))
 }
 
 // open opens what is on a node's disk.
