@@ -1,0 +1,140 @@
+package relayersdk
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config is the client library's configuration of a network: its FhevmInstanceConfig.
+// Addresses must have their checksum (common.Address.Hex).
+type Config struct {
+	ACL               string `json:"aclContractAddress"`
+	KMSVerifier       string `json:"kmsContractAddress"`
+	InputVerifier     string `json:"inputVerifierContractAddress"`
+	Decryption        string `json:"verifyingContractAddressDecryption"`
+	InputVerification string `json:"verifyingContractAddressInputVerification"`
+	ChainID           uint64 `json:"chainId"`
+	GatewayChainID    uint64 `json:"gatewayChainId"`
+	// Network is the host chain's JSON-RPC, Relayer the relayer's API with its version:
+	// the library speaks to http://host/v1 as to http://host/v2.
+	Network string `json:"network"`
+	Relayer string `json:"relayerUrl"`
+}
+
+// ClientError is what the client library threw.
+type ClientError struct {
+	// Name is that of the error's class, Message its text with those of its causes.
+	Name    string `json:"name"`
+	Message string `json:"message"`
+	// Label and Status are the relayer's, if it was the relayer who refused.
+	Label  string `json:"label"`
+	Status int    `json:"status"`
+}
+
+// Error implements error.
+func (e *ClientError) Error() string {
+	if e.Label == "" {
+		return fmt.Sprintf("client library: %s: %s", e.Name, e.Message)
+	}
+	return fmt.Sprintf("client library: %s: %d %s: %s", e.Name, e.Status, e.Label, e.Message)
+}
+
+// Session is a process with one instance of the client library. Calls on it follow
+// one another.
+type Session struct {
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	errors *bytes.Buffer
+	// opened is how long the library took to start.
+	opened time.Duration
+}
+
+// Open starts a process and has the library connect to a network: it fetches key and
+// CRS from the relayer, signers and thresholds from the host chain. The process ends
+// with ctx or Close.
+func Open(ctx context.Context, config Config) (*Session, error) {
+	if err := Available(); err != nil {
+		return nil, err
+	}
+	s := &Session{errors: new(bytes.Buffer)}
+	s.cmd = exec.CommandContext(ctx, "node", filepath.Join(Dir(), "session.mjs"))
+	s.cmd.Stderr = s.errors
+	var err error
+	if s.in, err = s.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("relayersdk: %w", err)
+	}
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("relayersdk: %w", err)
+	}
+	s.out = bufio.NewReader(out)
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("relayersdk: start node: %w", err)
+	}
+	if s.opened, err = s.call("open", map[string]any{"config": config}, nil); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Opened returns how long the library took to connect.
+func (s *Session) Opened() time.Duration { return s.opened }
+
+// Close ends the process.
+func (s *Session) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.in.Close()
+	_ = s.cmd.Wait() // it has nothing more to say
+}
+
+// call runs one operation and returns how long the library took for it.
+func (s *Session) call(operation string, fields map[string]any, into any) (time.Duration, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fields["op"] = operation
+	line, err := json.Marshal(fields)
+	if err != nil {
+		return 0, fmt.Errorf("relayersdk: %s: %w", operation, err)
+	}
+	if _, err := s.in.Write(append(line, '\n')); err != nil {
+		return 0, s.ended(operation, err)
+	}
+	raw, err := s.out.ReadBytes('\n')
+	if err != nil {
+		return 0, s.ended(operation, err)
+	}
+	var answer struct {
+		OK     bool            `json:"ok"`
+		MS     float64         `json:"ms"`
+		Result json.RawMessage `json:"result"`
+		Error  *ClientError    `json:"error"`
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return 0, fmt.Errorf("relayersdk: %s: %w", operation, err)
+	}
+	took := time.Duration(answer.MS * float64(time.Millisecond))
+	if !answer.OK {
+		return took, fmt.Errorf("%s: %w", operation, answer.Error)
+	}
+	if into == nil {
+		return took, nil
+	}
+	return took, json.Unmarshal(answer.Result, into)
+}
+
+func (s *Session) ended(operation string, err error) error {
+	return fmt.Errorf("relayersdk: %s: node: %w: %s", operation, err, strings.TrimSpace(s.errors.String()))
+}
