@@ -10,8 +10,8 @@ import (
 
 // Limits of one party transaction.
 const (
-	// MaxPartyTxBytes leaves room for key material digests and a batch of results.
-	MaxPartyTxBytes = 256 << 10
+	// MaxPartyTxBytes leaves room for the largest share of a user decryption, or a batch of results.
+	MaxPartyTxBytes = 384 << 10
 	// MaxPartyTxGas bounds what a free transaction may compute.
 	MaxPartyTxGas = 20_000_000
 	// MaxPartyTxLifetime bounds how far after the block time a party transaction may time out, and with it

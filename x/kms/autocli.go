@@ -66,6 +66,13 @@ func queryCommands() *autocliv1.ServiceCommandDescriptor {
 				PositionalArgs: positional("id"),
 			},
 			{
+				RpcMethod:      "Shares",
+				Use:            "shares [id]",
+				Short:          "Show the shares of a user decryption, which only the user can open",
+				Example:        "tkmsd query kms shares 0x9f3a… --output json",
+				PositionalArgs: positional("id"),
+			},
+			{
 				RpcMethod:      "Certificate",
 				Use:            "certificate [id]",
 				Short:          "Show the certificate of a fulfilled request: what was decrypted, by which proof, signed by whom",
@@ -131,8 +138,9 @@ func txCommands() *autocliv1.ServiceCommandDescriptor {
 				GovProposal:    true,
 				PositionalArgs: positional("params"),
 			},
-			// Its own command: autocli has no flags for lists of bytes.
+			// Commands of their own: autocli has no flags for lists of bytes.
 			{RpcMethod: "RequestPublicDecryption", Skip: true},
+			{RpcMethod: "RequestUserDecryption", Skip: true},
 			// Parties send these by themselves.
 			{RpcMethod: "CommitKeyEcho", Skip: true},
 			{RpcMethod: "PostKey", Skip: true},

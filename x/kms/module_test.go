@@ -70,7 +70,8 @@ func TestTheMessagesAreRegisteredAndNameTheirSigner(t *testing.T) {
 	kms.AppModule{}.RegisterInterfaces(registry)
 	require.NoError(t, msgservice.ValidateProtoAnnotations(proto.HybridResolver))
 	for _, name := range []string{
-		"MsgRequestKey", "MsgRequestPublicDecryption", "MsgRetireKey", "MsgUpdateParams", "MsgCommitKeyEcho", "MsgPostKey", "MsgPostResults",
+		"MsgRequestKey", "MsgRequestPublicDecryption", "MsgRequestUserDecryption", "MsgRetireKey", "MsgUpdateParams",
+		"MsgCommitKeyEcho", "MsgPostKey", "MsgPostResults",
 	} {
 		_, err := registry.Resolve("/tkms.kms.v1." + name)
 		require.NoError(t, err, name)

@@ -69,11 +69,17 @@ func UserDecryptionLink[H ~[32]byte](domain Domain, publicKey []byte, ctHandles 
 // payload as it is on the wire. As with PublicDecryption extraData is empty,
 // whatever the user's request had: the published clients verify it so.
 func UserDecryptResponse[H ~[32]byte](domain Domain, publicKey []byte, ctHandles []H, share []byte) [32]byte {
+	return UserDecryptResponseByHash(domain, publicKey, ctHandles, crypto.Keccak256Hash(share))
+}
+
+// UserDecryptResponseByHash is UserDecryptResponse of a payload of which only the
+// keccak256 is known, as in certificates.
+func UserDecryptResponseByHash[H ~[32]byte](domain Domain, publicKey []byte, ctHandles []H, share [32]byte) [32]byte {
 	return digest(domain.Separator(), crypto.Keccak256Hash(
 		userResponseType[:],
 		crypto.Keccak256(publicKey),
 		handlesHash(ctHandles),
-		crypto.Keccak256(share),
+		share[:],
 		crypto.Keccak256(nil),
 	))
 }

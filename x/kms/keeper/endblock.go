@@ -150,8 +150,8 @@ func (k Keeper) keyPayoutDue(ctx context.Context, id []byte) error {
 	return k.payKey(ctx, key)
 }
 
-// pruneDue drops the record of a request that was closed long enough ago. Its
-// attempt is remembered, so that asking again never repeats a session.
+// pruneDue drops the record of a request that was closed long enough ago, with its
+// shares. Its attempt is remembered, so that asking again never repeats a session.
 func (k Keeper) pruneDue(ctx context.Context, params types.Params, id []byte) error {
 	r, err := orZero(k.Requests.Get(ctx, id))
 	if err != nil {
@@ -166,6 +166,9 @@ func (k Keeper) pruneDue(ctx context.Context, params types.Params, id []byte) er
 		return k.prunes.Set(ctx, collections.Join(until, id))
 	}
 	if err := k.Attempts.Set(ctx, id, r.Attempt); err != nil {
+		return err
+	}
+	if err := k.dropShares(ctx, r); err != nil {
 		return err
 	}
 	return k.Requests.Remove(ctx, id)

@@ -8,7 +8,6 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
-	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -18,9 +17,9 @@ func utkms(amount uint64) sdk.Coins {
 
 // price of a request of the given number of LWE blocks. A price beyond 64 bits is
 // one that nobody can pay.
-func price(fees acltypes.Fees, blocks uint64) (uint64, error) {
-	high, low := bits.Mul64(fees.PublicDecryptionPerBlock, blocks)
-	sum, carry := bits.Add64(low, fees.PerRequest, 0)
+func price(perRequest, perBlock, blocks uint64) (uint64, error) {
+	high, low := bits.Mul64(perBlock, blocks)
+	sum, carry := bits.Add64(low, perRequest, 0)
 	if high != 0 || carry != 0 {
 		return 0, types.ErrFeeTooLow.Wrap("the price exceeds 64 bits")
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math/big"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,8 @@ const (
 	chainID    = "tkms-test"
 	epochID    = 7
 	startFunds = 1_000_000
+	// now is the time of the first block, in seconds.
+	now = 1_800_000_000
 )
 
 var (
@@ -88,6 +91,8 @@ func (b *bank) GetBalance(_ context.Context, a sdk.AccAddress, denom string) sdk
 type acl struct {
 	hosts    map[uint64]acltypes.HostChain
 	verified int
+	// access was asked for last.
+	access acltypes.UserAccess
 }
 
 func digestOf(handle []byte) []byte { return crypto.Keccak256([]byte("ciphertext"), handle) }
@@ -115,6 +120,11 @@ func (a *acl) VerifyPublicDecryption(_ context.Context, id uint64, proof acltype
 	return v, nil
 }
 
+func (a *acl) VerifyUserDecryption(ctx context.Context, id uint64, proof acltypes.DecryptionProof, access acltypes.UserAccess) (acltypes.Verified, error) {
+	a.access = access
+	return a.VerifyPublicDecryption(ctx, id, proof, access.Handles, access.Claimed)
+}
+
 // committee is the registry of parties of one epoch.
 type committee struct {
 	epoch         partiestypes.Epoch
@@ -125,7 +135,7 @@ type committee struct {
 	evidence      []partiestypes.Evidence
 }
 
-func newCommittee(t *testing.T, n int) *committee {
+func newCommittee(t testing.TB, n int) *committee {
 	t.Helper()
 	c := &committee{contributions: map[uint64]int{}}
 	c.epoch = partiestypes.Epoch{Id: epochID, Status: partiestypes.EPOCH_STATUS_ACTIVE, T: uint32((n - 1) / 3)}
@@ -197,7 +207,7 @@ func (c *committee) exclude(indices ...uint32) {
 
 // fixture is a keeper on a memory store with an active key.
 type fixture struct {
-	*testing.T
+	testing.TB
 	ctx     sdk.Context
 	keeper  keeper.Keeper
 	msgs    types.MsgServer
@@ -210,23 +220,27 @@ type fixture struct {
 }
 
 // newStore is a fixture of n parties without keys.
-func newStore(t *testing.T, n int) *fixture {
+func newStore(t testing.TB, n int) *fixture {
 	t.Helper()
-	f := &fixture{T: t, alice: account("alice"), parties: newCommittee(t, n)}
+	f := &fixture{TB: t, alice: account("alice"), parties: newCommittee(t, n)}
 	f.bank = &bank{balances: map[string]math.Int{string(f.alice): math.NewInt(startFunds)}, refuse: map[string]bool{}}
 	f.acl = &acl{hosts: map[uint64]acltypes.HostChain{}}
 	for i, id := range []uint64{hostChain, otherChain} {
 		f.acl.hosts[id] = acltypes.HostChain{
 			Id:             id,
 			VerifierDomain: acltypes.VerifierDomain{Name: "Decryption", Version: "1", ChainId: id + 1000, VerifyingContract: bytes.Repeat([]byte{byte(i + 1)}, 20)},
-			Fees:           acltypes.Fees{PublicDecryptionPerBlock: 10, PerRequest: 7},
-			Limits:         acltypes.Limits{MaxHandlesPerRequest: 4, MaxBlocksPerRequest: 2000, MaxBlocksPerWindow: 3000, WindowBlocks: 1000, DeadlineBlocks: 20},
-			Simulated:      []string{"coprocessor"},
+			Fees:           acltypes.Fees{PublicDecryptionPerBlock: 10, PerRequest: 7, UserDecryptionPerBlock: 20},
+			Limits: acltypes.Limits{
+				MaxHandlesPerRequest: 4, MaxBlocksPerRequest: 2000, MaxBlocksPerWindow: 3000, WindowBlocks: 1000, DeadlineBlocks: 20,
+				MaxUserDecryptionBits: 2048,
+			},
+			Freshness: acltypes.Freshness{MaxAheadSeconds: 30},
+			Simulated: []string{"coprocessor"},
 		}
 	}
 	storeKey := storetypes.NewKVStoreKey(types.StoreKey)
 	f.ctx = testutil.DefaultContextWithDB(t, storeKey, storetypes.NewTransientStoreKey("transient")).Ctx.
-		WithChainID(chainID).WithBlockHeight(100)
+		WithChainID(chainID).WithBlockHeight(100).WithBlockTime(time.Unix(now, 0))
 	cdc := codec.NewProtoCodec(codectypes.NewInterfaceRegistry())
 	f.keeper = keeper.NewKeeper(cdc, runtime.NewKVStoreService(storeKey), account("gov").String(), f.bank, f.acl, f.parties)
 	f.msgs, f.queries = keeper.NewMsgServer(f.keeper), keeper.NewQueryServer(f.keeper)
@@ -235,7 +249,7 @@ func newStore(t *testing.T, n int) *fixture {
 }
 
 // newFixture has an active key of hostChain.
-func newFixture(t *testing.T, n int) *fixture {
+func newFixture(t testing.TB, n int) *fixture {
 	t.Helper()
 	f := newStore(t, n)
 	f.keyID = f.activeKey(hostChain)

@@ -97,6 +97,13 @@ func (k Keeper) importTables(ctx context.Context, g types.GenesisState) error {
 			return err
 		}
 	}
+	for _, of := range g.Shares {
+		for _, share := range of.Shares {
+			if err := k.Shares.Set(ctx, collections.Join(of.RequestId, share.Index), share); err != nil {
+				return err
+			}
+		}
+	}
 	for _, a := range g.Attempts {
 		if err := k.Attempts.Set(ctx, a.RequestId, a.Attempt); err != nil {
 			return err
@@ -150,6 +157,15 @@ func (k Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) 
 		return types.Attempts{RequestId: id, Attempt: attempt}
 	}); err != nil {
 		return nil, err
+	}
+	for _, r := range g.Requests {
+		shares, err := k.sharesOf(ctx, r.Id)
+		if err != nil {
+			return nil, err
+		}
+		if len(shares) != 0 {
+			g.Shares = append(g.Shares, types.RequestShares{RequestId: r.Id, Shares: shares})
+		}
 	}
 	g.Work, err = export(ctx, k.Work, func(height uint64, w types.Work) types.HeightWork {
 		return types.HeightWork{Height: height, Work: w}

@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"testing"
@@ -26,13 +27,17 @@ func lived(t *testing.T) *fixture {
 	f := newStore(t, 4)
 	f.setParams(func(p *types.Params) { p.KeyFee = 100 })
 	f.keyID = f.activeKey(hostChain)
-	f.accepted(handle(1, handles.Uint8)) // expires at 120
+	f.accepted(handle(1, handles.Uint8)) // expires at 120, and so does the next
+	f.answerUser(f.acceptedUser(u64(1)), 1, 2)
 	f.endBlocks(120)
 	paid := f.accepted(handle(2, handles.Uint8))
 	f.answer(paid, f.plaintext(paid, 4), 1, 2, 3)
 	f.endBlocks(130)
 	unpaid := f.accepted(handle(3, handles.Uint8))
 	f.answer(unpaid, f.plaintext(unpaid, 4), 1, 3, 4)
+	read := f.acceptedUser(u64(6), u64(7))
+	f.answerUser(read, 4, 2, 1, 3)
+	f.answerUser(f.acceptedUser(u64(8)), 3)
 	half := f.accepted(handle(4, handles.Uint8), handle(5, handles.Bool))
 	f.answer(half, f.plaintext(half, 4, 1), 1)
 	id, _, err := f.requestKey(otherChain)
@@ -102,7 +107,27 @@ func TestAGenesisThatDoesNotAddUpIsRefused(t *testing.T) {
 		"request twice":      func(g *types.GenesisState) { g.Requests = append(g.Requests, g.Requests[0]); g.TotalRequests = 99 },
 		"request id":         func(g *types.GenesisState) { g.Requests[0].Id[0]++ },
 		"request status":     func(g *types.GenesisState) { g.Requests[0].Status = 0 },
-		"kind":               func(g *types.GenesisState) { g.Requests[0].Kind = 2 },
+		"kind":               func(g *types.GenesisState) { batchIn(g).Kind = types.REQUEST_KIND_USER_DECRYPTION },
+		"unknown kind":       func(g *types.GenesisState) { batchIn(g).Kind = 3 },
+		"kind of a user":     func(g *types.GenesisState) { readIn(g).Kind = types.REQUEST_KIND_PUBLIC_DECRYPTION },
+		"no user":            func(g *types.GenesisState) { readIn(g).AuthorizedBy = nil },
+		"user's key":         func(g *types.GenesisState) { readIn(g).AuthorizedBy.PublicKey[868]++ },
+		"contract":           func(g *types.GenesisState) { readIn(g).Ciphertexts[0].Contract = otherDapp },
+		"value of a user's":  func(g *types.GenesisState) { readIn(g).Plaintext = make([]byte, 64) },
+		"share that differs": func(g *types.GenesisState) { readIn(g).Contributions[0].Agrees = false },
+		"share's value":      func(g *types.GenesisState) { readIn(g).Contributions[0].Plaintext = []byte{1} },
+		"share's digest":     func(g *types.GenesisState) { readIn(g).Contributions[0].ShareDigest = nil },
+		"digest of a value":  func(g *types.GenesisState) { fulfilledIn(g).Contributions[0].ShareDigest = make([]byte, 32) },
+		"no shares":          func(g *types.GenesisState) { g.Shares = nil },
+		"share missing":      func(g *types.GenesisState) { s := sharesIn(g); s.Shares = s.Shares[1:] },
+		"share of another":   func(g *types.GenesisState) { s := sharesIn(g).Shares; s[0].Payload = s[1].Payload },
+		"share's signature":  func(g *types.GenesisState) { sharesIn(g).Shares[0].Signature[0]++ },
+		"share's height":     func(g *types.GenesisState) { sharesIn(g).Shares[0].Height++ },
+		"share's index":      func(g *types.GenesisState) { s := sharesIn(g).Shares; s[0].Index, s[1].Index = 2, 1 },
+		"shares twice":       func(g *types.GenesisState) { g.Shares = append(g.Shares, g.Shares[0]) },
+		"shares of none": func(g *types.GenesisState) {
+			g.Shares = append(g.Shares, types.RequestShares{RequestId: g.Keys[0].Id, Shares: g.Shares[0].Shares})
+		},
 		"no handles":         func(g *types.GenesisState) { g.Requests[0].Ciphertexts = nil },
 		"items":              func(g *types.GenesisState) { g.Requests[0].Ciphertexts[0].FirstItem += 1000 },
 		"gap":                func(g *types.GenesisState) { batchIn(g).Ciphertexts[1].FirstItem++ },
@@ -141,7 +166,7 @@ func keyOf(g *types.GenesisState, status types.KeyStatus) *types.Key {
 
 func batchIn(g *types.GenesisState) *types.Request {
 	for i := range g.Requests {
-		if len(g.Requests[i].Ciphertexts) == 2 {
+		if r := g.Requests[i]; len(r.Ciphertexts) == 2 && r.Kind == types.REQUEST_KIND_PUBLIC_DECRYPTION {
 			return &g.Requests[i]
 		}
 	}
@@ -150,21 +175,41 @@ func batchIn(g *types.GenesisState) *types.Request {
 
 func fulfilledIn(g *types.GenesisState) *types.Request {
 	for i := range g.Requests {
-		if g.Requests[i].Status == types.REQUEST_STATUS_FULFILLED {
+		if r := g.Requests[i]; r.Status == types.REQUEST_STATUS_FULFILLED && r.Kind == types.REQUEST_KIND_PUBLIC_DECRYPTION {
 			return &g.Requests[i]
 		}
 	}
 	panic("no fulfilled request")
 }
 
+// readIn is the user decryption of two handles, which is fulfilled.
+func readIn(g *types.GenesisState) *types.Request {
+	for i := range g.Requests {
+		if r := g.Requests[i]; len(r.Ciphertexts) == 2 && r.Kind == types.REQUEST_KIND_USER_DECRYPTION {
+			return &g.Requests[i]
+		}
+	}
+	panic("no user decryption")
+}
+
+// sharesIn are the shares of readIn.
+func sharesIn(g *types.GenesisState) *types.RequestShares {
+	for i := range g.Shares {
+		if bytes.Equal(g.Shares[i].RequestId, readIn(g).Id) {
+			return &g.Shares[i]
+		}
+	}
+	panic("no shares")
+}
+
 func TestQueriesPageAndFilter(t *testing.T) {
 	f := lived(t)
 	all, err := f.queries.Requests(f.ctx, &types.QueryRequestsRequest{})
 	require.NoError(t, err)
-	require.Len(t, all.Requests, 4)
-	page, err := f.queries.Requests(f.ctx, &types.QueryRequestsRequest{HostChainId: hostChain, Pagination: &query.PageRequest{Limit: 3}})
+	require.Len(t, all.Requests, 7)
+	page, err := f.queries.Requests(f.ctx, &types.QueryRequestsRequest{HostChainId: hostChain, Pagination: &query.PageRequest{Limit: 6}})
 	require.NoError(t, err)
-	require.Len(t, page.Requests, 3)
+	require.Len(t, page.Requests, 6)
 	require.NotEmpty(t, page.Pagination.NextKey)
 	none, err := f.queries.Requests(f.ctx, &types.QueryRequestsRequest{HostChainId: 1})
 	require.NoError(t, err)
@@ -203,6 +248,15 @@ func TestRecordsStandUnderTheirDocumentedRawKeys(t *testing.T) {
 		var key types.Key
 		require.NoError(t, key.Unmarshal(store.Get(types.StoreKeyOfKey(want.Id))))
 		require.Equal(t, want, key)
+	}
+	require.NotEmpty(t, g.Shares)
+	for _, of := range g.Shares {
+		for _, want := range of.Shares {
+			var share types.Share
+			key := binary.BigEndian.AppendUint32(append([]byte{18, 32}, of.RequestId...), want.Index)
+			require.NoError(t, share.Unmarshal(store.Get(key)))
+			require.Equal(t, want, share)
+		}
 	}
 	require.Len(t, g.ItemCounters, 1)
 	require.Equal(t, binary.BigEndian.AppendUint64(nil, g.ItemCounters[0].Next), store.Get(types.StoreKeyOfItemCounter(epochID)))

@@ -21,6 +21,8 @@ import (
 type (
 	// dueKey orders records by the height at which they are due, then by id.
 	dueKey = collections.Pair[uint64, []byte]
+	// shareKey orders the shares of a request by party.
+	shareKey = collections.Pair[[]byte, uint32]
 	// openKey orders open requests by epoch, then by acceptance.
 	openKey = collections.Triple[uint64, uint64, []byte]
 )
@@ -38,6 +40,8 @@ type Keeper struct {
 	Params   collections.Item[types.Params]
 	Keys     collections.Map[[]byte, types.Key]
 	Requests collections.Map[[]byte, types.Request]
+	// Shares of user decryptions, which their records only name.
+	Shares collections.Map[shareKey, types.Share]
 	// Work of a height.
 	Work collections.Map[uint64, types.Work]
 	// HostKeys names the key of a host chain, from its request on.
@@ -75,9 +79,11 @@ func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService, authori
 		bank: bank, acl: acl, parties: parties, authority: authority,
 		account: authtypes.NewModuleAddress(types.ModuleName),
 
-		Params:       collections.NewItem(sb, types.ParamsPrefix, "params", codec.CollValue[types.Params](cdc)),
-		Keys:         collections.NewMap(sb, types.KeysPrefix, "keys", collections.BytesKey, codec.CollValue[types.Key](cdc)),
-		Requests:     collections.NewMap(sb, types.RequestsPrefix, "requests", collections.BytesKey, codec.CollValue[types.Request](cdc)),
+		Params:   collections.NewItem(sb, types.ParamsPrefix, "params", codec.CollValue[types.Params](cdc)),
+		Keys:     collections.NewMap(sb, types.KeysPrefix, "keys", collections.BytesKey, codec.CollValue[types.Key](cdc)),
+		Requests: collections.NewMap(sb, types.RequestsPrefix, "requests", collections.BytesKey, codec.CollValue[types.Request](cdc)),
+		Shares: collections.NewMap(sb, types.SharesPrefix, "shares",
+			collections.PairKeyCodec(collections.BytesKey, collections.Uint32Key), codec.CollValue[types.Share](cdc)),
 		Work:         collections.NewMap(sb, types.WorkPrefix, "work", collections.Uint64Key, codec.CollValue[types.Work](cdc)),
 		HostKeys:     collections.NewMap(sb, types.HostKeysPrefix, "host_keys", collections.Uint64Key, collections.BytesValue),
 		ItemCounters: collections.NewMap(sb, types.ItemCountersPrefix, "item_counters", collections.Uint64Key, collections.Uint64Value),

@@ -83,9 +83,14 @@ func (s queryServer) Request(ctx context.Context, req *types.QueryRequestRequest
 	return &types.QueryRequestResponse{Request: r, Evidence: evidence}, err
 }
 
-// Shares implements types.QueryServer. It is being built.
-func (s queryServer) Shares(context.Context, *types.QuerySharesRequest) (*types.QuerySharesResponse, error) {
-	return nil, types.ErrUnknownRequest
+// Shares implements types.QueryServer. A public decryption has none.
+func (s queryServer) Shares(ctx context.Context, req *types.QuerySharesRequest) (*types.QuerySharesResponse, error) {
+	r, err := s.requestByHex(ctx, req.Id)
+	if err != nil {
+		return nil, err
+	}
+	shares, err := s.keeper.sharesOf(ctx, r.Id)
+	return &types.QuerySharesResponse{Request: r, Shares: shares}, err
 }
 
 // Certificate implements types.QueryServer.

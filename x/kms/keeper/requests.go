@@ -16,22 +16,18 @@ import (
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
-// RequestPublicDecryption records a request for plaintexts that a host chain made
-// public, or finds the one that is recorded. It returns the request's id and
-// whether this call created it. A request that exists and is not expired costs
-// nothing and is found before proof, pause, limits and fee are looked at. On error
-// nothing may be kept of what was written: the message's transaction sees to it.
-func (k Keeper) RequestPublicDecryption(ctx context.Context, msg *types.MsgRequestPublicDecryption) (id []byte, created bool, err error) {
-	requester, err := sdk.AccAddressFromBech32(msg.Requester)
+// take finds the request that was asked for, or records it. It returns the request's
+// id and whether this call created it. A request that exists and is not expired costs
+// nothing and is found before proof, pause, window, limits and fee are looked at. On
+// error nothing may be kept of what was written: the message's transaction sees to it.
+func (k Keeper) take(ctx context.Context, q question) (id []byte, created bool, err error) {
+	host, err := k.acl.HostChain(ctx, q.hostChainID)
 	if err != nil {
-		return nil, false, types.ErrMalformed.Wrap("requester is no account")
+		return nil, false, types.ErrUnknownHostChain.Wrapf("%d: %s", q.hostChainID, err)
 	}
-	batch, err := parseRequest(msg)
-	if err != nil {
+	if id, err = q.identify(host); err != nil {
 		return nil, false, err
 	}
-	requestID := handles.RequestID(msg.HostChainId, handles.KindPublicDecryption, [types.IDSize]byte(msg.KeyId), batch)
-	id = requestID[:]
 	earlier, err := k.Requests.Get(ctx, id)
 	switch {
 	case errors.Is(err, collections.ErrNotFound):
@@ -41,7 +37,10 @@ func (k Keeper) RequestPublicDecryption(ctx context.Context, msg *types.MsgReque
 		// The queue of expiries may lag behind; the deadline counts.
 		overdue := earlier.Status == types.REQUEST_STATUS_ACCEPTED && sdk.UnwrapSDKContext(ctx).BlockHeight() > earlier.Deadline
 		if earlier.Status != types.REQUEST_STATUS_EXPIRED && !overdue {
-			return id, false, matchDigests(earlier, batch, msg.Digests)
+			if err := q.checkSignature(ctx); err != nil {
+				return nil, false, err
+			}
+			return id, false, matchDigests(earlier, q)
 		}
 		if overdue {
 			if err := k.expire(ctx, &earlier); err != nil {
@@ -49,38 +48,15 @@ func (k Keeper) RequestPublicDecryption(ctx context.Context, msg *types.MsgReque
 			}
 		}
 	}
-	return id, true, k.accept(ctx, msg, requester, id, batch)
-}
-
-// parseRequest checks what needs no state.
-func parseRequest(msg *types.MsgRequestPublicDecryption) ([]handles.Handle, error) {
-	if len(msg.KeyId) != types.IDSize {
-		return nil, types.ErrMalformed.Wrapf("a key id has %d bytes", types.IDSize)
-	}
-	if len(msg.Handles) > types.MaxHandles {
-		return nil, types.ErrTooManyHandles.Wrapf("%d, at most %d", len(msg.Handles), types.MaxHandles)
-	}
-	batch, err := handles.ParseBatch(msg.HostChainId, msg.Handles)
-	if err != nil {
-		return nil, types.ErrInvalidHandle.Wrap(err.Error())
-	}
-	if len(msg.Digests) != 0 && len(msg.Digests) != len(batch) {
-		return nil, types.ErrMalformed.Wrap("digests: none, or one a handle")
-	}
-	for _, digest := range msg.Digests {
-		if len(digest) != types.DigestSize {
-			return nil, types.ErrMalformed.Wrapf("a digest has %d bytes", types.DigestSize)
-		}
-	}
-	return batch, nil
+	return id, true, k.accept(ctx, host, q, id)
 }
 
 // matchDigests compares the digests that a caller claims with those on record;
 // the orders of the handles may differ.
-func matchDigests(r types.Request, batch []handles.Handle, claimed [][]byte) error {
-	for i, digest := range claimed {
-		at := slices.IndexFunc(r.Ciphertexts, func(c types.Ciphertext) bool { return slices.Equal(c.Handle, batch[i][:]) })
-		if at < 0 || !slices.Equal(r.Ciphertexts[at].Digest, digest) {
+func matchDigests(r types.Request, q question) error {
+	for i, digest := range q.claimed {
+		at := slices.IndexFunc(r.Ciphertexts, func(c types.Ciphertext) bool { return slices.Equal(c.Handle, q.batch[i][:]) })
+		if at < 0 || !slices.Equal(r.Ciphertexts[at].Digest, digest[:]) {
 			return types.ErrDigestMismatch.Wrapf("handle %d", i)
 		}
 	}
@@ -88,43 +64,48 @@ func matchDigests(r types.Request, batch []handles.Handle, claimed [][]byte) err
 }
 
 // accept checks a new request, or a new attempt, against the state and records it.
-func (k Keeper) accept(ctx context.Context, msg *types.MsgRequestPublicDecryption, requester sdk.AccAddress, id []byte, batch []handles.Handle) error {
+// What costs little is looked at first.
+func (k Keeper) accept(ctx context.Context, host acltypes.HostChain, q question, id []byte) error {
 	params, err := k.Params.Get(ctx)
 	if err != nil {
 		return err
 	}
-	if params.PausePublicDecryption {
+	if q.paused(params) {
 		return types.ErrPaused
 	}
-	host, err := k.acl.HostChain(ctx, msg.HostChainId)
-	if err != nil {
-		return types.ErrUnknownHostChain.Wrapf("%d: %s", msg.HostChainId, err)
+	if err := q.checkTime(ctx, host); err != nil {
+		return err
 	}
-	key, epoch, err := k.usableKey(ctx, msg.KeyId, msg.HostChainId)
+	key, epoch, err := k.usableKey(ctx, q.keyID[:], host.Id)
 	if err != nil {
 		return err
 	}
-	blocks := handles.Blocks(batch)
-	window, err := k.checkLimits(ctx, host, len(batch), blocks)
+	if err := q.checkLimits(host.Limits, epoch); err != nil {
+		return err
+	}
+	window, err := k.countInWindow(ctx, host, handles.Blocks(q.batch))
 	if err != nil {
 		return err
 	}
-	fee, err := price(host.Fees, blocks)
+	fee, err := q.price(host.Fees)
 	if err != nil {
 		return err
 	}
-	if msg.MaxFee < fee {
-		return types.ErrFeeTooLow.Wrapf("price %d, max_fee %d", fee, msg.MaxFee)
+	if q.maxFee < fee {
+		return types.ErrFeeTooLow.Wrapf("price %d, max_fee %d", fee, q.maxFee)
 	}
-	verified, err := k.verify(ctx, msg, batch)
+	if err := q.checkSignature(ctx); err != nil {
+		return err
+	}
+	verified, err := k.verify(ctx, q)
 	if err != nil {
 		return err
 	}
-	authorization, err := authorizationOf(verified, msg.Proof)
+	authorization, err := authorizationOf(verified, q.proof)
 	if err != nil {
 		return err
 	}
-	if err := k.escrow(ctx, requester, fee); err != nil {
+	if err := k.escrow(ctx, q.requester, fee); err != nil {
 		return err
 	}
 	if err := k.Windows.Set(ctx, host.Id, window); err != nil {
@@ -136,15 +117,16 @@ func (k Keeper) accept(ctx context.Context, msg *types.MsgRequestPublicDecryptio
 	}
 	sdkCtx := sdk.UnwrapSDKContext(ctx)
 	r := types.Request{
-		Id: id, Kind: types.REQUEST_KIND_PUBLIC_DECRYPTION, HostChainId: host.Id, KeyId: key.Id, EpochId: epoch.Id,
-		Status: types.REQUEST_STATUS_ACCEPTED, Threshold: threshold(epoch), Requester: msg.Requester,
+		Id: id, Kind: q.kind, HostChainId: host.Id, KeyId: key.Id, EpochId: epoch.Id,
+		Status: types.REQUEST_STATUS_ACCEPTED, Threshold: threshold(epoch), Requester: q.requester.String(),
 		Domain: host.VerifierDomain, Authorization: authorization, Fee: fee,
 		AcceptedHeight: sdkCtx.BlockHeight(), Deadline: sdkCtx.BlockHeight() + int64(host.Limits.DeadlineBlocks),
 		Simulated: simulated,
 	}
-	if r.Ciphertexts, err = k.assignItems(ctx, epoch.Id, batch, verified.Digests); err != nil {
+	if r.Ciphertexts, err = k.assignItems(ctx, epoch.Id, q.batch, verified.Digests); err != nil {
 		return err
 	}
+	q.describe(&r)
 	if err := k.nextAttempt(ctx, &r); err != nil {
 		return err
 	}
@@ -175,16 +157,9 @@ func (k Keeper) usableKey(ctx context.Context, id []byte, hostChainID uint64) (t
 	return key, epoch, nil
 }
 
-// checkLimits applies the host chain's limits and returns its rate window with
-// the request counted.
-func (k Keeper) checkLimits(ctx context.Context, host acltypes.HostChain, count int, blocks uint64) (types.RateWindow, error) {
+// countInWindow returns the host chain's rate window with so many more blocks counted.
+func (k Keeper) countInWindow(ctx context.Context, host acltypes.HostChain, blocks uint64) (types.RateWindow, error) {
 	limits := host.Limits
-	if uint64(count) > uint64(limits.MaxHandlesPerRequest) {
-		return types.RateWindow{}, types.ErrTooManyHandles.Wrapf("%d, at most %d", count, limits.MaxHandlesPerRequest)
-	}
-	if blocks > uint64(limits.MaxBlocksPerRequest) {
-		return types.RateWindow{}, types.ErrTooManyBlocks.Wrapf("%d, at most %d", blocks, limits.MaxBlocksPerRequest)
-	}
 	if limits.WindowBlocks == 0 {
 		return types.RateWindow{}, types.ErrRateLimited.Wrap("the host chain's window has no length")
 	}
@@ -204,23 +179,20 @@ func (k Keeper) checkLimits(ctx context.Context, host acltypes.HostChain, count 
 }
 
 // verify has x/acl check the proof; its errors keep their own codes.
-func (k Keeper) verify(ctx context.Context, msg *types.MsgRequestPublicDecryption, batch []handles.Handle) (acltypes.Verified, error) {
-	wanted, claimed := make([][32]byte, len(batch)), make([][32]byte, len(msg.Digests))
-	for i, h := range batch {
-		wanted[i] = h
+func (k Keeper) verify(ctx context.Context, q question) (verified acltypes.Verified, err error) {
+	if q.user != nil {
+		verified, err = k.acl.VerifyUserDecryption(ctx, q.hostChainID, q.proof, q.access())
+	} else {
+		verified, err = k.acl.VerifyPublicDecryption(ctx, q.hostChainID, q.proof, q.wanted(), q.claimed)
 	}
-	for i, digest := range msg.Digests {
-		claimed[i] = [32]byte(digest)
-	}
-	verified, err := k.acl.VerifyPublicDecryption(ctx, msg.HostChainId, msg.Proof, wanted, claimed)
 	if err != nil {
 		return verified, err
 	}
-	if len(verified.Digests) != len(batch) {
+	if len(verified.Digests) != len(q.batch) {
 		return verified, types.ErrMalformed.Wrap("the proof binds another number of digests")
 	}
-	for i := range claimed {
-		if claimed[i] != verified.Digests[i] {
+	for i := range q.claimed {
+		if q.claimed[i] != verified.Digests[i] {
 			return verified, types.ErrDigestMismatch.Wrapf("handle %d", i)
 		}
 	}
@@ -291,7 +263,7 @@ func (k Keeper) record(ctx context.Context, r types.Request) error {
 	}
 	return emit(ctx, &types.EventRequestAccepted{
 		RequestId: hexID(r.Id), HostChainId: r.HostChainId, KeyId: hexID(r.KeyId), EpochId: r.EpochId,
-		Attempt: r.Attempt, Handles: uint32(len(r.Ciphertexts)), Fee: r.Fee,
+		Attempt: r.Attempt, Handles: uint32(len(r.Ciphertexts)), Fee: r.Fee, Kind: r.Kind.String(),
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/crypto"
+
 	"cosmossdk.io/collections"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -13,6 +15,7 @@ import (
 	"github.com/tkms-network/tkms/x/kms/eip712"
 	"github.com/tkms-network/tkms/x/kms/handles"
 	"github.com/tkms-network/tkms/x/kms/types"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
 // gasPerSignature is charged for each signature recovered: three times what x/auth
@@ -77,21 +80,21 @@ func (k Keeper) postResult(ctx context.Context, params types.Params, account str
 		return err
 	}
 	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
-	open := r.Status == types.REQUEST_STATUS_ACCEPTED && height <= r.Deadline ||
-		r.Status == types.REQUEST_STATUS_FULFILLED && r.PaidHeight == 0
-	if !open {
+	if !r.TakesResults(height) {
 		return types.ErrClosed
 	}
 	at, in := slices.BinarySearchFunc(r.Contributions, index, func(c types.Contribution, index uint32) int { return cmp.Compare(c.Index, index) })
 	if in {
 		return types.ErrDuplicate
 	}
-	if err := checkResult(ctx, r, result, party.SigningAddress); err != nil {
-		return err
-	}
 	contribution := types.Contribution{Index: index, Plaintext: result.Plaintext, Signature: result.Signature, Height: height}
-	if r.Status == types.REQUEST_STATUS_FULFILLED && bytes.Equal(result.Plaintext, r.Plaintext) {
-		contribution.Plaintext, contribution.Agrees = nil, true
+	if r.Kind == types.REQUEST_KIND_USER_DECRYPTION {
+		err = k.takeShare(ctx, r, &contribution, result, party)
+	} else {
+		err = checkPlaintext(ctx, r, &contribution, result, party)
+	}
+	if err != nil {
+		return err
 	}
 	r.Contributions = slices.Insert(r.Contributions, at, contribution)
 	if err := emit(ctx, &types.EventResultPosted{RequestId: hexID(r.Id), Attempt: r.Attempt, Index: index}); err != nil {
@@ -106,8 +109,11 @@ func (k Keeper) postResult(ctx context.Context, params types.Params, account str
 	return k.Requests.Set(ctx, r.Id, r)
 }
 
-// checkResult accepts a plaintext of the request's types with its party's signature.
-func checkResult(ctx context.Context, r types.Request, result types.Result, signer []byte) error {
+// checkPlaintext accepts a plaintext of the request's types with its party's signature.
+func checkPlaintext(ctx context.Context, r types.Request, c *types.Contribution, result types.Result, party partiestypes.Party) error {
+	if len(result.Share) != 0 {
+		return types.ErrWrongKind.Wrap("a share")
+	}
 	list, err := r.HandleList()
 	if err != nil {
 		return err
@@ -119,8 +125,63 @@ func checkResult(ctx context.Context, r types.Request, result types.Result, sign
 	if err != nil {
 		return err
 	}
+	if err := checkSignature(ctx, digest, result.Signature, party); err != nil {
+		return err
+	}
+	if r.Status == types.REQUEST_STATUS_FULFILLED && bytes.Equal(result.Plaintext, r.Plaintext) {
+		c.Plaintext, c.Agrees = nil, true
+	}
+	return nil
+}
+
+// takeShare accepts and keeps a share of the form that the user's client reads, with
+// its party's signature. Nobody here can tell whether it is right: that is why as many
+// are kept as come until the deadline. Each counts as agreeing, on an empty plaintext.
+func (k Keeper) takeShare(ctx context.Context, r types.Request, c *types.Contribution, result types.Result, party partiestypes.Party) error {
+	if len(result.Plaintext) != 0 {
+		return types.ErrWrongKind.Wrap("a plaintext")
+	}
+	list, err := r.HandleList()
+	if err != nil {
+		return err
+	}
+	if err := r.CheckShare(list, result.Share, c.Index, [types.AddressSize]byte(party.SigningAddress)); err != nil {
+		return err
+	}
+	digest, err := r.ShareDigest(list, result.Share)
+	if err != nil {
+		return err
+	}
+	if err := checkSignature(ctx, digest, result.Signature, party); err != nil {
+		return err
+	}
+	c.Agrees, c.ShareDigest = true, crypto.Keccak256(result.Share)
+	return k.Shares.Set(ctx, collections.Join(r.Id, c.Index), types.Share{
+		Index: c.Index, Payload: result.Share, Signature: result.Signature, Height: c.Height,
+	})
+}
+
+// sharesOf lists the shares of a request by index.
+func (k Keeper) sharesOf(ctx context.Context, id []byte) (shares []types.Share, err error) {
+	err = k.Shares.Walk(ctx, collections.NewPrefixedPairRange[[]byte, uint32](id), func(_ shareKey, s types.Share) (bool, error) {
+		shares = append(shares, s)
+		return false, nil
+	})
+	return shares, err
+}
+
+// dropShares removes the shares of a request, at most one a member of its epoch.
+func (k Keeper) dropShares(ctx context.Context, r types.Request) error {
+	if r.Kind != types.REQUEST_KIND_USER_DECRYPTION {
+		return nil
+	}
+	return k.Shares.Clear(ctx, collections.NewPrefixedPairRange[[]byte, uint32](r.Id))
+}
+
+// checkSignature charges for a party's signature and checks it.
+func checkSignature(ctx context.Context, digest [32]byte, signature []byte, party partiestypes.Party) error {
 	sdk.UnwrapSDKContext(ctx).GasMeter().ConsumeGas(gasPerSignature, "result signature")
-	if err := eip712.Verify(digest, result.Signature, [20]byte(signer)); err != nil {
+	if err := eip712.Verify(digest, signature, [types.AddressSize]byte(party.SigningAddress)); err != nil {
 		return types.ErrInvalidSignature.Wrap(err.Error())
 	}
 	return nil
@@ -137,7 +198,7 @@ func agreeing(r types.Request, plaintext []byte) int {
 }
 
 // fulfil closes the question and starts the delay in which further parties may
-// still bring the same plaintext and be paid.
+// still bring the same plaintext, or their share, and be paid.
 func (k Keeper) fulfil(ctx context.Context, params types.Params, r types.Request, plaintext []byte) error {
 	r.Status = types.REQUEST_STATUS_FULFILLED
 	r.Plaintext = plaintext
@@ -176,12 +237,15 @@ func (k Keeper) unindex(ctx context.Context, r types.Request) error {
 	return k.changeTotals(ctx, func(t *types.Totals) { t.Open-- })
 }
 
-// expire gives up a request and returns its fee.
+// expire gives up a request, returns its fee and drops its shares.
 func (k Keeper) expire(ctx context.Context, r *types.Request) error {
 	if err := k.release(ctx, r.Requester, r.Fee); err != nil {
 		return err
 	}
 	if err := k.unindex(ctx, *r); err != nil {
+		return err
+	}
+	if err := k.dropShares(ctx, *r); err != nil {
 		return err
 	}
 	r.Status = types.REQUEST_STATUS_EXPIRED
@@ -195,7 +259,8 @@ func (k Keeper) expire(ctx context.Context, r *types.Request) error {
 	return emit(ctx, &types.EventRequestExpired{RequestId: hexID(r.Id), HostChainId: r.HostChainId, Attempt: r.Attempt})
 }
 
-// pay splits the fee among all whose valid result with the fulfilled plaintext is in.
+// pay splits the fee among all whose valid result with the fulfilled plaintext, or
+// valid share, is in.
 func (k Keeper) pay(ctx context.Context, r types.Request) error {
 	var indices []uint32
 	for _, c := range r.Contributions {

@@ -9,8 +9,10 @@ import (
 )
 
 // Verify checks a certificate by itself: the request's id is that of its content,
-// the plaintext fits its types, and at least threshold distinct signers signed it
-// in the request's domain. It returns the indices whose signatures count.
+// and at least threshold distinct signers signed, in the request's domain, the
+// plaintext, which fits its types, or of a user decryption each its share; the user's
+// signature is there unless she is a contract wallet. It returns the indices whose
+// signatures count.
 //
 // It does not show that the signers were the epoch's members, nor that the chain
 // accepted the request: the auditor compares those with a proven state or with
@@ -21,17 +23,16 @@ func (c Certificate) Verify() ([]uint32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidCertificate, err)
 	}
-	if len(list) == 0 || len(r.Id) != IDSize || len(r.KeyId) != IDSize {
-		return nil, fmt.Errorf("%w: no handles, or an id that is not of %d bytes", ErrInvalidCertificate, IDSize)
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidCertificate, handles.ErrEmpty)
 	}
-	if id := handles.RequestID(r.HostChainId, uint32(r.Kind), [IDSize]byte(r.KeyId), list); !bytes.Equal(id[:], r.Id) {
+	if id, err := r.ComputedID(list); err != nil || !bytes.Equal(id[:], r.Id) {
 		return nil, fmt.Errorf("%w: the id is not that of the request", ErrInvalidCertificate)
 	}
-	if err := handles.CheckPlaintext(list, r.Plaintext); err != nil {
+	if err := r.checkAnswer(list); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidCertificate, err)
 	}
-	digest, err := r.SigningDigest(list, r.Plaintext)
-	if err != nil {
+	if err := r.checkUserSignature(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidCertificate, err)
 	}
 	var counted []uint32
@@ -49,6 +50,10 @@ func (c Certificate) Verify() ([]uint32, error) {
 		if len(signer) != 20 {
 			return nil, fmt.Errorf("%w: signer %d has no address", ErrInvalidCertificate, contribution.Index)
 		}
+		digest, err := r.digestSignedBy(list, contribution)
+		if err != nil {
+			return nil, fmt.Errorf("%w: party %d: %w", ErrInvalidCertificate, contribution.Index, err)
+		}
 		if err := eip712.Verify(digest, contribution.Signature, [20]byte(signer)); err != nil {
 			return nil, fmt.Errorf("%w: party %d: %w", ErrInvalidCertificate, contribution.Index, err)
 		}
@@ -65,4 +70,16 @@ func (c Certificate) Verify() ([]uint32, error) {
 		}
 	}
 	return counted, nil
+}
+
+// checkAnswer checks the plaintext of a public decryption, or that there is none of a
+// user decryption, and the form of what the user authorized.
+func (r Request) checkAnswer(list []handles.Handle) error {
+	if r.Kind != REQUEST_KIND_USER_DECRYPTION {
+		return handles.CheckPlaintext(list, r.Plaintext)
+	}
+	if len(r.Plaintext) != 0 {
+		return ErrWrongKind
+	}
+	return r.checkUser()
 }

@@ -9,7 +9,7 @@ import (
 // RegisterInterfaces makes the module's messages decodable.
 func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 	registry.RegisterImplementations((*sdk.Msg)(nil),
-		&MsgRequestKey{}, &MsgRequestPublicDecryption{}, &MsgRetireKey{}, &MsgUpdateParams{},
+		&MsgRequestKey{}, &MsgRequestPublicDecryption{}, &MsgRequestUserDecryption{}, &MsgRetireKey{}, &MsgUpdateParams{},
 		&MsgCommitKeyEcho{}, &MsgPostKey{}, &MsgPostResults{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)

@@ -37,6 +37,22 @@ var (
 	ErrInvalidGenesis     = errorsmod.Register(ModuleName, 28, "invalid genesis")
 	ErrNotFulfilled       = errorsmod.Register(ModuleName, 29, "the request is not fulfilled")
 	ErrInvalidCertificate = errorsmod.Register(ModuleName, 30, "invalid certificate")
+
+	// User decryption.
+	ErrNoUserDecryption      = errorsmod.Register(ModuleName, 31, "the host chain has no user decryption")
+	ErrInvalidPublicKey      = errorsmod.Register(ModuleName, 32, "the user's public key is not a serialized ML-KEM-512 key")
+	ErrInvalidDuration       = errorsmod.Register(ModuleName, 33, "an authorization holds for 1 to 365 days")
+	ErrTooManyContracts      = errorsmod.Register(ModuleName, 34, "an authorization names 1 to 10 contracts")
+	ErrUnsupportedExtraData  = errorsmod.Register(ModuleName, 35, "extra data other than none or 0x00")
+	ErrContractNotAuthorized = errorsmod.Register(ModuleName, 36, "the authorization does not name the handle's contract")
+	ErrContractIsOwner       = errorsmod.Register(ModuleName, 37, "the handle's contract and its owner are one address")
+	ErrNotYetValid           = errorsmod.Register(ModuleName, 38, "the authorization does not hold yet")
+	ErrNoLongerValid         = errorsmod.Register(ModuleName, 39, "the authorization has expired")
+	ErrNotSignedByUser       = errorsmod.Register(ModuleName, 40, "the authorization is not what the user signed for this host chain")
+	ErrTooManyBits           = errorsmod.Register(ModuleName, 41, "too many plaintext bits for one user decryption")
+	ErrCommitteeTooLarge     = errorsmod.Register(ModuleName, 42, "the epoch has more members than clients can tell apart")
+	ErrWrongKind             = errorsmod.Register(ModuleName, 43, "a plaintext for a user decryption, or a share for a public one")
+	ErrInvalidShare          = errorsmod.Register(ModuleName, 44, "the share is not the party's for this request")
 )
 
 // CodeOf returns the code of an error of this module, 1 for any other error and

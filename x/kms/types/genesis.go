@@ -2,8 +2,12 @@ package types
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
@@ -53,6 +57,9 @@ func (g GenesisState) Validate() error {
 		return ErrInvalidGenesis.Wrap("total_requests is below the number of requests")
 	}
 	if err := g.validateIndexes(keys, requests); err != nil {
+		return err
+	}
+	if err := g.validateShares(); err != nil {
 		return err
 	}
 	_, err = g.Escrow()
@@ -171,14 +178,14 @@ func (r Request) validate() error {
 	if _, ok := RequestStatus_name[int32(r.Status)]; !ok || r.Status == REQUEST_STATUS_UNSPECIFIED {
 		return fail("status")
 	}
-	if r.Kind != REQUEST_KIND_PUBLIC_DECRYPTION {
+	if r.Kind != REQUEST_KIND_PUBLIC_DECRYPTION && r.Kind != REQUEST_KIND_USER_DECRYPTION {
 		return fail("kind")
 	}
 	list, err := r.HandleList()
 	if err != nil {
 		return fail(err.Error())
 	}
-	if id := handles.RequestID(r.HostChainId, uint32(r.Kind), [IDSize]byte(r.KeyId), list); !bytes.Equal(id[:], r.Id) {
+	if id, err := r.ComputedID(list); err != nil || !bytes.Equal(id[:], r.Id) {
 		return fail("the id is not that of the content")
 	}
 	if err := checkItems(r, list); err != nil {
@@ -187,15 +194,60 @@ func (r Request) validate() error {
 	if _, err := SigningDomain(r.Domain); err != nil {
 		return fail(err.Error())
 	}
-	for i, c := range r.Contributions {
-		if i > 0 && c.Index <= r.Contributions[i-1].Index || c.Agrees && r.Status != REQUEST_STATUS_FULFILLED {
-			return fail("contributions")
-		}
+	if err := r.checkContributions(); err != nil {
+		return fail(err.Error())
 	}
-	if r.Status == REQUEST_STATUS_FULFILLED {
-		if err := handles.CheckPlaintext(list, r.Plaintext); err != nil {
+	if r.Status == REQUEST_STATUS_FULFILLED || r.Kind == REQUEST_KIND_USER_DECRYPTION {
+		if err := r.checkAnswer(list); err != nil {
 			return fail(err.Error())
 		}
+	}
+	return nil
+}
+
+// checkContributions checks that the parties are named in order, and that their
+// words are of the request's kind.
+func (r Request) checkContributions() error {
+	private := r.Kind == REQUEST_KIND_USER_DECRYPTION
+	for i, c := range r.Contributions {
+		if i > 0 && c.Index <= r.Contributions[i-1].Index {
+			return errors.New("contributions are not in order")
+		}
+		if private && (!c.Agrees || len(c.Plaintext) != 0 || len(c.ShareDigest) != DigestSize) {
+			return fmt.Errorf("contribution of party %d is no share", c.Index)
+		}
+		if !private && (len(c.ShareDigest) != 0 || c.Agrees && r.Status != REQUEST_STATUS_FULFILLED) {
+			return fmt.Errorf("contribution of party %d is no plaintext", c.Index)
+		}
+	}
+	return nil
+}
+
+// validateShares checks that the shares are those, all and only, of which the
+// requests' contributions have the digests. An expired attempt's are dropped.
+func (g GenesisState) validateShares() error {
+	shares := map[string][]Share{}
+	for _, s := range g.Shares {
+		if _, twice := shares[string(s.RequestId)]; twice || len(s.Shares) == 0 {
+			return ErrInvalidGenesis.Wrapf("shares of %x", s.RequestId)
+		}
+		shares[string(s.RequestId)] = s.Shares
+	}
+	for _, r := range g.Requests {
+		if r.Kind != REQUEST_KIND_USER_DECRYPTION || r.Status == REQUEST_STATUS_EXPIRED {
+			continue
+		}
+		own := shares[string(r.Id)]
+		delete(shares, string(r.Id))
+		if !slices.EqualFunc(r.Contributions, own, func(c Contribution, s Share) bool {
+			return c.Index == s.Index && c.Height == s.Height && bytes.Equal(c.Signature, s.Signature) &&
+				bytes.Equal(c.ShareDigest, crypto.Keccak256(s.Payload))
+		}) {
+			return ErrInvalidGenesis.Wrapf("shares of %x", r.Id)
+		}
+	}
+	if len(shares) != 0 {
+		return ErrInvalidGenesis.Wrap("shares of no open or fulfilled user decryption")
 	}
 	return nil
 }

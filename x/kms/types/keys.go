@@ -19,6 +19,9 @@ const (
 	MaxHandles = 1024
 	// MaxResults bounds the results of one message.
 	MaxResults = 128
+	// MaxShareSize bounds a party's share, in bytes, so that it fits into one
+	// transaction: 256 small handles need 279 kB.
+	MaxShareSize = 320 << 10
 	// StandInEnclave marks what parties with simulated enclave devices made.
 	StandInEnclave = "enclave device"
 )
@@ -45,6 +48,7 @@ var (
 	TotalsPrefix       = collections.NewPrefix(15)
 	KeySequencePrefix  = collections.NewPrefix(16)
 	WindowsPrefix      = collections.NewPrefix(17)
+	SharesPrefix       = collections.NewPrefix(18)
 )
 
 // StoreKeyOfKey is the raw key of a Key record: 0x01 || id.

@@ -60,6 +60,37 @@ func (r Request) HandleList() ([]handles.Handle, error) {
 	return list, nil
 }
 
+// ComputedID returns the id that follows from the content of a record: a request is
+// what its id says if they are equal. list must be the request's HandleList. It
+// fails with ErrMalformed on what x/kms did not write.
+func (r Request) ComputedID(list []handles.Handle) ([IDSize]byte, error) {
+	if len(r.KeyId) != IDSize {
+		return [IDSize]byte{}, ErrMalformed.Wrapf("a key id has %d bytes", IDSize)
+	}
+	key := [IDSize]byte(r.KeyId)
+	if r.Kind != REQUEST_KIND_USER_DECRYPTION {
+		return handles.RequestID(r.HostChainId, uint32(r.Kind), key, list), nil
+	}
+	if r.AuthorizedBy == nil {
+		return [IDSize]byte{}, ErrMalformed.Wrap("the request has no user")
+	}
+	user, err := r.AuthorizedBy.UserAddress()
+	if err != nil {
+		return [IDSize]byte{}, err
+	}
+	digest, err := r.AuthorizedBy.Digest(r.HostChainId, r.Domain)
+	if err != nil {
+		return [IDSize]byte{}, err
+	}
+	contracts := make([][AddressSize]byte, len(r.Ciphertexts))
+	for i, c := range r.Ciphertexts {
+		if contracts[i], err = address(c.Contract, "contract"); err != nil {
+			return [IDSize]byte{}, err
+		}
+	}
+	return handles.UserRequestID(r.HostChainId, key, list, contracts, user, digest), nil
+}
+
 // SigningDigest is the EIP-712 digest that parties sign for a plaintext of the request.
 func (r Request) SigningDigest(list []handles.Handle, plaintext []byte) ([32]byte, error) {
 	domain, err := SigningDomain(r.Domain)
@@ -87,6 +118,21 @@ func (r Request) PlaintextOf(c Contribution) []byte {
 	return c.Plaintext
 }
 
+// digestSignedBy returns the EIP-712 digest under a contribution's signature.
+func (r Request) digestSignedBy(list []handles.Handle, c Contribution) ([32]byte, error) {
+	if r.Kind != REQUEST_KIND_USER_DECRYPTION {
+		return r.SigningDigest(list, r.PlaintextOf(c))
+	}
+	domain, err := r.userDomain()
+	if err != nil {
+		return [32]byte{}, err
+	}
+	if len(c.ShareDigest) != DigestSize {
+		return [32]byte{}, ErrMalformed.Wrapf("a share's digest has %d bytes", DigestSize)
+	}
+	return eip712.UserDecryptResponseByHash(domain, r.AuthorizedBy.PublicKey, list, [DigestSize]byte(c.ShareDigest)), nil
+}
+
 // Items returns the first offline item of the request and how many follow it in
 // one range of its epoch's counter. An empty request has none.
 func (r Request) Items() (first, count uint64) {
@@ -99,9 +145,25 @@ func (r Request) Items() (first, count uint64) {
 	return r.Ciphertexts[0].FirstItem, count
 }
 
-// ClosedHeight is the height at which nothing more is accepted for the request,
-// 0 while something is.
-func (r Request) ClosedHeight() int64 { return max(r.PaidHeight, r.ExpiredHeight) }
+// ClosedHeight is the height after which nothing more is accepted for the request,
+// 0 while that is open. Shares are taken until the deadline, also after the pay-out.
+func (r Request) ClosedHeight() int64 {
+	if r.Kind == REQUEST_KIND_USER_DECRYPTION && r.PaidHeight != 0 {
+		return max(r.PaidHeight, r.Deadline)
+	}
+	return max(r.PaidHeight, r.ExpiredHeight)
+}
+
+// TakesResults reports whether a party's answer is accepted in a block of that height.
+func (r Request) TakesResults(height int64) bool {
+	switch r.Status {
+	case REQUEST_STATUS_ACCEPTED:
+		return height <= r.Deadline
+	case REQUEST_STATUS_FULFILLED:
+		return r.PaidHeight == 0 || r.Kind == REQUEST_KIND_USER_DECRYPTION && height <= r.Deadline
+	}
+	return false
+}
 
 // Escrow is what the module holds for the request.
 func (r Request) Escrow() uint64 {

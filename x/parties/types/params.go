@@ -35,7 +35,7 @@ const (
 	minAttestationGas   = 1
 	smallestBlockWindow = 1
 	minEvidenceBytes    = 1 << 10
-	// With what is around it, it fits into a party's transaction of 256 KiB.
+	// With what is around it, it fits into a party's transaction.
 	maxEvidenceBytes = 255 << 10
 	minEvidenceGas   = 1
 	maxEvidenceGas   = 10_000_000
