@@ -16,7 +16,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/seal"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func configFor(c *chain, nodes ...Node) Config {
 	return Config{

@@ -16,7 +16,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/transport"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // memoryMesh delivers frames in process, in order, from one goroutine a pair.
 type memoryMesh struct {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -74,23 +75,25 @@ func message(session session.ID, round uint16, payload []byte) []byte {
 }
 
 func TestEarlyMessagesAreBoundedPerPeerAndExpire(t *testing.T) {
-	network := newMemoryNetwork(t)
-	r := network.join(t, 1, 3, func(c *session.Config) {
-		c.PendingFrames, c.PendingBytes, c.PendingAge = 10, 10_000, time.Second
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemoryNetwork(t)
+		r := network.join(t, 1, 3, func(c *session.Config) {
+			c.PendingFrames, c.PendingBytes, c.PendingAge = 10, 10_000, time.Second
+		})
+		for i := range 15 {
+			r.Receive(2, message(id(byte(i)), 0, nil))
+		}
+		require.Equal(t, 10, r.Stats().Pending)
+		require.EqualValues(t, 5, r.Stats().Overflow)
+		r.Receive(3, message(id(99), 0, make([]byte, 9_000)))
+		require.Equal(t, 11, r.Stats().Pending, "one peer's flood displaces nothing of another's")
+		r.Receive(3, message(id(99), 0, make([]byte, 1_000)))
+		require.EqualValues(t, 6, r.Stats().Overflow, "bytes are bounded too")
+		time.Sleep(1100 * time.Millisecond)
+		r.Receive(2, message(id(50), 0, nil))
+		require.EqualValues(t, 10, r.Stats().Expired)
+		require.Equal(t, 2, r.Stats().Pending)
 	})
-	for i := range 15 {
-		r.Receive(2, message(id(byte(i)), 0, nil))
-	}
-	require.Equal(t, 10, r.Stats().Pending)
-	require.EqualValues(t, 5, r.Stats().Overflow)
-	r.Receive(3, message(id(99), 0, make([]byte, 9_000)))
-	require.Equal(t, 11, r.Stats().Pending, "one peer's flood displaces nothing of another's")
-	r.Receive(3, message(id(99), 0, make([]byte, 1_000)))
-	require.EqualValues(t, 6, r.Stats().Overflow, "bytes are bounded too")
-	time.Sleep(1100 * time.Millisecond)
-	r.Receive(2, message(id(50), 0, nil))
-	require.EqualValues(t, 10, r.Stats().Expired)
-	require.Equal(t, 2, r.Stats().Pending)
 }
 
 func TestASlowMachinesInboxIsBounded(t *testing.T) {
@@ -166,27 +169,29 @@ func TestTheSameSessionCannotRunTwiceAtOnce(t *testing.T) {
 }
 
 func TestALingeringMachineStillReceives(t *testing.T) {
-	network := newMemoryNetwork(t)
-	r := network.join(t, 1, 3, nil)
-	m := newSumming(1, 3, 1, 1)
-	var sum uint64
-	closed := make(chan []int, 1)
-	go func() {
-		r.Receive(2, message(id(1), 0, make([]byte, 8)))
-		r.Receive(3, message(id(1), 0, make([]byte, 8)))
-	}()
-	err := r.Run(timeLimited(t), id(1), m, session.WithLinger(time.Second,
-		func() { sum = m.sum }, func() { closed <- m.late }))
-	require.NoError(t, err)
-	require.EqualValues(t, 1, sum)
-	r.Receive(3, message(id(1), 7, []byte("late")))
-	select {
-	case late := <-closed:
-		require.Equal(t, []int{3}, late)
-	case <-time.After(patience):
-		t.Fatal("lingering does not end")
-	}
-	require.Eventually(t, func() bool { return r.Stats().Running == 0 }, patience, time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemoryNetwork(t)
+		r := network.join(t, 1, 3, nil)
+		m := newSumming(1, 3, 1, 1)
+		var sum uint64
+		closed := make(chan []int, 1)
+		go func() {
+			r.Receive(2, message(id(1), 0, make([]byte, 8)))
+			r.Receive(3, message(id(1), 0, make([]byte, 8)))
+		}()
+		err := r.Run(timeLimited(t), id(1), m, session.WithLinger(time.Second,
+			func() { sum = m.sum }, func() { closed <- m.late }))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, sum)
+		r.Receive(3, message(id(1), 7, []byte("late")))
+		select {
+		case late := <-closed:
+			require.Equal(t, []int{3}, late)
+		case <-time.After(patience):
+			t.Fatal("lingering does not end")
+		}
+		require.Eventually(t, func() bool { return r.Stats().Running == 0 }, patience, time.Millisecond)
+	})
 }
 
 func TestAnEndedContextEndsTheSessionWithItsCause(t *testing.T) {
@@ -314,35 +319,37 @@ func TestACallIsAnsweredByThePartyThatWasAsked(t *testing.T) {
 }
 
 func TestCallsFailWithTypedErrorsAndTellNothing(t *testing.T) {
-	network := newMemoryNetwork(t)
-	alice := network.join(t, 1, 3, func(c *session.Config) { c.CallTimeout = 30 * time.Millisecond; c.OpenCalls = 2 })
-	bob := network.join(t, 2, 3, nil)
-	ctx := timeLimited(t)
-	bob.Handle("refuse", func(int, []byte) ([]byte, error) { return []byte("secret"), errors.New("secret reason") })
-	bob.Handle("panic", func(int, []byte) ([]byte, error) { panic("secret state") })
-	for method, wanted := range map[string]error{"refuse": session.ErrCallFailed, "panic": session.ErrCallFailed, "nothing": session.ErrUnknownMethod} {
-		got, err := alice.Call(ctx, 2, method, nil)
-		require.ErrorIs(t, err, wanted)
-		require.NotContains(t, err.Error(), "secret")
-		require.Nil(t, got)
-	}
-	_, err := alice.Call(context.Background(), 3, "refuse", nil)
-	require.ErrorIs(t, err, context.DeadlineExceeded, "carol does not exist")
-	for _, peer := range []int{0, 1, 4} {
-		_, err = alice.Call(ctx, peer, "refuse", nil)
-		require.ErrorIs(t, err, session.ErrConfig)
-	}
-	var group sync.WaitGroup
-	var busy atomic.Int32
-	for range 5 {
-		group.Go(func() {
-			if _, err := alice.Call(context.Background(), 3, "x", nil); errors.Is(err, session.ErrBusy) {
-				busy.Add(1)
-			}
-		})
-	}
-	group.Wait()
-	require.EqualValues(t, 3, busy.Load())
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemoryNetwork(t)
+		alice := network.join(t, 1, 3, func(c *session.Config) { c.CallTimeout = 30 * time.Millisecond; c.OpenCalls = 2 })
+		bob := network.join(t, 2, 3, nil)
+		ctx := timeLimited(t)
+		bob.Handle("refuse", func(int, []byte) ([]byte, error) { return []byte("secret"), errors.New("secret reason") })
+		bob.Handle("panic", func(int, []byte) ([]byte, error) { panic("secret state") })
+		for method, wanted := range map[string]error{"refuse": session.ErrCallFailed, "panic": session.ErrCallFailed, "nothing": session.ErrUnknownMethod} {
+			got, err := alice.Call(ctx, 2, method, nil)
+			require.ErrorIs(t, err, wanted)
+			require.NotContains(t, err.Error(), "secret")
+			require.Nil(t, got)
+		}
+		_, err := alice.Call(context.Background(), 3, "refuse", nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "carol does not exist")
+		for _, peer := range []int{0, 1, 4} {
+			_, err = alice.Call(ctx, peer, "refuse", nil)
+			require.ErrorIs(t, err, session.ErrConfig)
+		}
+		var group sync.WaitGroup
+		var busy atomic.Int32
+		for range 5 {
+			group.Go(func() {
+				if _, err := alice.Call(context.Background(), 3, "x", nil); errors.Is(err, session.ErrBusy) {
+					busy.Add(1)
+				}
+			})
+		}
+		group.Wait()
+		require.EqualValues(t, 3, busy.Load())
+	})
 }
 
 func TestAFloodOfCallsIsAnsweredBusy(t *testing.T) {
