@@ -23,7 +23,7 @@ type config struct {
 	home         string
 	listen       string
 	tkmsNodes    []string
-	hostRPC      string
+	hostRPCs     []string
 	hostChainID  uint64
 	keyFile      string
 	hostKeyFile  string
@@ -45,7 +45,7 @@ func (c *config) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8645", "address of the HTTP interface")
 	flags.StringSliceVar(&c.tkmsNodes, "tkms-node", []string{"http://127.0.0.1:26657"}, "RPC addresses of TKMS nodes; the first that answers is used")
-	flags.StringVar(&c.hostRPC, "host-chain-rpc", "http://127.0.0.1:8545", "JSON-RPC address of the host chain")
+	flags.StringSliceVar(&c.hostRPCs, "host-chain-rpc", []string{"http://127.0.0.1:8545"}, "JSON-RPC addresses of the host chain, HTTP or websocket; none of them is trusted")
 	flags.Uint64Var(&c.hostChainID, "host-chain-id", 0, "EIP-155 id of the host chain")
 	flags.StringVar(&c.keyFile, "key-file", "", "file with the hex secp256k1 key of the TKMS account that pays for requests")
 	flags.StringVar(&c.hostKeyFile, "host-key-file", "", "file with the hex key of the host chain account that carries results back (none: nothing is carried)")
@@ -69,6 +69,8 @@ func (c *config) check() error {
 		return cli.WithHint(errors.New("no host chain"), "name the chain that this relayer serves with --host-chain-id (TKMS_HOST_CHAIN_ID)")
 	case len(c.tkmsNodes) == 0:
 		return cli.WithHint(errors.New("no TKMS node"), "name one or more RPC addresses with --tkms-node (TKMS_TKMS_NODE)")
+	case len(c.hostRPCs) == 0:
+		return cli.WithHint(errors.New("no node of the host chain"), "name one or more JSON-RPC addresses with --host-chain-rpc (TKMS_HOST_CHAIN_RPC)")
 	case c.workers < 1 || c.openJobs < 1:
 		return cli.WithHint(errors.New("no request would be worked on"), "--workers and --max-open-jobs are 1 or more")
 	case c.keyFile == "":

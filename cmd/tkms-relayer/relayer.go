@@ -24,6 +24,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
 	aclclient "github.com/tkms-network/tkms/x/acl/client"
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
 )
 
 const (
@@ -41,7 +42,7 @@ type relayer struct {
 	log     *slog.Logger
 	store   *store.Store
 	chain   *tkms.Chain
-	host    *aclclient.Node
+	host    *hostchain.Host
 	hostKey *ecdsa.PrivateKey
 	jobs    *jobs.Manager
 	server  *api.Server
@@ -79,17 +80,12 @@ func (r *relayer) openParts(ctx context.Context) error {
 	if err != nil {
 		return cli.WithHint(err, "--tkms-node (TKMS_TKMS_NODE) names RPC addresses such as http://127.0.0.1:26657")
 	}
-	if r.host, err = aclclient.Dial(ctx, r.cfg.hostRPC, r.cfg.hostChainID); err != nil {
-		return cli.WithHint(err, "--host-chain-rpc (TKMS_HOST_CHAIN_RPC) names the host chain's JSON-RPC address")
-	}
-	if err := r.host.CheckChain(ctx); errors.Is(err, aclclient.ErrOtherChain) {
-		return cli.WithHint(err, "compare --host-chain-id and --host-chain-rpc")
-	} else if err != nil {
-		r.log.Warn("the host chain's node does not answer yet", "err", err)
-	}
 	watch := tkms.NewWatch(nodes, r.log)
 	r.startWatch(watch)
 	r.chain = tkms.New(nodes, watch, key)
+	if err := r.openHost(ctx); err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	if err := r.openJobs(registry); err != nil {
 		return err
@@ -100,6 +96,29 @@ func (r *relayer) openParts(ctx context.Context) error {
 		Log:  r.log, Metrics: api.NewMetrics(registry), Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: r.health,
 	})
 	return nil
+}
+
+// openHost starts to follow the host chain.
+func (r *relayer) openHost(ctx context.Context) error {
+	var err error
+	r.host, err = hostchain.Open(ctx, hostchain.Config{
+		ChainID: r.cfg.hostChainID, Addresses: r.cfg.hostRPCs, Record: r.hostRecord, Log: r.log,
+	})
+	if err != nil {
+		return cli.WithHint(err, "--host-chain-rpc (TKMS_HOST_CHAIN_RPC) names JSON-RPC addresses of the host chain")
+	}
+	if err := r.host.CheckChain(ctx); errors.Is(err, aclclient.ErrOtherChain) {
+		return cli.WithHint(err, "compare --host-chain-id and --host-chain-rpc")
+	} else if err != nil {
+		r.log.Warn("a node of the host chain does not answer yet", "err", err)
+	}
+	return nil
+}
+
+// hostRecord returns the host chain's record on TKMS.
+func (r *relayer) hostRecord(ctx context.Context) (*acltypes.HostChain, error) {
+	records, err := r.chain.Records(ctx, r.cfg.hostChainID)
+	return records.HostChain, err
 }
 
 func (r *relayer) startWatch(watch *tkms.Watch) {

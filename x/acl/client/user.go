@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	// ErrNotAllowed reports a handle that the ACL lets its owner or its contract not use,
-	// as of the head.
+	// ErrNotAllowed reports a handle that the ACL does not let its owner or its contract
+	// use, as of the head.
 	ErrNotAllowed = errors.New("the host chain's ACL does not allow the handle")
 	// ErrOwnerNotAllowed is ErrNotAllowed for the user, or for the delegator.
 	ErrOwnerNotAllowed = fmt.Errorf("%w to its owner", ErrNotAllowed)
@@ -30,6 +30,8 @@ var (
 	ErrNoDelegation = fmt.Errorf("%w for the contract", ErrDelegation)
 	// ErrDelegationExpired is ErrDelegation where the head is past its end.
 	ErrDelegationExpired = fmt.Errorf("%w any more for the contract", ErrDelegation)
+	// ErrDelegationOff reports a host chain whose record allows no delegates.
+	ErrDelegationOff = errors.New("the host chain has no delegated decryption")
 	// ErrUnknownWallet reports a user without signature who is no wallet under one of
 	// the host chain's rules.
 	ErrUnknownWallet = errors.New("the user is no wallet that the host chain has a rule for")
@@ -56,6 +58,9 @@ func (n *Node) GatherUserAt(ctx context.Context, record *acltypes.HostChain, hea
 	layout, err := slots.NewACL(record.AclLayout)
 	if err != nil {
 		return nil, err
+	}
+	if access.Delegator != nil && record.Freshness.DelegationMaxAgeSeconds == 0 {
+		return nil, ErrDelegationOff
 	}
 	approvals, err := approvalsOf(record, access)
 	if err != nil {

@@ -101,6 +101,10 @@ func TestADelegateNeedsADelegationForEachContract(t *testing.T) {
 	_, err = f.node.GatherUser(f.Context, f.Record, access)
 	require.ErrorIs(t, err, client.ErrNoDelegation)
 	require.ErrorIs(t, err, client.ErrDelegation)
+
+	f.Record.Freshness.DelegationMaxAgeSeconds = 0
+	_, err = f.node.GatherUser(f.Context, f.Record, access)
+	require.ErrorIs(t, err, client.ErrDelegationOff)
 }
 
 func TestADelegationHoldsUntilTheHeadIsPastItsEnd(t *testing.T) {

@@ -75,7 +75,7 @@ type Receipt struct {
 // Carrier sends results to contracts from one account. It is safe for concurrent
 // use.
 type Carrier struct {
-	node   *client.Node
+	host   *Host
 	key    *ecdsa.PrivateKey
 	maxGas uint64
 
@@ -83,8 +83,8 @@ type Carrier struct {
 }
 
 // NewCarrier returns the carrier of an account that spends at most maxGas a call.
-func NewCarrier(node *client.Node, key *ecdsa.PrivateKey, maxGas uint64) *Carrier {
-	return &Carrier{node: node, key: key, maxGas: maxGas}
+func NewCarrier(host *Host, key *ecdsa.PrivateKey, maxGas uint64) *Carrier {
+	return &Carrier{host: host, key: key, maxGas: maxGas}
 }
 
 // Address of the account.
@@ -92,8 +92,9 @@ func (c *Carrier) Address() common.Address { return crypto.PubkeyToAddress(c.key
 
 // Carry calls fulfil(bytes32[] handles, bytes cleartexts, bytes proof) of a
 // contract. keep gets the signed transaction before it is sent, so that it is not
-// forgotten; if keep fails nothing is sent. Errors: ErrProof, ErrRefused, ErrGas,
-// client.ErrNode, ErrNotSent.
+// forgotten; if keep fails nothing is sent. A node that says no is not the last word
+// while another says yes. Errors: ErrProof, ErrRefused, ErrGas, client.ErrNode,
+// ErrNotSent.
 func (c *Carrier) Carry(ctx context.Context, contract common.Address, result Result, keep func(raw []byte, hash common.Hash) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*answerTimeout)
 	defer cancel()
@@ -109,17 +110,39 @@ func (c *Carrier) Carry(ctx context.Context, contract common.Address, result Res
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
-	gas, err := c.node.Eth().EstimateGas(ctx, ethereum.CallMsg{From: c.Address(), To: &contract, Data: data})
+	var refusal error
+	for _, m := range c.host.order() {
+		gas, err := c.estimate(ctx, m, contract, data)
+		if err == nil {
+			return c.sendBy(ctx, m, contract, data, gas, keep)
+		}
+		if refusal == nil || errors.Is(refusal, client.ErrNode) {
+			refusal = err
+		}
+	}
+	return refusal
+}
+
+// estimate simulates the call, and returns the gas to give it.
+func (c *Carrier) estimate(ctx context.Context, m *member, contract common.Address, data []byte) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	gas, err := m.Eth().EstimateGas(ctx, ethereum.CallMsg{From: c.Address(), To: &contract, Data: data})
 	if err != nil {
-		return callError(err)
+		return 0, callError(err)
 	}
 	// A block later the same call may cost a little more: slots that were empty may be taken.
 	if gas += gas / 4; gas > c.maxGas {
-		return fmt.Errorf("%w: %d of %d", ErrGas, gas, c.maxGas)
+		return 0, fmt.Errorf("%w: %d of %d", ErrGas, gas, c.maxGas)
 	}
+	return gas, nil
+}
+
+// sendBy makes the transaction with what one node says of the account and of prices.
+func (c *Carrier) sendBy(ctx context.Context, m *member, contract common.Address, data []byte, gas uint64, keep func([]byte, common.Hash) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	tx, err := c.sign(ctx, contract, data, gas)
+	tx, err := c.sign(ctx, m, contract, data, gas)
 	if err != nil {
 		return err
 	}
@@ -133,16 +156,16 @@ func (c *Carrier) Carry(ctx context.Context, contract common.Address, result Res
 	return c.send(ctx, tx)
 }
 
-func (c *Carrier) sign(ctx context.Context, contract common.Address, data []byte, gas uint64) (*types.Transaction, error) {
-	nonce, err := c.node.Eth().PendingNonceAt(ctx, c.Address())
+func (c *Carrier) sign(ctx context.Context, m *member, contract common.Address, data []byte, gas uint64) (*types.Transaction, error) {
+	nonce, err := m.Eth().PendingNonceAt(ctx, c.Address())
 	if err != nil {
 		return nil, fmt.Errorf("%w: nonce: %w", client.ErrNode, err)
 	}
-	tip, err := c.node.Eth().SuggestGasTipCap(ctx)
+	tip, err := m.Eth().SuggestGasTipCap(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: gas tip: %w", client.ErrNode, err)
 	}
-	head, err := c.node.Eth().HeaderByNumber(ctx, nil)
+	head, err := m.Eth().HeaderByNumber(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: head: %w", client.ErrNode, err)
 	}
@@ -151,24 +174,41 @@ func (c *Carrier) sign(ctx context.Context, contract common.Address, data []byte
 		// The base fee at most doubles within six blocks.
 		price.Add(price, new(big.Int).Lsh(head.BaseFee, 1))
 	}
-	id := new(big.Int).SetUint64(c.node.ID())
+	id := new(big.Int).SetUint64(m.ID())
 	return types.SignNewTx(c.key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
 		ChainID: id, Nonce: nonce, GasTipCap: tip, GasFeeCap: price, Gas: gas, To: &contract, Data: data,
 	})
 }
 
+// send gives a transaction to all nodes; one that takes it is enough.
 func (c *Carrier) send(ctx context.Context, tx *types.Transaction) error {
-	err := c.node.Eth().SendTransaction(ctx, tx)
-	if err != nil && !strings.Contains(err.Error(), "already known") {
-		return fmt.Errorf("%w: %w", ErrNotSent, err)
+	list := c.host.order()
+	answers := make(chan error, len(list))
+	for _, m := range list {
+		go func() {
+			// The others get it too when one has taken it.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+			defer cancel()
+			err := m.Eth().SendTransaction(ctx, tx)
+			if err != nil && strings.Contains(err.Error(), "already known") {
+				err = nil
+			}
+			answers <- err
+		}()
 	}
-	return nil
+	var failure error
+	for range list {
+		err := <-answers
+		if err == nil {
+			return nil
+		}
+		failure = err
+	}
+	return fmt.Errorf("%w: %w", ErrNotSent, failure)
 }
 
 // Resend sends a kept transaction again, after a restart.
 func (c *Carrier) Resend(ctx context.Context, raw []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
 	var tx types.Transaction
 	if err := tx.UnmarshalBinary(raw); err != nil {
 		return err
@@ -176,16 +216,33 @@ func (c *Carrier) Resend(ctx context.Context, raw []byte) error {
 	return c.send(ctx, &tx)
 }
 
-// Receipt returns what became of a transaction, nil while it is in no block.
+// Receipt returns what became of a transaction, nil while no node has it in a block.
 func (c *Carrier) Receipt(ctx context.Context, hash common.Hash) (*Receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	receipt, err := c.node.Eth().TransactionReceipt(ctx, hash)
-	if errors.Is(err, ethereum.NotFound) {
+	var failure error
+	answered := false
+	for _, m := range c.host.order() {
+		receipt, err := receiptBy(ctx, m, hash)
+		switch {
+		case err == nil:
+			return receipt, nil
+		case errors.Is(err, ethereum.NotFound):
+			answered = true
+		default:
+			failure = fmt.Errorf("%w: %w", client.ErrNode, err)
+		}
+	}
+	if answered {
 		return nil, nil
 	}
+	return nil, failure
+}
+
+func receiptBy(ctx context.Context, m *member, hash common.Hash) (*Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	receipt, err := m.Eth().TransactionReceipt(ctx, hash)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", client.ErrNode, err)
+		return nil, err
 	}
 	return &Receipt{
 		Succeeded: receipt.Status == types.ReceiptStatusSuccessful, Block: receipt.BlockNumber.Uint64(), GasUsed: receipt.GasUsed,

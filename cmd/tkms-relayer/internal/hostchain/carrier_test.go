@@ -13,26 +13,8 @@ import (
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/testutil/hostchain/fhevm"
-	"github.com/tkms-network/tkms/testutil/hostchain/hosttest"
-	"github.com/tkms-network/tkms/x/acl/client"
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
-
-// fixture is a host chain and its node.
-type fixture struct {
-	*hosttest.Host
-	node *client.Node
-}
-
-func setUp(t *testing.T) *fixture {
-	t.Helper()
-	f := &fixture{Host: hosttest.New(t)}
-	var err error
-	f.node, err = client.Dial(f.Context, f.URL, f.Record.Id)
-	require.NoError(t, err)
-	t.Cleanup(f.node.Close)
-	return f
-}
 
 // signed returns a plaintext with signatures of some KMS signers.
 func (f *fixture) signed(signers int, value int64, list ...handles.Handle) hostchain.Result {
@@ -58,7 +40,7 @@ func (f *fixture) carrier(maxGas uint64) *hostchain.Carrier {
 	f.Helper()
 	key, err := crypto.GenerateKey()
 	require.NoError(f, err)
-	c := hostchain.NewCarrier(f.node, key, maxGas)
+	c := hostchain.NewCarrier(f.host, key, maxGas)
 	require.NoError(f, f.Client.Fund(f.Context, c.Address(), nil))
 	return c
 }
@@ -137,4 +119,29 @@ func TestADecryptionProofCountsItsSignaturesInOneByte(t *testing.T) {
 	}
 	_, err = hostchain.Result{Signatures: many}.DecryptionProof()
 	require.ErrorIs(t, err, hostchain.ErrProof)
+}
+
+func TestANodeThatRefusesOrForgetsDoesNotKeepAResultBack(t *testing.T) {
+	f := setUp(t)
+	refuses := f.Proxy(func(request, answer []byte) []byte {
+		if bytes.Contains(request, []byte("eth_estimateGas")) {
+			return []byte(`{"jsonrpc":"2.0","id":` + idOf(request) + `,"error":{"code":3,"message":"execution reverted"}}`)
+		}
+		if bytes.Contains(request, []byte("eth_getTransactionReceipt")) {
+			return []byte(`{"jsonrpc":"2.0","id":` + idOf(request) + `,"result":null}`)
+		}
+		return answer
+	})
+	f.host = f.open(refuses, f.URL)
+	carrier := f.carrier(5_000_000)
+	handle := f.Submit("value", true)
+	var hash common.Hash
+	require.NoError(t, carrier.Carry(f.Context, f.DApp(), f.signed(3, 42, handle), func(_ []byte, h common.Hash) error { hash = h; return nil }))
+	require.Eventually(t, func() bool {
+		receipt, err := carrier.Receipt(f.Context, hash)
+		return err == nil && receipt != nil && receipt.Succeeded
+	}, waitAtMost, pause)
+	none, err := carrier.Receipt(f.Context, common.Hash{1})
+	require.NoError(t, err)
+	require.Nil(t, none)
 }
