@@ -96,17 +96,18 @@ func registered(t *testing.T, folder string) []row {
 	return rows
 }
 
-// TestLabelsAreExplained requires every label of the relayer and every reason of a
-// party to be on the page.
+// TestLabelsAreExplained requires every label and reason of the relayer and every
+// reason of a party to be on the page.
 func TestLabelsAreExplained(t *testing.T) {
 	page, err := os.ReadFile("errors.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for folder, prefix := range map[string]string{
-		"../cmd/tkms-relayer/internal/api": "Label", "../cmd/tkms-relayer/internal/jobs": "Label", "../enclave/party/status": "Reason",
+	for _, named := range []struct{ folder, prefix string }{
+		{"../cmd/tkms-relayer/internal/api", "Label"}, {"../cmd/tkms-relayer/internal/api", "Reason"},
+		{"../cmd/tkms-relayer/internal/jobs", "Reason"}, {"../enclave/party/status", "Reason"},
 	} {
-		found := 0
+		folder, prefix, found := named.folder, named.prefix, 0
 		visit(t, folder, func(name string, value ast.Expr) {
 			label, err := strconv.Unquote(literal(value))
 			if !strings.HasPrefix(name, prefix) || err != nil {

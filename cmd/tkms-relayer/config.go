@@ -39,6 +39,14 @@ type config struct {
 	readiness    time.Duration
 	callbackTime time.Duration
 	retention    time.Duration
+	// userRetention is retention of what TKMS or the coprocessor answers again.
+	userRetention time.Duration
+	grace         int64
+	crsFile       string
+	coprocessor   string
+	apiKeys       string
+	anonymousRate float64
+	behindProxy   bool
 }
 
 func (c *config) addFlags(cmd *cobra.Command) {
@@ -60,7 +68,14 @@ func (c *config) addFlags(cmd *cobra.Command) {
 	flags.DurationVar(&c.jobTimeout, "request-timeout", 5*time.Minute, "how long a request may take")
 	flags.DurationVar(&c.readiness, "readiness-timeout", 15*time.Second, "how long to wait until the host chain permits what was asked")
 	flags.DurationVar(&c.callbackTime, "callback-timeout", 2*time.Minute, "how long a callback may take to get into a block")
-	flags.DurationVar(&c.retention, "retention", 7*24*time.Hour, "how long finished requests are kept")
+	flags.DurationVar(&c.retention, "retention", 7*24*time.Hour, "how long finished public decryptions are kept")
+	flags.DurationVar(&c.userRetention, "user-retention", time.Hour, "how long finished user decryptions and inputs are kept; they can be asked for again")
+	flags.Int64Var(&c.grace, "share-grace-blocks", 3, "TKMS blocks for which the last shares of a user decryption are waited for once it is usable")
+	flags.StringVar(&c.crsFile, "crs-file", "", "file with the CRS that one party made for clients' inputs (none: clients have to bring one)")
+	flags.StringVar(&c.coprocessor, "coprocessor", "", "base URL of the coprocessor that verifies inputs (none: inputs are refused)")
+	flags.StringVar(&c.apiKeys, "api-keys", "", "JSON file of API keys with the limits of each (none: no keys)")
+	flags.Float64Var(&c.anonymousRate, "anonymous-rate", 100, "calls a second, of those that cost something, by one address without API key; 0: keys are needed")
+	flags.BoolVar(&c.behindProxy, "behind-proxy", false, "take the caller's address from the end of X-Forwarded-For, which a reverse proxy appends")
 }
 
 func (c *config) check() error {
@@ -73,6 +88,10 @@ func (c *config) check() error {
 		return cli.WithHint(errors.New("no node of the host chain"), "name one or more JSON-RPC addresses with --host-chain-rpc (TKMS_HOST_CHAIN_RPC)")
 	case c.workers < 1 || c.openJobs < 1:
 		return cli.WithHint(errors.New("no request would be worked on"), "--workers and --max-open-jobs are 1 or more")
+	case c.grace < 0:
+		return cli.WithHint(errors.New("shares cannot be waited for backwards"), "--share-grace-blocks is 0 or more")
+	case c.anonymousRate < 0, c.anonymousRate == 0 && c.apiKeys == "":
+		return cli.WithHint(errors.New("nobody could call"), "--anonymous-rate is above 0, or 0 together with --api-keys")
 	case c.keyFile == "":
 		return cli.WithHint(errors.New("no key"), "name the file of the relayer's account key with --key-file (TKMS_KEY_FILE)")
 	}

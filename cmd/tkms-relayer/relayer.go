@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +18,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tkms-network/tkms/cmd/internal/cli"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/access"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/api"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/coprocessor"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
@@ -34,6 +37,8 @@ const (
 	healthTimeout = 3 * time.Second
 	// vaultTimeout bounds one download of a public key.
 	vaultTimeout = 30 * time.Second
+	// coprocessorTimeout bounds the verification of one input.
+	coprocessorTimeout = 30 * time.Second
 )
 
 // relayer is all parts of a running relayer.
@@ -45,6 +50,7 @@ type relayer struct {
 	host    *hostchain.Host
 	hostKey *ecdsa.PrivateKey
 	jobs    *jobs.Manager
+	crs     *keys.CRS
 	server  *api.Server
 
 	stopWatch  func()
@@ -90,12 +96,42 @@ func (r *relayer) openParts(ctx context.Context) error {
 	if err := r.openJobs(registry); err != nil {
 		return err
 	}
+	return r.openServer(registry)
+}
+
+func (r *relayer) openServer(registry *prometheus.Registry) error {
+	var err error
+	if r.cfg.crsFile != "" {
+		if r.crs, err = keys.ReadCRS(r.cfg.crsFile); err != nil {
+			return cli.WithHint(err, "--crs-file (TKMS_CRS_FILE) is a serialized CompactPkeCrs of TFHE-rs")
+		}
+	}
+	gate, err := r.gate()
+	if err != nil {
+		return cli.WithHint(err, "--api-keys (TKMS_API_KEYS) is a JSON list of {name, sha256, rate, burst}")
+	}
 	r.server = api.New(api.Config{
 		HostChainID: r.cfg.hostChainID, PublicURL: r.publicURL(), Store: r.store, Jobs: r.jobs,
-		Keys: keys.New(r.cfg.hostChainID, r.chain, &http.Client{Timeout: vaultTimeout}),
-		Log:  r.log, Metrics: api.NewMetrics(registry), Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: r.health,
+		Keys: keys.New(r.cfg.hostChainID, r.chain, &http.Client{Timeout: vaultTimeout}), CRS: r.crs, Gate: gate,
+		Log: r.log, Metrics: api.NewMetrics(registry), Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: r.health,
 	})
 	return nil
+}
+
+// burst is how many calls an address without key may make at once, in seconds of
+// its rate.
+const burst = 4
+
+func (r *relayer) gate() (*access.Gate, error) {
+	var list []access.Key
+	if r.cfg.apiKeys != "" {
+		var err error
+		if list, err = access.ReadKeys(r.cfg.apiKeys); err != nil {
+			return nil, err
+		}
+	}
+	anonymous := access.Limit{Rate: r.cfg.anonymousRate, Burst: int(math.Ceil(burst * min(r.cfg.anonymousRate, 1e6)))}
+	return access.New(list, anonymous, r.cfg.behindProxy)
 }
 
 // openHost starts to follow the host chain.
@@ -133,7 +169,11 @@ func (r *relayer) openJobs(registry *prometheus.Registry) error {
 		HostChainID: r.cfg.hostChainID, Path: filepath.Join(r.cfg.home, "jobs.db"),
 		Chain: r.chain, Prover: r.host, Log: r.log, Metrics: jobs.NewMetrics(registry),
 		Workers: r.cfg.workers, Open: r.cfg.openJobs, MaxFee: r.cfg.maxFee,
-		Timeout: r.cfg.jobTimeout, Readiness: r.cfg.readiness, CarryTimeout: r.cfg.callbackTime, Retention: r.cfg.retention,
+		Timeout: r.cfg.jobTimeout, Readiness: r.cfg.readiness, CarryTimeout: r.cfg.callbackTime,
+		Grace: r.cfg.grace, Retention: r.cfg.retention, UserRetention: r.cfg.userRetention,
+	}
+	if r.cfg.coprocessor != "" {
+		cfg.Coprocessor = coprocessor.New(r.cfg.coprocessor, &http.Client{Timeout: coprocessorTimeout})
 	}
 	if r.hostKey != nil {
 		cfg.Carrier = hostchain.NewCarrier(r.host, r.hostKey, r.cfg.callbackGas)
@@ -164,7 +204,10 @@ func (r *relayer) carrier() string {
 func (r *relayer) health(ctx context.Context) api.Health {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	out := api.Health{Status: "ok", HostChainID: r.cfg.hostChainID}
+	out := api.Health{Status: "ok", HostChainID: r.cfg.hostChainID, CRS: "none", Coprocessor: r.cfg.coprocessor != ""}
+	if r.crs != nil {
+		out.CRS = r.crs.Kind
+	}
 	degraded := func(trouble string) { out.Status, out.Trouble = "degraded", append(out.Trouble, trouble) }
 	head, at := r.chain.Head()
 	out.TKMSHeight = head.Height

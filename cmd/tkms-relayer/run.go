@@ -47,7 +47,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 		return err
 	}
 	defer r.close()
-	if r.stopServer, err = serve(cfg.listen, r.server, log); err != nil {
+	if r.stopServer, err = serve(cfg.listen, r.server, r.server.Release, log); err != nil {
 		return cli.WithHint(err, "is another process using the address? choose another --listen")
 	}
 	log.Info("relayer starts", "listen", cfg.listen, "host_chain", cfg.hostChainID, "account", r.chain.Address(), "callbacks", r.carrier())
@@ -59,8 +59,9 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 // stopTimeout is how long answers under way may take when the relayer stops.
 const stopTimeout = 5 * time.Second
 
-// serve answers HTTP requests until the returned function is called.
-func serve(address string, handler http.Handler, log *slog.Logger) (func(), error) {
+// serve answers HTTP requests until the returned function is called, which has
+// answers that are held back released.
+func serve(address string, handler http.Handler, release func(), log *slog.Logger) (func(), error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
@@ -69,6 +70,7 @@ func serve(address string, handler http.Handler, log *slog.Logger) (func(), erro
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 	}
+	server.RegisterOnShutdown(release)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/access"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/api"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
@@ -31,22 +33,48 @@ type jobList struct {
 	known    map[string]*jobs.Job
 	batch    []handles.Handle
 	contract *common.Address
+	user     *jobs.UserRequest
+	input    *jobs.Input
 	err      error
+	// waited is called by Wait for a job under way.
+	waited func(context.Context)
 }
 
-func (l *jobList) Submit(batch []handles.Handle, contract *common.Address) (*jobs.Job, error) {
-	l.batch, l.contract = batch, contract
+// taken answers with the job that a test wrote down as "job-1", or with one under way.
+func (l *jobList) taken() (*jobs.Job, error) {
 	if l.err != nil {
 		return nil, l.err
+	}
+	if job := l.known["job-1"]; job != nil {
+		return job, nil
 	}
 	return &jobs.Job{ID: "job-1", State: jobs.Working}, nil
 }
 
-func (l *jobList) Get(id string) (*jobs.Job, error) {
-	if job := l.known[id]; job != nil {
-		return job, nil
+func (l *jobList) Submit(batch []handles.Handle, contract *common.Address) (*jobs.Job, error) {
+	l.batch, l.contract = batch, contract
+	return l.taken()
+}
+
+func (l *jobList) SubmitUser(_ context.Context, batch []handles.Handle, request *jobs.UserRequest) (*jobs.Job, error) {
+	l.batch, l.user = batch, request
+	return l.taken()
+}
+
+func (l *jobList) SubmitInput(input *jobs.Input) (*jobs.Job, error) {
+	l.input = input
+	return l.taken()
+}
+
+func (l *jobList) Wait(ctx context.Context, id string) (*jobs.Job, error) {
+	job := l.known[id]
+	if job == nil {
+		return nil, jobs.ErrNotFound
 	}
-	return nil, jobs.ErrNotFound
+	if job.State == jobs.Working && l.waited != nil {
+		l.waited(ctx)
+	}
+	return job, nil
 }
 
 type publicKey struct{ err error }
@@ -69,6 +97,22 @@ type bench struct {
 	jobs   *jobList
 	health api.Health
 	keyErr error
+	crs    *keys.CRS
+	refuse error // by the gate
+	server *api.Server
+}
+
+// Admit implements api.Gate.
+func (b *bench) Admit(*http.Request) error { return b.refuse }
+
+// open makes the server anew, after a change of what it is configured with.
+func (b *bench) open(ciphertexts *store.Store) {
+	registry := prometheus.NewRegistry()
+	b.server = api.New(api.Config{
+		HostChainID: hostChain, PublicURL: "https://relayer.example", Store: ciphertexts, Jobs: b.jobs, Keys: lateKey{b}, CRS: b.crs, Gate: b,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: api.NewMetrics(registry),
+		Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: func(context.Context) api.Health { return b.health },
+	})
 }
 
 func setUp(t *testing.T) *bench {
@@ -77,16 +121,11 @@ func setUp(t *testing.T) *bench {
 	ciphertexts, err := store.Open(t.TempDir(), store.Limits{Object: 16, Total: 40})
 	require.NoError(t, err)
 	t.Cleanup(func() { ciphertexts.Close() })
-	registry := prometheus.NewRegistry()
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.server.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	b.url = server.URL
-	handler = api.New(api.Config{
-		HostChainID: hostChain, PublicURL: "https://relayer.example", Store: ciphertexts, Jobs: b.jobs, Keys: lateKey{b},
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: api.NewMetrics(registry),
-		Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: func(context.Context) api.Health { return b.health },
-	})
+	b.crs = &keys.CRS{Kind: keys.SinglePartyCRS, Digest: "ccdd", Bytes: []byte("a reference string")}
+	b.open(ciphertexts)
 	return b
 }
 
@@ -184,141 +223,85 @@ func TestAnUploadOfUnknownLengthIsBounded(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
 }
 
-func TestADecryptionIsTakenAsAJob(t *testing.T) {
-	b := setUp(t)
-	code, body, header := b.call(http.MethodPost, "/v2/public-decrypt",
-		`{"ciphertextHandles":["`+handleText(1)+`","`+handleText(2)+`"],"extraData":"0x00","somethingNew":1}`)
-	require.Equal(t, http.StatusAccepted, code)
-	require.JSONEq(t, `{"status":"queued","requestId":"job-1","result":{"jobId":"job-1"}}`, body)
-	require.Equal(t, "1", header.Get("Retry-After"))
-	require.Len(t, b.jobs.batch, 2)
-	require.Nil(t, b.jobs.contract)
-
-	code, _, _ = b.call(http.MethodPost, "/v2/public-decrypt",
-		`{"ciphertextHandles":["`+handleText(1)+`"],"extraData":"0x00","callback":{"address":"0x00000000000000000000000000000000000000da"}}`)
-	require.Equal(t, http.StatusAccepted, code)
-	require.Equal(t, common.HexToAddress("0xda"), *b.jobs.contract)
-}
-
-func TestDecryptionsThatAreNoneAreRefused(t *testing.T) {
-	b := setUp(t)
-	good := `"ciphertextHandles":["` + handleText(1) + `"]`
-	for name, c := range map[string]struct{ body, label string }{
-		"no JSON":             {`{`, api.LabelMalformed},
-		"another form":        {`{"ciphertextHandles":"0x"}`, api.LabelMalformed},
-		"no handle":           {`{"ciphertextHandles":[],"extraData":"0x00"}`, api.LabelValidation},
-		"a short handle":      {`{"ciphertextHandles":["0x00"],"extraData":"0x00"}`, api.LabelValidation},
-		"a handle without 0x": {`{"ciphertextHandles":["` + handleText(1)[2:] + `"],"extraData":"0x00"}`, api.LabelValidation},
-		"another chain":       {`{"ciphertextHandles":["` + strings.Replace(handleText(1), "7a69", "7a6a", 1) + `"],"extraData":"0x00"}`, api.LabelValidation},
-		"a handle twice":      {`{"ciphertextHandles":["` + handleText(1) + `","` + handleText(1) + `"],"extraData":"0x00"}`, api.LabelValidation},
-		"extra data":          {`{` + good + `,"extraData":"0x01"}`, api.LabelValidation},
-		"no contract":         {`{` + good + `,"extraData":"0x00","callback":{"address":"0x01"}}`, api.LabelValidation},
-		"too many handles":    {`{"ciphertextHandles":["` + strings.Repeat(`","`, 256) + `"],"extraData":"0x00"}`, api.LabelValidation},
-	} {
-		t.Run(name, func(t *testing.T) {
-			code, body, _ := b.call(http.MethodPost, "/v2/public-decrypt", c.body)
-			require.Equal(t, http.StatusBadRequest, code)
-			require.Equal(t, c.label, b.label(body))
-			require.Nil(t, b.jobs.batch)
-		})
-	}
-	code, body, _ := b.call(http.MethodPost, "/v2/public-decrypt", `{"extraData":"`+strings.Repeat("0", 1<<20)+`"}`)
-	require.Equal(t, http.StatusRequestEntityTooLarge, code)
-	require.Equal(t, api.LabelTooLarge, b.label(body))
-}
-
-func TestJobsThatAreNotTakenSayWhy(t *testing.T) {
-	for _, c := range []struct {
-		err   error
-		code  int
-		label string
-	}{
-		{jobs.ErrBusy, 429, api.LabelRateLimited},
-		{jobs.ErrNoCarrier, 400, api.LabelNotSupported},
-		{jobs.ErrTooManyCarries, 400, api.LabelValidation},
-		{jobs.ErrClosed, 503, api.LabelUnavailable},
-		{io.ErrShortWrite, 500, api.LabelInternal},
-	} {
-		b := setUp(t)
-		b.jobs.err = c.err
-		code, body, _ := b.call(http.MethodPost, "/v2/public-decrypt", `{"ciphertextHandles":["`+handleText(1)+`"],"extraData":"0x00"}`)
-		require.Equal(t, c.code, code)
-		require.Equal(t, c.label, b.label(body))
-		require.NotContains(t, body, io.ErrShortWrite.Error(), "what is inside stays inside")
-	}
-}
-
-func TestAJobIsPresentedAsThePublishedClientsReadIt(t *testing.T) {
-	b := setUp(t)
-	contract := common.HexToAddress("0xda")
-	b.jobs.known["working"] = &jobs.Job{ID: "working", State: jobs.Working}
-	b.jobs.known["done"] = &jobs.Job{
-		ID: "done", State: jobs.Succeeded,
-		Result: &jobs.Result{
-			RequestID: "ab", KeyID: "cd", Attempt: 1, Height: 9, Handles: []common.Hash{common.HexToHash(handleText(1))},
-			Plaintext: []byte{0, 42}, Signatures: [][]byte{make([]byte, 65)}, Simulated: []string{"coprocessor"},
-		},
-		Carries: []jobs.Carry{{Contract: contract, State: jobs.CarrySucceeded, TxHash: common.Hash{1}, Block: 3}},
-	}
-	code, body, header := b.call(http.MethodGet, "/v2/public-decrypt/working", "")
-	require.Equal(t, http.StatusAccepted, code)
-	require.JSONEq(t, `{"status":"queued","requestId":"working"}`, body)
-	require.Equal(t, "1", header.Get("Retry-After"))
-
-	code, body, _ = b.call(http.MethodGet, "/v2/public-decrypt/done", "")
-	require.Equal(t, http.StatusOK, code)
-	var answer struct {
-		Status, RequestID string
-		Result            json.RawMessage
-		TKMS              struct {
-			CiphertextHandles []string
-			DecryptionProof   string
-			Simulated         []string
-			Callbacks         []struct{ Address, State, TxHash string }
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(body), &answer))
-	require.Equal(t, "succeeded", answer.Status)
-	require.JSONEq(t, `{"signatures":["`+strings.Repeat("00", 65)+`"],"decryptedValue":"002a","extraData":"0x00"}`, string(answer.Result))
-	require.Equal(t, []string{handleText(1)}, answer.TKMS.CiphertextHandles)
-	require.Equal(t, "0x01"+strings.Repeat("00", 65), answer.TKMS.DecryptionProof)
-	require.Equal(t, []string{"coprocessor"}, answer.TKMS.Simulated)
-	require.Equal(t, "succeeded", answer.TKMS.Callbacks[0].State)
-
-	code, body, _ = b.call(http.MethodGet, "/v2/public-decrypt/none", "")
-	require.Equal(t, http.StatusNotFound, code)
-	require.Equal(t, api.LabelNotFound, b.label(body))
-}
-
-func TestAFailedJobHasItsLabelAndStatus(t *testing.T) {
-	b := setUp(t)
-	for label, want := range map[string]int{
-		jobs.LabelInvalid: 400, jobs.LabelRateLimited: 429, jobs.LabelNotReady: 503, jobs.LabelPaused: 503,
-		jobs.LabelTimeout: 503, jobs.LabelRefused: 500, jobs.LabelHostHeaders: 500,
-	} {
-		b.jobs.known["x"] = &jobs.Job{ID: "x", State: jobs.Failed, Failure: &jobs.Failure{Label: label, Message: "why"}}
-		code, body, _ := b.call(http.MethodGet, "/v2/public-decrypt/x", "")
-		require.Equal(t, want, code, label)
-		require.Equal(t, label, b.label(body))
-	}
-}
-
-func TestTheKeyIsNamedAndServed(t *testing.T) {
+func TestKeyAndCRSAreNamedAndServed(t *testing.T) {
 	b := setUp(t)
 	code, body, _ := b.call(http.MethodGet, "/v2/keyurl", "")
 	require.Equal(t, http.StatusOK, code)
-	require.JSONEq(t, `{"status":"succeeded","response":{"fheKeyInfo":[{"fhePublicKey":{"dataId":"0x0102","urls":["https://relayer.example/v1/keys/aabb"]}}],"crs":{}}}`, body)
-	code, body, _ = b.call(http.MethodGet, "/v1/keys/aabb", "")
+	require.JSONEq(t, `{"status":"succeeded","response":{
+		"fheKeyInfo":[{"fhePublicKey":{"dataId":"0x0102","urls":["https://relayer.example/v1/keys/aabb"]}}],
+		"crs":{"2048":{"dataId":"0xccdd","urls":["https://relayer.example/v1/crs/ccdd"],"kind":"single-party-crs"}}}}`, body)
+	code, body, _ = b.call(http.MethodGet, "/v1/keyurl", "")
 	require.Equal(t, http.StatusOK, code)
-	require.Equal(t, "key", body)
-	code, body, _ = b.call(http.MethodGet, "/v1/keys/ccdd", "")
-	require.Equal(t, http.StatusNotFound, code)
-	require.Equal(t, api.LabelNotFound, b.label(body))
+	require.JSONEq(t, `{"response":{
+		"fhe_key_info":[{"fhe_public_key":{"data_id":"0x0102","urls":["https://relayer.example/v1/keys/aabb"]}}],
+		"crs":{"2048":{"data_id":"0xccdd","urls":["https://relayer.example/v1/crs/ccdd"],"kind":"single-party-crs"}}}}`, body)
+	for path, content := range map[string]string{"/v1/keys/aabb": "key", "/v1/crs/ccdd": "a reference string"} {
+		code, body, header := b.call(http.MethodGet, path, "")
+		require.Equal(t, http.StatusOK, code)
+		require.Equal(t, content, body)
+		require.Contains(t, header.Get("Cache-Control"), "immutable")
+		require.Equal(t, "bytes", header.Get("Accept-Ranges"))
+	}
+	for _, path := range []string{"/v1/keys/ccdd", "/v1/crs/aabb"} {
+		code, body, _ = b.call(http.MethodGet, path, "")
+		require.Equal(t, http.StatusNotFound, code)
+		require.Equal(t, api.LabelNotFound, b.label(body))
+	}
 	b.keyErr = keys.ErrNoKey
-	for _, path := range []string{"/v2/keyurl", "/v1/keys/aabb"} {
+	for _, path := range []string{"/v2/keyurl", "/v1/keyurl", "/v1/keys/aabb"} {
 		code, body, _ = b.call(http.MethodGet, path, "")
 		require.Equal(t, http.StatusServiceUnavailable, code)
 		require.Equal(t, api.LabelUnavailable, b.label(body))
+	}
+}
+
+func TestWithoutACRSNoneIsNamed(t *testing.T) {
+	b := setUp(t)
+	b.crs = nil
+	b.open(nil)
+	_, body, _ := b.call(http.MethodGet, "/v2/keyurl", "")
+	require.Contains(t, body, `"crs":{}`)
+	code, _, _ := b.call(http.MethodGet, "/v1/crs/ccdd", "")
+	require.Equal(t, http.StatusNotFound, code)
+}
+
+func TestAPartOfAnObjectMayBeAskedFor(t *testing.T) {
+	b := setUp(t)
+	request, err := http.NewRequest(http.MethodGet, b.url+"/v1/crs/ccdd", nil)
+	require.NoError(t, err)
+	request.Header.Set("Range", "bytes=2-10")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusPartialContent, response.StatusCode)
+	require.Equal(t, "reference", string(raw))
+}
+
+func TestCallsThatCostSomethingPassTheGate(t *testing.T) {
+	b := setUp(t)
+	costly := map[string]string{
+		"/v1/ciphertexts": http.MethodPost, "/v1/ciphertexts/" + strings.Repeat("0", 64): http.MethodPut,
+		"/v2/public-decrypt": http.MethodPost, "/v2/user-decrypt": http.MethodPost, "/v2/delegated-user-decrypt": http.MethodPost, "/v2/input-proof": http.MethodPost,
+		"/v1/public-decrypt": http.MethodPost, "/v1/user-decrypt": http.MethodPost, "/v1/delegated-user-decrypt": http.MethodPost, "/v1/input-proof": http.MethodPost,
+	}
+	for path, method := range costly {
+		b.refuse = &access.Limited{After: 1200 * time.Millisecond}
+		code, body, header := b.call(method, path, "{}")
+		require.Equal(t, http.StatusTooManyRequests, code, path)
+		require.Equal(t, api.LabelRateLimited, b.label(body))
+		require.Equal(t, "2", header.Get("Retry-After"))
+		for _, err := range []error{access.ErrNoKey, access.ErrUnknownKey} {
+			b.refuse = err
+			code, body, _ = b.call(method, path, "{}")
+			require.Equal(t, http.StatusUnauthorized, code, path)
+			require.Equal(t, api.LabelUnauthorized, b.label(body))
+		}
+	}
+	for _, path := range []string{"/v2/keyurl", "/v1/crs/ccdd", "/health", "/openapi.json", "/metrics"} {
+		code, _, _ := b.call(http.MethodGet, path, "")
+		require.Equal(t, http.StatusOK, code, path)
 	}
 }
 
@@ -340,6 +323,8 @@ func TestBrowsersOnOtherOriginsMayCall(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, code)
 	require.Equal(t, "*", header.Get("Access-Control-Allow-Origin"))
 	require.Contains(t, header.Get("Access-Control-Allow-Methods"), "POST")
+	require.Contains(t, header.Get("Access-Control-Allow-Headers"), "Authorization")
+	require.Equal(t, "Retry-After", header.Get("Access-Control-Expose-Headers"), "clients wait as long as it says")
 	code, body, _ := b.call(http.MethodGet, "/nowhere", "")
 	require.Equal(t, http.StatusNotFound, code)
 	require.Equal(t, api.LabelNotFound, b.label(body))

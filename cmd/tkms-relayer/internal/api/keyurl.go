@@ -1,9 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/x/kms/client"
@@ -23,8 +25,9 @@ type keyURL struct {
 
 type keyURLInner struct {
 	FHEKeyInfo []fheKeyInfo `json:"fheKeyInfo"`
-	// CRS of zero-knowledge proofs by number of bits. TKMS makes none yet.
-	CRS map[string]keyData `json:"crs"`
+	// CRS of proofs in inputs by number of bits. The published clients need that of
+	// 2048 bits, or another source of it, to start.
+	CRS map[string]crsData `json:"crs"`
 }
 
 type fheKeyInfo struct {
@@ -36,16 +39,71 @@ type keyData struct {
 	URLs   []string `json:"urls"`
 }
 
+type crsData struct {
+	keyData
+	// Kind says how the CRS was made. Not in the ecosystem's interface.
+	Kind string `json:"kind"`
+}
+
+// keyURL1 is the same in the first version of the interface.
+type keyURL1 struct {
+	Response keyURLInner1 `json:"response"`
+}
+
+type keyURLInner1 struct {
+	FHEKeyInfo []fheKeyInfo1       `json:"fhe_key_info"`
+	CRS        map[string]crsData1 `json:"crs"`
+}
+
+type fheKeyInfo1 struct {
+	FHEPublicKey keyData1 `json:"fhe_public_key"`
+}
+
+type keyData1 struct {
+	DataID string   `json:"data_id"`
+	URLs   []string `json:"urls"`
+}
+
+type crsData1 struct {
+	keyData1
+	Kind string `json:"kind"`
+}
+
+// keyURL says where key and CRS are.
 func (s *Server) keyURL(w http.ResponseWriter, r *http.Request) {
-	current, err := s.cfg.Keys.Current(r.Context())
+	key, crs, err := s.material(r.Context())
 	if err != nil {
 		s.refuseKey(w, err)
 		return
 	}
-	answer(w, http.StatusOK, keyURL{Status: "succeeded", Response: keyURLInner{
-		FHEKeyInfo: []fheKeyInfo{{keyData{"0x" + current.KeyID, []string{s.cfg.PublicURL + "/v1/keys/" + current.Digest}}}},
-		CRS:        map[string]keyData{},
-	}})
+	answer(w, http.StatusOK, keyURL{"succeeded", keyURLInner{[]fheKeyInfo{{key}}, crs}})
+}
+
+// keyURL1 says the same in the words of the first version.
+func (s *Server) keyURL1(w http.ResponseWriter, r *http.Request) {
+	key, crs, err := s.material(r.Context())
+	if err != nil {
+		s.refuseKey(w, err)
+		return
+	}
+	list := map[string]crsData1{}
+	for bits, c := range crs {
+		list[bits] = crsData1{keyData1(c.keyData), c.Kind}
+	}
+	answer(w, http.StatusOK, keyURL1{keyURLInner1{[]fheKeyInfo1{{keyData1(key)}}, list}})
+}
+
+func (s *Server) material(ctx context.Context) (keyData, map[string]crsData, error) {
+	current, err := s.cfg.Keys.Current(ctx)
+	if err != nil {
+		return keyData{}, nil, err
+	}
+	key := keyData{"0x" + current.KeyID, []string{s.cfg.PublicURL + "/v1/keys/" + current.Digest}}
+	crs := map[string]crsData{}
+	if c := s.cfg.CRS; c != nil {
+		crs[strconv.Itoa(keys.CRSBits)] = crsData{keyData{"0x" + c.Digest, []string{s.cfg.PublicURL + "/v1/crs/" + c.Digest}}, c.Kind}
+	}
+	return key, crs, nil
 }
 
 func (s *Server) getKey(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +114,16 @@ func (s *Server) getKey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	immutable(w, digest)
-	_, _ = w.Write(data)
+	http.ServeContent(w, r, "", noTime, bytes.NewReader(data))
+}
+
+func (s *Server) getCRS(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.CRS == nil || r.PathValue("digest") != s.cfg.CRS.Digest {
+		refuse(w, http.StatusNotFound, LabelNotFound, "no such CRS")
+		return
+	}
+	immutable(w, s.cfg.CRS.Digest)
+	http.ServeContent(w, r, "", noTime, bytes.NewReader(s.cfg.CRS.Bytes))
 }
 
 func (s *Server) refuseKey(w http.ResponseWriter, err error) {

@@ -2,13 +2,18 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/access"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
@@ -27,16 +32,31 @@ type Health struct {
 	// whether x/acl knows it.
 	HostChainID uint64 `json:"hostChainId"`
 	Registered  bool   `json:"registered"`
+	// CRS names the kind of the CRS that clients are given, "none" if there is none;
+	// Coprocessor says whether inputs are taken.
+	CRS         string `json:"crs"`
+	Coprocessor bool   `json:"coprocessor"`
 	// Trouble is for people.
 	Trouble []string `json:"trouble,omitempty"`
 }
 
-// Jobs takes wishes for plaintexts and keeps what became of them.
+// Jobs takes wishes and keeps what became of them.
 type Jobs interface {
 	// Submit returns the job of a set of handles, whoever asked first.
 	Submit(batch []handles.Handle, contract *common.Address) (*jobs.Job, error)
-	// Get returns a job, or jobs.ErrNotFound.
-	Get(id string) (*jobs.Job, error)
+	// SubmitUser returns the job of a user's request.
+	SubmitUser(ctx context.Context, batch []handles.Handle, request *jobs.UserRequest) (*jobs.Job, error)
+	// SubmitInput returns the job of an encrypted input.
+	SubmitInput(input *jobs.Input) (*jobs.Job, error)
+	// Wait returns a job once it has an outcome or the context ends, or
+	// jobs.ErrNotFound.
+	Wait(ctx context.Context, id string) (*jobs.Job, error)
+}
+
+// Gate admits calls that cost something.
+type Gate interface {
+	// Admit returns nil, access.ErrNoKey, access.ErrUnknownKey or an *access.Limited.
+	Admit(r *http.Request) error
 }
 
 // Config of a server.
@@ -46,9 +66,12 @@ type Config struct {
 	// PublicURL is the base by which clients reach the server, without trailing slash.
 	PublicURL string
 
-	Store   *store.Store
-	Jobs    Jobs
-	Keys    PublicKeys
+	Store *store.Store
+	Jobs  Jobs
+	Keys  PublicKeys
+	// CRS that clients are given, or nil.
+	CRS     *keys.CRS
+	Gate    Gate
 	Log     *slog.Logger
 	Metrics *Metrics
 	// Health reports whether both chains answer.
@@ -59,39 +82,84 @@ type Config struct {
 
 // Server answers HTTP requests.
 type Server struct {
-	cfg Config
-	mux *http.ServeMux
+	cfg    Config
+	mux    *http.ServeMux
+	routes []string
+	// released ends when answers are no longer held back.
+	released context.Context
+	release  context.CancelFunc
 }
 
 // New returns a server.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
-	s.route("POST /v1/ciphertexts", s.postCiphertext)
-	s.route("PUT /v1/ciphertexts/{digest}", s.putCiphertext)
+	s.released, s.release = context.WithCancel(context.Background())
+	s.route("POST /v1/ciphertexts", s.admitted(s.postCiphertext))
+	s.route("PUT /v1/ciphertexts/{digest}", s.admitted(s.putCiphertext))
 	s.route("GET /v1/ciphertexts/{digest}", s.getCiphertext)
-	s.route("POST /v2/public-decrypt", s.postDecrypt)
-	s.route("GET /v2/public-decrypt/{job}", s.getDecrypt)
+	for _, o := range []operation{
+		s.publicDecrypt(), s.userDecrypt(jobs.UserDecrypt), s.userDecrypt(jobs.DelegatedUserDecrypt), s.inputProof(),
+	} {
+		path := string(o.kind)
+		s.route("POST /v2/"+path, s.admitted(s.post(o)))
+		s.route("GET /v2/"+path+"/{job}", s.get(o))
+		s.route("POST /v1/"+path, s.admitted(s.call(o)))
+	}
 	s.route("GET /v2/keyurl", s.keyURL)
+	s.route("GET /v1/keyurl", s.keyURL1)
 	s.route("GET /v1/keys/{digest}", s.getKey)
+	s.route("GET /v1/crs/{digest}", s.getCRS)
+	s.route("GET /openapi.json", openAPI)
 	s.route("GET /health", s.health)
-	s.mux.Handle("GET /metrics", cfg.Scrape)
-	s.route("/", func(w http.ResponseWriter, _ *http.Request) {
+	s.route("GET /metrics", cfg.Scrape.ServeHTTP)
+	s.handle("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, LabelNotFound, "no such path")
 	})
 	return s
 }
 
+// Release has answers that are held back go out as they are: the server stops.
+func (s *Server) Release() { s.release() }
+
+// Routes are the patterns that the server answers, such as "GET /health".
+func (s *Server) Routes() []string { return s.routes }
+
 func (s *Server) route(pattern string, handler http.HandlerFunc) {
+	s.routes = append(s.routes, pattern)
+	s.handle(pattern, handler)
+}
+
+func (s *Server) handle(pattern string, handler http.HandlerFunc) {
 	s.mux.HandleFunc(pattern, s.cfg.Metrics.observe(pattern, handler))
 }
 
+// admitted lets calls through that the gate admits.
+func (s *Server) admitted(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := s.cfg.Gate.Admit(r)
+		var limited *access.Limited
+		switch {
+		case err == nil:
+			next(w, r)
+		case errors.As(err, &limited):
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(limited.After.Seconds()))))
+			refuse(w, http.StatusTooManyRequests, LabelRateLimited, err.Error())
+		default:
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			refuse(w, http.StatusUnauthorized, LabelUnauthorized, err.Error())
+		}
+	}
+}
+
 // ServeHTTP implements http.Handler. Browsers on other origins may call: there are
-// no cookies and nothing here is for some callers only.
+// no sessions, and what costs something is for the gate to admit.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
 	if r.Method == http.MethodOptions {
 		w.Header().Set("Access-Control-Allow-Methods", "GET, PUT, POST")
-		w.Header().Set("Access-Control-Allow-Headers", "*")
+		// The wildcard leaves Authorization out.
+		w.Header().Set("Access-Control-Allow-Headers", "*, Authorization")
 		w.Header().Set("Access-Control-Max-Age", "86400")
 		w.WriteHeader(http.StatusNoContent)
 		return

@@ -56,14 +56,22 @@ type chain struct {
 	silent, lost bool
 	// deadline is how many blocks a request may take.
 	deadline int64
+	// shares are the indices whose shares of user decryptions are in, members those
+	// that are expected.
+	shares, members []uint32
 }
 
 func newChain() *chain {
 	return &chain{
 		start: time.Now(), known: map[string]*kmstypes.Request{}, due: map[string]int64{}, hashes: map[string]error{}, deadline: 1000,
+		shares: []uint32{1, 2, 3, 4}, members: []uint32{1, 2, 3, 4},
 		records: tkms.Records{
-			HostChain: &acltypes.HostChain{Id: hostChain},
-			Key:       &kmstypes.Key{Id: make([]byte, 32), Status: kmstypes.KEY_STATUS_ACTIVE},
+			HostChain: &acltypes.HostChain{
+				Id: hostChain, VerifierDomain: acltypes.VerifierDomain{Name: "Decryption", Version: "1", ChainId: 10901, VerifyingContract: make([]byte, 20)},
+				Limits:    acltypes.Limits{MaxHandlesPerRequest: 4, MaxBlocksPerRequest: 64, MaxUserDecryptionBits: 64},
+				Freshness: acltypes.Freshness{MaxAheadSeconds: 1, DelegationMaxAgeSeconds: 60},
+			},
+			Key: &kmstypes.Key{Id: make([]byte, 32), Status: kmstypes.KEY_STATUS_ACTIVE},
 		},
 	}
 }
@@ -141,7 +149,12 @@ func (c *chain) Send(_ context.Context, gas uint64, msgs ...sdk.Msg) (tkms.Sent,
 		return sent, nil
 	}
 	c.hashes[string(hash)] = nil
-	c.accept(msgs[len(msgs)-1].(*kmstypes.MsgRequestPublicDecryption))
+	switch msg := msgs[len(msgs)-1].(type) {
+	case *kmstypes.MsgRequestPublicDecryption:
+		c.accept(msg)
+	case *kmstypes.MsgRequestUserDecryption:
+		c.acceptUser(msg)
+	}
 	return sent, nil
 }
 
@@ -151,16 +164,65 @@ func (c *chain) accept(msg *kmstypes.MsgRequestPublicDecryption) {
 		panic(err)
 	}
 	id := handles.RequestID(hostChain, handles.KindPublicDecryption, [32]byte(msg.KeyId), batch)
-	request := &kmstypes.Request{
-		Id: id[:], KeyId: msg.KeyId, Attempt: 1, Status: kmstypes.REQUEST_STATUS_ACCEPTED, Deadline: c.height() + c.deadline, Simulated: []string{"chain"},
+	c.open(&kmstypes.Request{Id: id[:], Kind: kmstypes.REQUEST_KIND_PUBLIC_DECRYPTION, KeyId: msg.KeyId}, msg.Handles)
+}
+
+func (c *chain) acceptUser(msg *kmstypes.MsgRequestUserDecryption) {
+	var list [][]byte
+	var contracts [][20]byte
+	for _, h := range msg.Handles {
+		list, contracts = append(list, h.Handle), append(contracts, [20]byte(h.Contract))
 	}
-	if earlier := c.known[string(id[:])]; earlier != nil {
+	batch, err := handles.ParseBatch(hostChain, list)
+	if err != nil {
+		panic(err)
+	}
+	digest, err := msg.Authorization.Digest(hostChain, c.records.HostChain.VerifierDomain)
+	if err != nil {
+		panic(err)
+	}
+	id := handles.UserRequestID(hostChain, [32]byte(msg.KeyId), batch, contracts, [20]byte(msg.Authorization.User), digest)
+	c.open(&kmstypes.Request{Id: id[:], Kind: kmstypes.REQUEST_KIND_USER_DECRYPTION, KeyId: msg.KeyId, AuthorizedBy: &msg.Authorization}, list)
+}
+
+func (c *chain) open(request *kmstypes.Request, list [][]byte) {
+	id := string(request.Id)
+	request.Attempt, request.Status, request.Deadline, request.Simulated = 1, kmstypes.REQUEST_STATUS_ACCEPTED, c.height()+c.deadline, []string{"chain"}
+	if earlier := c.known[id]; earlier != nil {
 		request.Attempt = earlier.Attempt + 1
 	}
-	for _, h := range msg.Handles {
+	for _, h := range list {
 		request.Ciphertexts = append(request.Ciphertexts, kmstypes.Ciphertext{Handle: h})
 	}
-	c.known[string(id[:])], c.due[string(id[:])] = request, c.height()+2
+	c.known[id], c.due[id] = request, c.height()+2
+}
+
+// Shares returns those of the members in c.shares.
+func (c *chain) Shares(ctx context.Context, id []byte) (*kmstypes.QuerySharesResponse, error) {
+	request, err := c.Request(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answer := &kmstypes.QuerySharesResponse{Request: *request}
+	for _, index := range c.shares {
+		answer.Shares = append(answer.Shares, kmstypes.Share{Index: index, Payload: []byte{byte(index)}, Signature: make([]byte, 65)})
+	}
+	return answer, nil
+}
+
+func (c *chain) Present(context.Context, uint64) ([]uint32, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.members, nil
+}
+
+// set changes the chain while jobs run.
+func (c *chain) set(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
 }
 
 func (c *chain) Included(_ context.Context, hash []byte) (bool, error) {
@@ -182,9 +244,10 @@ type prover struct {
 	failures []error
 	evidence aclclient.Evidence
 	hold     chan struct{}
+	access   []acltypes.UserAccess
 }
 
-func (p *prover) Gather(ctx context.Context, _ *acltypes.HostChain, _ []handles.Handle) (*aclclient.Evidence, error) {
+func (p *prover) Gather(ctx context.Context, _ *acltypes.HostChain, batch []handles.Handle) (*aclclient.Evidence, error) {
 	if p.hold != nil {
 		select {
 		case <-p.hold:
@@ -204,7 +267,43 @@ func (p *prover) Gather(ctx context.Context, _ *acltypes.HostChain, _ []handles.
 		}
 	}
 	evidence := p.evidence
+	evidence.Digests = make([][32]byte, len(batch))
 	return &evidence, nil
+}
+
+func (p *prover) GatherUser(ctx context.Context, record *acltypes.HostChain, access acltypes.UserAccess) (*aclclient.Evidence, error) {
+	evidence, err := p.Gather(ctx, record, make([]handles.Handle, len(access.Handles)))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.access = append(p.access, access)
+	return evidence, err
+}
+
+// copro accepts inputs, after failures if there are any.
+type copro struct {
+	mu       sync.Mutex
+	failures []error
+	inputs   []jobs.Input
+	reject   bool
+}
+
+func (c *copro) Verify(_ context.Context, input *jobs.Input) (*jobs.Proven, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inputs = append(c.inputs, *input)
+	if len(c.failures) > 0 {
+		err := c.failures[0]
+		if len(c.failures) > 1 {
+			c.failures = c.failures[1:]
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if c.reject {
+		return &jobs.Proven{}, nil
+	}
+	return &jobs.Proven{Accepted: true, Handles: []common.Hash{common.Hash(handle(1))}, Signatures: [][]byte{make([]byte, 65)}}, nil
 }
 
 // carrier puts every transaction into block 7, when it is open.
@@ -252,17 +351,18 @@ type bench struct {
 	chain   *chain
 	prover  *prover
 	carrier *carrier
+	copro   *copro
 	cfg     jobs.Config
 	manager *jobs.Manager
 }
 
 func setUp(t *testing.T, change func(*bench)) *bench {
 	t.Helper()
-	b := &bench{T: t, chain: newChain(), prover: &prover{}, carrier: &carrier{mined: true}}
+	b := &bench{T: t, chain: newChain(), prover: &prover{}, carrier: &carrier{mined: true}, copro: &copro{}}
 	b.cfg = jobs.Config{
-		HostChainID: hostChain, Path: filepath.Join(t.TempDir(), "jobs.db"), Chain: b.chain, Prover: b.prover, Carrier: b.carrier,
+		HostChainID: hostChain, Path: filepath.Join(t.TempDir(), "jobs.db"), Chain: b.chain, Prover: b.prover, Carrier: b.carrier, Coprocessor: b.copro,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Workers: 8, Open: 16, MaxFee: 77,
-		Timeout: time.Minute, Readiness: time.Minute, CarryTimeout: time.Minute, Retention: time.Hour,
+		Timeout: time.Minute, Readiness: time.Minute, CarryTimeout: time.Minute, Grace: 5, Retention: time.Hour, UserRetention: time.Hour,
 	}
 	if change != nil {
 		change(b)

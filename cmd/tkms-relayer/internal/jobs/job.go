@@ -1,10 +1,6 @@
 package jobs
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -14,12 +10,24 @@ import (
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
 
+// Kind says what a job is for. The names are those of the paths by which clients
+// ask for it.
+type Kind string
+
+// The kinds of jobs.
+const (
+	PublicDecrypt        Kind = "public-decrypt"
+	UserDecrypt          Kind = "user-decrypt"
+	DelegatedUserDecrypt Kind = "delegated-user-decrypt"
+	InputProof           Kind = "input-proof"
+)
+
 // State is where a job stands.
 type State string
 
 // The states of a job.
 const (
-	// Working: queued, or the plaintext is being asked for.
+	// Working: queued, or what was asked for is being fetched.
 	Working State = "working"
 	// Succeeded: the result is there. Callbacks may still be under way.
 	Succeeded State = "succeeded"
@@ -27,15 +35,23 @@ const (
 	Failed State = "failed"
 )
 
-// Job is one wish for the plaintexts of a set of handles.
+// Job is one wish: for the plaintexts of a set of handles, for shares that a user
+// can open, or for the coprocessor's word on an encrypted input.
 type Job struct {
-	ID      string          `json:"id"`
-	Handles []common.Hash   `json:"handles"` // in the order of who asked first
+	ID   string `json:"id"`
+	Kind Kind   `json:"kind"`
+	// Handles in the order of who asked first; of user decryptions that of every asker.
+	Handles []common.Hash `json:"handles,omitempty"`
+	// User is set for user decryptions.
+	User *UserRequest `json:"user,omitempty"`
+	// Input is set for input proofs, until there is an outcome.
+	Input   *Input          `json:"input,omitempty"`
 	State   State           `json:"state"`
 	Created time.Time       `json:"created"`
 	Updated time.Time       `json:"updated"`
 	Failure *Failure        `json:"failure,omitempty"`
 	Result  *Result         `json:"result,omitempty"`
+	Proven  *Proven         `json:"proven,omitempty"`
 	Carries []Carry         `json:"carries,omitempty"`
 	Steps   map[string]Step `json:"steps,omitempty"`
 }
@@ -51,36 +67,50 @@ type Step struct {
 const (
 	StepProven    = "proven"    // evidence is there
 	StepSent      = "sent"      // the request is in TKMS's mempool
-	StepFulfilled = "fulfilled" // the relayer saw the result
+	StepFulfilled = "fulfilled" // the relayer has the result
 )
 
-// Failure is why a job failed.
+// Failure is why a job failed, or was not taken.
 type Failure struct {
-	// Label is stable, for programs; Message is for people.
-	Label   string `json:"label"`
+	// Reason is stable, for programs; Message is for people.
+	Reason  string `json:"reason"`
 	Message string `json:"message"`
 }
 
 // Error implements error.
-func (f *Failure) Error() string { return f.Label + ": " + f.Message }
+func (f *Failure) Error() string { return f.Reason + ": " + f.Message }
 
-// Result is a signed plaintext.
+// Result is a fulfilled request.
 type Result struct {
 	// RequestID and Attempt name the request on TKMS.
 	RequestID string `json:"requestId"`
 	Attempt   uint32 `json:"attempt"`
 	KeyID     string `json:"keyId"`
-	// Handles in the order that the parties signed, which is that of whoever made the
-	// request on TKMS.
+	// Handles in the order that the parties signed: of a public decryption that of
+	// whoever made the request on TKMS, of a user decryption that of the job.
 	Handles []common.Hash `json:"handles"`
-	// Plaintext is the ABI words of the values in the order of Handles.
-	Plaintext []byte `json:"plaintext"`
-	// Signatures are r || s || v, 65 bytes, by distinct parties in the order of their indices.
-	Signatures [][]byte `json:"signatures"`
+	// Plaintext is the ABI words of the values in the order of Handles; empty for a
+	// user decryption.
+	Plaintext []byte `json:"plaintext,omitempty"`
+	// Signatures over the plaintext are r || s || v, 65 bytes, by distinct parties in
+	// the order of their indices.
+	Signatures [][]byte `json:"signatures,omitempty"`
+	// Shares of a user decryption, in the order of the parties' indices.
+	Shares []Share `json:"shares,omitempty"`
+	// Complete says that no further share is expected.
+	Complete bool `json:"complete,omitempty"`
 	// Height is the TKMS block that fulfilled the request.
 	Height int64 `json:"height"`
 	// Simulated names the stand-ins on the path of this result.
 	Simulated []string `json:"simulated,omitempty"`
+}
+
+// Share is one party's answer to a user decryption.
+type Share struct {
+	Index uint32 `json:"index"`
+	// Payload and Signature (r || s || v, 65 bytes) are what the published clients read.
+	Payload   []byte `json:"payload"`
+	Signature []byte `json:"signature"`
 }
 
 // CarryState is where a callback stands.
@@ -109,22 +139,6 @@ type Carry struct {
 
 // final tells whether nothing more will become of the callback.
 func (c *Carry) final() bool { return c.State != CarryPending && c.State != CarrySent }
-
-// idTag separates ids of jobs from other hashes.
-const idTag = "tkms/v1/relayer/public-decrypt"
-
-// idOf names the job of a set of handles: a hash of the tag, the host chain and the
-// handles in ascending order. Which key they are under is for the chain to say.
-func idOf(hostChainID uint64, batch []handles.Handle) string {
-	sorted := slices.Clone(batch)
-	slices.SortFunc(sorted, func(a, b handles.Handle) int { return bytes.Compare(a[:], b[:]) })
-	input := binary.BigEndian.AppendUint64([]byte(idTag), hostChainID)
-	for _, h := range sorted {
-		input = append(input, h[:]...)
-	}
-	sum := sha256.Sum256(input)
-	return hex.EncodeToString(sum[:])
-}
 
 // batch returns the job's handles as TKMS reads them.
 func (j *Job) batch(hostChainID uint64) ([]handles.Handle, error) {
@@ -160,6 +174,6 @@ func (j *Job) open() bool {
 }
 
 // failure makes a failure with a formatted message.
-func failure(label, format string, arguments ...any) *Failure {
-	return &Failure{label, fmt.Sprintf(format, arguments...)}
+func failure(reason, format string, arguments ...any) *Failure {
+	return &Failure{reason, fmt.Sprintf(format, arguments...)}
 }

@@ -101,7 +101,7 @@ func TestAnExpiredRequestIsMadeAgain(t *testing.T) {
 func TestPartiesThatNeverAnswerEndTheJobAfterSomeAttempts(t *testing.T) {
 	b := setUp(t, func(b *bench) { b.chain.silent, b.chain.deadline = true, 5 })
 	job := b.until(b.submit(nil, handle(1)).ID, done)
-	require.Equal(t, jobs.LabelTimeout, job.Failure.Label)
+	require.Equal(t, jobs.ReasonTimeout, job.Failure.Reason)
 	require.Equal(t, 4, b.chain.count())
 }
 
@@ -135,16 +135,16 @@ func TestRefusalsThatStayEndTheJobWithALabel(t *testing.T) {
 		err   error
 		label string
 	}{
-		"price":        {refused(kmstypes.ErrFeeTooLow), jobs.LabelPrice},
-		"paused":       {refused(acltypes.ErrHostChainPaused), jobs.LabelPaused},
-		"batch":        {refused(kmstypes.ErrTooManyBlocks), jobs.LabelInvalid},
-		"unknown code": {&client.TxError{Codespace: "other", Code: 99}, jobs.LabelRefused},
+		"price":        {refused(kmstypes.ErrFeeTooLow), jobs.ReasonPrice},
+		"paused":       {refused(acltypes.ErrHostChainPaused), jobs.ReasonPaused},
+		"batch":        {refused(kmstypes.ErrTooManyBlocks), jobs.ReasonInvalid},
+		"unknown code": {&client.TxError{Codespace: "other", Code: 99}, jobs.ReasonRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, mempool := range []bool{false, true} {
 				b := setUp(t, func(b *bench) { b.chain.refuse, b.chain.inMempool = []error{c.err}, mempool })
 				job := b.until(b.submit(nil, handle(1)).ID, done)
-				require.Equal(t, c.label, job.Failure.Label)
+				require.Equal(t, c.label, job.Failure.Reason)
 				require.Equal(t, 1, b.chain.count())
 			}
 		})
@@ -155,7 +155,7 @@ func TestRefusalsInBlocksAreNotPaidForEver(t *testing.T) {
 	stale := refused(acltypes.ErrStaleHeader)
 	b := setUp(t, func(b *bench) { b.chain.refuse = []error{stale, stale, stale, stale, stale, stale} })
 	job := b.until(b.submit(nil, handle(1)).ID, done)
-	require.Equal(t, jobs.LabelHostHeaders, job.Failure.Label)
+	require.Equal(t, jobs.ReasonHostHeaders, job.Failure.Reason)
 	require.Equal(t, 4, b.chain.count())
 	require.Equal(t, 4, b.chain.forgets)
 }
@@ -167,7 +167,7 @@ func TestAFailedJobStartsAnewWhenAskedAgain(t *testing.T) {
 	b.restart()
 	kept, err := b.manager.Get(job.ID)
 	require.NoError(t, err)
-	require.Equal(t, jobs.LabelPaused, kept.Failure.Label, "a failure stays until somebody asks again")
+	require.Equal(t, jobs.ReasonPaused, kept.Failure.Reason, "a failure stays until somebody asks again")
 	again := b.submit(nil, handle(1))
 	require.Equal(t, job.ID, again.ID)
 	require.Equal(t, jobs.Succeeded, b.until(job.ID, done).State)
@@ -187,7 +187,7 @@ func TestTheHostChainIsGivenTimeToPermit(t *testing.T) {
 		b.prover.failures, b.cfg.Readiness = []error{aclclient.ErrNotPermitted}, 50*time.Millisecond
 	})
 	job := b.until(b.submit(nil, handle(1)).ID, done)
-	require.Equal(t, jobs.LabelNotReady, job.Failure.Label)
+	require.Equal(t, jobs.ReasonNotReady, job.Failure.Reason)
 	require.Zero(t, b.chain.count(), "nothing is paid for what the host chain does not permit")
 }
 
@@ -198,7 +198,7 @@ func TestAHostChainWithoutKeyIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setUp(t, func(b *bench) { change(b); b.cfg.Readiness = 0 })
-			require.Equal(t, jobs.LabelHostChain, b.until(b.submit(nil, handle(1)).ID, done).Failure.Label)
+			require.Equal(t, jobs.ReasonHostChain, b.until(b.submit(nil, handle(1)).ID, done).Failure.Reason)
 		})
 	}
 }
@@ -208,8 +208,8 @@ func TestAJobThatTakesTooLongSaysWhy(t *testing.T) {
 		b.prover.failures, b.cfg.Timeout = []error{aclclient.ErrNode}, 300*time.Millisecond
 	})
 	job := b.until(b.submit(nil, handle(1)).ID, done)
-	require.Equal(t, jobs.LabelTimeout, job.Failure.Label)
-	require.Contains(t, job.Failure.Message, jobs.LabelUnavailable)
+	require.Equal(t, jobs.ReasonTimeout, job.Failure.Reason)
+	require.Contains(t, job.Failure.Message, jobs.ReasonUnavailable)
 }
 
 func TestANewValidatorSetIsShownBeforeTheRequest(t *testing.T) {

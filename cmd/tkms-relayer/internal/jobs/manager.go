@@ -43,6 +43,9 @@ type Chain interface {
 	Records(ctx context.Context, hostChainID uint64) (tkms.Records, error)
 	Forget()
 	Request(ctx context.Context, id []byte) (*kmstypes.Request, error)
+	Shares(ctx context.Context, id []byte) (*kmstypes.QuerySharesResponse, error)
+	// Present returns the indices of an epoch's members that take part.
+	Present(ctx context.Context, epochID uint64) ([]uint32, error)
 	Send(ctx context.Context, gas uint64, msgs ...sdk.Msg) (tkms.Sent, error)
 	Included(ctx context.Context, hash []byte) (bool, error)
 	Wait(ctx context.Context, above int64) (tkms.Head, error)
@@ -51,6 +54,7 @@ type Chain interface {
 // Prover gathers evidence on the host chain.
 type Prover interface {
 	Gather(ctx context.Context, record *acltypes.HostChain, batch []handles.Handle) (*aclclient.Evidence, error)
+	GatherUser(ctx context.Context, record *acltypes.HostChain, access acltypes.UserAccess) (*aclclient.Evidence, error)
 }
 
 // Carrier brings results to contracts of the host chain.
@@ -58,6 +62,11 @@ type Carrier interface {
 	Carry(ctx context.Context, contract common.Address, result hostchain.Result, keep func(raw []byte, hash common.Hash) error) error
 	Resend(ctx context.Context, raw []byte) error
 	Receipt(ctx context.Context, hash common.Hash) (*hostchain.Receipt, error)
+}
+
+// Coprocessor verifies encrypted inputs.
+type Coprocessor interface {
+	Verify(ctx context.Context, input *Input) (*Proven, error)
 }
 
 // Config of a manager.
@@ -68,8 +77,10 @@ type Config struct {
 	Chain   Chain
 	Prover  Prover
 	Carrier Carrier // nil: no callbacks
-	Log     *slog.Logger
-	Metrics *Metrics
+	// Coprocessor takes inputs; nil: none are taken.
+	Coprocessor Coprocessor
+	Log         *slog.Logger
+	Metrics     *Metrics
 
 	// Workers is how many jobs are worked on at a time, Open how many may be open.
 	Workers, Open int
@@ -79,8 +90,12 @@ type Config struct {
 	// to show the handles public and registered, CarryTimeout how long a callback may
 	// take to get into a block.
 	Timeout, Readiness, CarryTimeout time.Duration
-	// Retention is how long a finished job is kept.
-	Retention time.Duration
+	// Grace is how many TKMS blocks after a user decryption became usable the shares
+	// of the remaining parties are waited for.
+	Grace int64
+	// Retention is how long a finished job is kept, UserRetention one that TKMS or the
+	// coprocessor answers again for nothing: user decryptions and inputs.
+	Retention, UserRetention time.Duration
 }
 
 // Manager takes jobs and works on them. It is safe for concurrent use.
@@ -103,6 +118,16 @@ type entry struct {
 	mu   sync.Mutex
 	job  *Job
 	gone bool // left the manager's map; look the job up again
+	// settled is closed once the job is no longer being worked on.
+	settled chan struct{}
+}
+
+func newEntry(job *Job) *entry {
+	e := &entry{job: job, settled: make(chan struct{})}
+	if job.State != Working {
+		close(e.settled)
+	}
+	return e
 }
 
 // Open opens the file of jobs and goes on with those that have work to do.
@@ -121,7 +146,7 @@ func Open(cfg Config) (*Manager, error) {
 	defer m.mu.Unlock()
 	for _, j := range list {
 		cfg.Log.Info("a job goes on", "job", j.ID, "state", j.State)
-		m.start(&entry{job: j})
+		m.start(newEntry(j))
 	}
 	m.group.Go(m.sweep)
 	return m, nil
@@ -151,9 +176,21 @@ func (m *Manager) Submit(batch []handles.Handle, contract *common.Address) (*Job
 	if contract != nil && m.cfg.Carrier == nil {
 		return nil, ErrNoCarrier
 	}
-	id := idOf(m.cfg.HostChainID, batch)
+	return m.submit(&Job{ID: publicID(m.cfg.HostChainID, batch), Kind: PublicDecrypt, Handles: hashes(batch)}, contract)
+}
+
+func hashes(batch []handles.Handle) []common.Hash {
+	list := make([]common.Hash, len(batch))
+	for i, h := range batch {
+		list[i] = common.Hash(h)
+	}
+	return list
+}
+
+// submit returns the job with the name of a wish, which becomes it if there is none.
+func (m *Manager) submit(wish *Job, contract *common.Address) (*Job, error) {
 	for {
-		e, err := m.acquire(id, batch)
+		e, err := m.acquire(wish)
 		if err != nil {
 			return nil, err
 		}
@@ -169,37 +206,30 @@ func (m *Manager) Submit(batch []handles.Handle, contract *common.Address) (*Job
 }
 
 // acquire returns the entry of a job, which it makes if there is none.
-func (m *Manager) acquire(id string, batch []handles.Handle) (*entry, error) {
+func (m *Manager) acquire(wish *Job) (*entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil, ErrClosed
 	}
-	if e := m.active[id]; e != nil {
+	if e := m.active[wish.ID]; e != nil {
 		return e, nil
 	}
 	if len(m.active) >= m.cfg.Open {
 		return nil, ErrBusy
 	}
-	job, err := m.shelf.get(id)
+	job, err := m.shelf.get(wish.ID)
 	if errors.Is(err, ErrNotFound) || err == nil && job.State == Failed {
-		job, err = m.fresh(id, batch), nil
+		now := time.Now().UTC()
+		wish.State, wish.Created, wish.Updated = Working, now, now
+		job, err = wish, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{job: job}
+	e := newEntry(job)
 	m.start(e)
 	return e, nil
-}
-
-func (m *Manager) fresh(id string, batch []handles.Handle) *Job {
-	now := time.Now().UTC()
-	job := &Job{ID: id, State: Working, Created: now, Updated: now}
-	for _, h := range batch {
-		job.Handles = append(job.Handles, common.Hash(h))
-	}
-	return job
 }
 
 // ask adds a callback and makes sure that the job is on disk. The caller holds
@@ -245,13 +275,34 @@ func (m *Manager) Get(id string) (*Job, error) {
 	return m.shelf.get(id)
 }
 
+// Wait returns a job once it is no longer being worked on, or as it is when the
+// context ends. Callbacks are not waited for. Errors: ErrNotFound.
+func (m *Manager) Wait(ctx context.Context, id string) (*Job, error) {
+	m.mu.Lock()
+	e := m.active[id]
+	m.mu.Unlock()
+	if e != nil {
+		select {
+		case <-e.settled:
+		case <-ctx.Done():
+		case <-m.ctx.Done():
+		}
+	}
+	return m.Get(id)
+}
+
 // update changes a job and keeps it.
 func (m *Manager) update(e *entry, change func(*Job)) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	working := e.job.State == Working
 	change(e.job)
 	e.job.Updated = time.Now().UTC()
-	return m.shelf.put(e.job)
+	err := m.shelf.put(e.job)
+	if working && e.job.State != Working {
+		close(e.settled)
+	}
+	return err
 }
 
 // note changes a job in memory only: what it says is not needed after a restart.
@@ -282,12 +333,21 @@ func (m *Manager) leave(e *entry) bool {
 	return true
 }
 
+// expired tells whether a job without work to do was kept long enough.
+func (m *Manager) expired(j *Job) bool {
+	kept := m.cfg.Retention
+	if j.Kind != PublicDecrypt {
+		kept = m.cfg.UserRetention
+	}
+	return time.Since(j.Updated) > kept
+}
+
 // sweep drops old jobs from time to time.
 func (m *Manager) sweep() {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
 	for {
-		dropped, err := m.shelf.sweep(time.Now().Add(-m.cfg.Retention))
+		dropped, err := m.shelf.sweep(m.expired)
 		if err != nil {
 			m.cfg.Log.Error("old jobs were not dropped", "err", err)
 		} else if dropped > 0 {

@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	open     prometheus.Gauge
 	finished *prometheus.CounterVec
-	duration prometheus.Histogram
+	duration *prometheus.HistogramVec
 	setbacks *prometheus.CounterVec
 	carries  *prometheus.CounterVec
 }
@@ -18,11 +18,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "tkms_relayer_jobs_open", Help: "Jobs with work to do.",
 		}),
 		finished: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tkms_relayer_jobs_finished_total", Help: "Jobs finished, by outcome: succeeded or a failure's label.",
-		}, []string{"outcome"}),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "tkms_relayer_job_duration_seconds", Help: "Time from taking a job to its plaintext.", Buckets: prometheus.ExponentialBuckets(0.1, 1.6, 14),
-		}),
+			Name: "tkms_relayer_jobs_finished_total", Help: "Jobs finished, by kind and outcome: succeeded or a failure's reason.",
+		}, []string{"kind", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tkms_relayer_job_duration_seconds", Help: "Time from taking a job to its result, by kind.", Buckets: prometheus.ExponentialBuckets(0.1, 1.6, 14),
+		}, []string{"kind"}),
 		setbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tkms_relayer_job_setbacks_total", Help: "Tries that were repeated, by reason.",
 		}, []string{"reason"}),

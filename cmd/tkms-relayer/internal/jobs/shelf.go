@@ -13,7 +13,11 @@ import (
 // ErrNotFound reports a job that is not there, or not any more.
 var ErrNotFound = errors.New("no such job")
 
-var bucketName = []byte("jobs/v1")
+var (
+	bucketName = []byte("jobs/v2")
+	// firstBucket is of the version whose jobs were public decryptions only.
+	firstBucket = []byte("jobs/v1")
+)
 
 // shelf keeps jobs in a file.
 type shelf struct{ db *bolt.DB }
@@ -28,13 +32,46 @@ func openShelf(path string) (*shelf, error) {
 	// A job is on disk before its caller is answered: wait for company, but not long.
 	db.MaxBatchDelay = time.Millisecond
 	err = db.Update(func(tx *bolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(bucketName)
-		return err
+		if _, err := tx.CreateBucketIfNotExists(bucketName); err != nil {
+			return err
+		}
+		return migrate(tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.Close()))
 	}
 	return &shelf{db}, nil
+}
+
+// migrate moves the jobs of the first version, which named neither their kind nor a
+// failure's reason by that name.
+func migrate(tx *bolt.Tx) error {
+	old := tx.Bucket(firstBucket)
+	if old == nil {
+		return nil
+	}
+	err := old.ForEach(func(key, raw []byte) error {
+		job := struct {
+			Job
+			Failure *struct{ Label, Message string } `json:"failure"`
+		}{}
+		if err := json.Unmarshal(raw, &job); err != nil {
+			return fmt.Errorf("job %s: %w", key, err)
+		}
+		job.Kind = PublicDecrypt
+		if job.Failure != nil {
+			job.Job.Failure = &Failure{job.Failure.Label, job.Failure.Message}
+		}
+		moved, err := json.Marshal(&job.Job)
+		if err != nil {
+			return err
+		}
+		return tx.Bucket(bucketName).Put(key, moved)
+	})
+	if err != nil {
+		return err
+	}
+	return tx.DeleteBucket(firstBucket)
 }
 
 func (s *shelf) close() error { return s.db.Close() }
@@ -78,8 +115,8 @@ func (s *shelf) open() ([]*Job, error) {
 	return list, err
 }
 
-// sweep drops jobs without work to do that were last touched before a time.
-func (s *shelf) sweep(before time.Time) (dropped int, err error) {
+// sweep drops jobs without work to do that are expired.
+func (s *shelf) sweep(expired func(*Job) bool) (dropped int, err error) {
 	err = s.db.Update(func(tx *bolt.Tx) error {
 		bucket := tx.Bucket(bucketName)
 		var old [][]byte
@@ -88,7 +125,7 @@ func (s *shelf) sweep(before time.Time) (dropped int, err error) {
 			if err := json.Unmarshal(raw, &j); err != nil {
 				return fmt.Errorf("job %s: %w", key, err)
 			}
-			if !j.open() && j.Updated.Before(before) {
+			if !j.open() && expired(&j) {
 				old = append(old, bytes.Clone(key))
 			}
 			return nil

@@ -55,6 +55,7 @@ type Chain struct {
 	price   *sdk.DecCoin
 	last    time.Time // of the time-outs given out
 	records map[uint64]cached
+	present map[uint64]present
 }
 
 type cached struct {
@@ -64,7 +65,7 @@ type cached struct {
 
 // New returns the chain as seen by an account.
 func New(nodes *Nodes, watch *Watch, key *secp256k1.PrivKey) *Chain {
-	return &Chain{nodes: nodes, watch: watch, key: key, records: map[uint64]cached{}}
+	return &Chain{nodes: nodes, watch: watch, key: key, records: map[uint64]cached{}, present: map[uint64]present{}}
 }
 
 // Address of the account.
@@ -109,6 +110,7 @@ func (c *Chain) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.records)
+	clear(c.present)
 	c.price = nil
 }
 
