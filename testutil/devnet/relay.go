@@ -97,6 +97,7 @@ func getAnyJSON(ctx context.Context, url string, into any) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	request.Header.Set("Prefer", "wait=0") // the relayer holds answers for jobs under way back
 	response, err := (&http.Client{Timeout: 5 * time.Second}).Do(request)
 	if err != nil {
 		return 0, err
