@@ -26,6 +26,7 @@ import (
 	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
 	"github.com/tkms-network/tkms/testutil/fault"
+	"github.com/tkms-network/tkms/testutil/relayersdk"
 	"github.com/tkms-network/tkms/x/kms/client"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -60,6 +61,9 @@ type Config struct {
 	// VotingPeriod is how long proposals are voted on, 4 s by default. The network's
 	// own proposals wait for it too.
 	VotingPeriod time.Duration
+	// CRS is the file of the CRS that the relayer gives to clients for their inputs. By
+	// default it is the one beside the binaries, if it was made.
+	CRS string
 	// Faults are the parties that misbehave, by number from 1: they run
 	// tkms-faulty-party.
 	Faults map[int]fault.Kind
@@ -119,6 +123,11 @@ func New(cfg Config) (*Devnet, error) {
 	for _, name := range binaries {
 		if _, err := os.Stat(filepath.Join(cfg.Bin, name)); err != nil {
 			return nil, fmt.Errorf("%s is not built: run 'make build'", filepath.Join(cfg.Bin, name))
+		}
+	}
+	if beside := filepath.Join(cfg.Bin, relayersdk.CRSFile); cfg.CRS == "" {
+		if _, err := os.Stat(beside); err == nil {
+			cfg.CRS = beside
 		}
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {

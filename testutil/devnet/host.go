@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	hostapi "github.com/tkms-network/tkms/testutil/hostchain/api"
 	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
@@ -63,13 +64,18 @@ func (d *Devnet) HostChainRecord(ctx context.Context) (acltypes.HostChain, error
 		Id: info.ChainID, Name: fmt.Sprintf("devnet fhEVM %d (SIMULATED validator network)", info.ChainID), HeaderKind: acltypes.HEADER_KIND_QBFT, ValidatorsHeight: head,
 		AclLayout: "fhevm-0.10", BindingRule: acltypes.BINDING_RULE_REGISTRY, RegistrySlot: info.Slots.RegistryBase.Bytes(),
 		VerifierDomain: acltypes.VerifierDomain{Name: "Decryption", Version: "1", ChainId: info.Gateway.ChainID, VerifyingContract: info.Gateway.Decryption.Bytes()},
-		Fees:           acltypes.Fees{PublicDecryptionPerBlock: 100, PerRequest: 1000},
+		Fees:           acltypes.Fees{PublicDecryptionPerBlock: 100, UserDecryptionPerBlock: 100, PerRequest: 1000},
 		Limits: acltypes.Limits{
 			MaxHandlesPerRequest: 32, MaxBlocksPerRequest: 4096, MaxBlocksPerWindow: 1 << 20, WindowBlocks: 100, DeadlineBlocks: d.Config.RequestDeadline,
+			MaxUserDecryptionBits: 2048,
 		},
-		Freshness:     acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 10},
-		BlobEndpoints: []string{d.BlobURL},
+		Freshness: acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 10, DelegationMaxAgeSeconds: 30},
+		// The coprocessor serves the ciphertexts of inputs that a relayer handed to it.
+		BlobEndpoints: []string{d.BlobURL, d.HostURL + hostapi.PathCiphertexts},
 		Simulated:     []string{"coprocessor", "validator network"},
+	}
+	if d.Config.CRS != "" {
+		record.Simulated = append(record.Simulated, "single-party-crs")
 	}
 	for _, v := range info.Validators {
 		record.Validators = append(record.Validators, v.Bytes())
@@ -126,9 +132,15 @@ func (d *Devnet) PrepareRelayer(ctx context.Context) error {
 	}
 	d.RelayerURL = "http://" + ports[0]
 	d.BlobURL = d.RelayerURL + "/v1/ciphertexts"
-	d.Relayer = newProcess(d.Site.Dir, "relayer", filepath.Join(d.Config.Bin, "tkms-relayer"), "run",
-		"--home", home, "--listen", ports[0], "--tkms-node", d.Layout.Nodes[0].RPCURL(), "--host-chain-rpc", d.HostURL,
-		"--host-chain-id", fmt.Sprint(d.HostClient.Info().ChainID), "--key-file", keyFile, "--host-key-file", hostKeyFile)
+	args := []string{
+		"run", "--home", home, "--listen", ports[0], "--tkms-node", d.Layout.Nodes[0].RPCURL(), "--host-chain-rpc", d.HostURL,
+		"--host-chain-id", fmt.Sprint(d.HostClient.Info().ChainID), "--key-file", keyFile, "--host-key-file", hostKeyFile,
+		"--coprocessor", d.HostURL + hostapi.PathCoprocessor,
+	}
+	if d.Config.CRS != "" {
+		args = append(args, "--crs-file", d.Config.CRS)
+	}
+	d.Relayer = newProcess(d.Site.Dir, "relayer", filepath.Join(d.Config.Bin, "tkms-relayer"), args...)
 	return nil
 }
 
