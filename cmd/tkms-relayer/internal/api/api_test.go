@@ -90,6 +90,11 @@ func (p publicKey) Bytes(_ context.Context, digest string) ([]byte, error) {
 	return []byte("key"), p.err
 }
 
+func (p publicKey) ClientBytes(ctx context.Context, digest string) ([]byte, error) {
+	data, err := p.Bytes(ctx, digest)
+	return append([]byte("client's "), data...), err
+}
+
 // bench is a server with its doubles.
 type bench struct {
 	*testing.T
@@ -138,6 +143,10 @@ func (k lateKey) Current(ctx context.Context) (keys.Current, error) {
 
 func (k lateKey) Bytes(ctx context.Context, digest string) ([]byte, error) {
 	return publicKey{k.b.keyErr}.Bytes(ctx, digest)
+}
+
+func (k lateKey) ClientBytes(ctx context.Context, digest string) ([]byte, error) {
+	return publicKey{k.b.keyErr}.ClientBytes(ctx, digest)
 }
 
 // call returns status, body and headers of an answer.
@@ -228,21 +237,21 @@ func TestKeyAndCRSAreNamedAndServed(t *testing.T) {
 	code, body, _ := b.call(http.MethodGet, "/v2/keyurl", "")
 	require.Equal(t, http.StatusOK, code)
 	require.JSONEq(t, `{"status":"succeeded","response":{
-		"fheKeyInfo":[{"fhePublicKey":{"dataId":"0x0102","urls":["https://relayer.example/v1/keys/aabb"]}}],
+		"fheKeyInfo":[{"fhePublicKey":{"dataId":"0x0102","urls":["https://relayer.example/v1/keys/aabb?tfhe=1.4","https://relayer.example/v1/keys/aabb"]}}],
 		"crs":{"2048":{"dataId":"0xccdd","urls":["https://relayer.example/v1/crs/ccdd"],"kind":"single-party-crs"}}}}`, body)
 	code, body, _ = b.call(http.MethodGet, "/v1/keyurl", "")
 	require.Equal(t, http.StatusOK, code)
 	require.JSONEq(t, `{"response":{
-		"fhe_key_info":[{"fhe_public_key":{"data_id":"0x0102","urls":["https://relayer.example/v1/keys/aabb"]}}],
+		"fhe_key_info":[{"fhe_public_key":{"data_id":"0x0102","urls":["https://relayer.example/v1/keys/aabb?tfhe=1.4","https://relayer.example/v1/keys/aabb"]}}],
 		"crs":{"2048":{"data_id":"0xccdd","urls":["https://relayer.example/v1/crs/ccdd"],"kind":"single-party-crs"}}}}`, body)
-	for path, content := range map[string]string{"/v1/keys/aabb": "key", "/v1/crs/ccdd": "a reference string"} {
+	for path, content := range map[string]string{"/v1/keys/aabb": "key", "/v1/keys/aabb?tfhe=1.4": "client's key", "/v1/crs/ccdd": "a reference string"} {
 		code, body, header := b.call(http.MethodGet, path, "")
 		require.Equal(t, http.StatusOK, code)
 		require.Equal(t, content, body)
 		require.Contains(t, header.Get("Cache-Control"), "immutable")
 		require.Equal(t, "bytes", header.Get("Accept-Ranges"))
 	}
-	for _, path := range []string{"/v1/keys/ccdd", "/v1/crs/aabb"} {
+	for _, path := range []string{"/v1/keys/ccdd", "/v1/keys/ccdd?tfhe=1.4", "/v1/crs/aabb"} {
 		code, body, _ = b.call(http.MethodGet, path, "")
 		require.Equal(t, http.StatusNotFound, code)
 		require.Equal(t, api.LabelNotFound, b.label(body))

@@ -15,7 +15,12 @@ import (
 type PublicKeys interface {
 	Current(ctx context.Context) (keys.Current, error)
 	Bytes(ctx context.Context, digest string) ([]byte, error)
+	ClientBytes(ctx context.Context, digest string) ([]byte, error)
 }
+
+// clientTags is the query of a key with the version tags that the published clients
+// read: those of TFHE-rs 1.4.
+const clientTags = "tfhe=1.4"
 
 // keyURL is the answer of GET /v2/keyurl, as the published clients read it.
 type keyURL struct {
@@ -98,7 +103,8 @@ func (s *Server) material(ctx context.Context) (keyData, map[string]crsData, err
 	if err != nil {
 		return keyData{}, nil, err
 	}
-	key := keyData{"0x" + current.KeyID, []string{s.cfg.PublicURL + "/v1/keys/" + current.Digest}}
+	url := s.cfg.PublicURL + "/v1/keys/" + current.Digest
+	key := keyData{"0x" + current.KeyID, []string{url + "?" + clientTags, url}} // clients take the first
 	crs := map[string]crsData{}
 	if c := s.cfg.CRS; c != nil {
 		crs[strconv.Itoa(keys.CRSBits)] = crsData{keyData{"0x" + c.Digest, []string{s.cfg.PublicURL + "/v1/crs/" + c.Digest}}, c.Kind}
@@ -107,13 +113,16 @@ func (s *Server) material(ctx context.Context) (keyData, map[string]crsData, err
 }
 
 func (s *Server) getKey(w http.ResponseWriter, r *http.Request) {
-	digest := r.PathValue("digest")
-	data, err := s.cfg.Keys.Bytes(r.Context(), digest)
+	digest, tag, read := r.PathValue("digest"), r.PathValue("digest"), s.cfg.Keys.Bytes
+	if r.URL.RawQuery == clientTags {
+		tag, read = digest+"?"+clientTags, s.cfg.Keys.ClientBytes
+	}
+	data, err := read(r.Context(), digest)
 	if err != nil {
 		s.refuseKey(w, err)
 		return
 	}
-	immutable(w, digest)
+	immutable(w, tag)
 	http.ServeContent(w, r, "", noTime, bytes.NewReader(data))
 }
 

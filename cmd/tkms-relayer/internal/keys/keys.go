@@ -19,6 +19,7 @@ import (
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
 	"github.com/tkms-network/tkms/enclave/party/vault"
+	"github.com/tkms-network/tkms/enclave/tfhe"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -116,6 +117,22 @@ func (k *Keys) Bytes(ctx context.Context, digest string) ([]byte, error) {
 		failure = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil, failure
+}
+
+// ClientBytes returns the same key with the version tags of TFHE-rs 1.4, the release
+// that the published client library has: it does not read those of later ones. These
+// are not the bytes that the digest is of. Errors: those of Bytes, and of a key that
+// is none.
+func (k *Keys) ClientBytes(ctx context.Context, digest string) ([]byte, error) {
+	data, err := k.Bytes(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	public, err := tfhe.UnmarshalCompactPublicKey(data, tfhe.Production())
+	if err != nil {
+		return nil, err
+	}
+	return public.MarshalRelease(tfhe.Release1_4)
 }
 
 func (k *Keys) download(ctx context.Context, vaultURL string, material *kmstypes.KeyMaterial) ([]byte, error) {

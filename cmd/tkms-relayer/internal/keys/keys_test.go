@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
 	"github.com/tkms-network/tkms/enclave/party/vault"
+	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/x/kms/client"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
@@ -71,6 +73,26 @@ func TestTheKeyIsTakenFromTheFirstVaultThatHasIt(t *testing.T) {
 		require.Equal(t, public, data)
 	}
 	require.Equal(t, []int{1, 1, 1}, []int{silent, lying, honest}, "it is downloaded once")
+}
+
+func TestClientsGetTheKeyWithTheTagsThatTheyRead(t *testing.T) {
+	const vector = "../../../../enclave/tfhe/testdata/node/compact_pk.bin"
+	data, err := os.ReadFile(vector)
+	require.NoError(t, err)
+	key := &kmstypes.Key{Status: kmstypes.KEY_STATUS_ACTIVE, Material: &kmstypes.KeyMaterial{PublicKeySize: uint64(len(data))}}
+	hash := vault.KeyDigest(data)
+	key.Material.PublicKeyDigest = hash[:]
+	asked := 0
+	key.Contributions = []kmstypes.KeyContribution{{Material: *key.Material, VaultUrl: vaultOf(t, data, &asked)}}
+	k := keys.New(1, records{key}, http.DefaultClient)
+	got, err := k.ClientBytes(t.Context(), hex.EncodeToString(hash[:]))
+	require.NoError(t, err)
+	require.Len(t, got, len(data))
+	require.NotEqual(t, data, got)
+	_, err = k.ClientBytes(t.Context(), "00")
+	require.ErrorIs(t, err, keys.ErrUnknown)
+	_, err = keys.New(1, records{keyWith(vaultOf(t, public, &asked))}, http.DefaultClient).ClientBytes(t.Context(), digest())
+	require.ErrorIs(t, err, tfhe.ErrTruncated, "these bytes are no key")
 }
 
 func TestVaultsAreAskedForNothingButTheCurrentKey(t *testing.T) {
