@@ -11,10 +11,11 @@ import (
 	ics23 "github.com/cosmos/ics23/go"
 )
 
-// Types of the two proof steps as the application names them.
+// Types of the two proof steps as the application names them: key and value in the
+// store's tree, and the tree's root under the application hash.
 const (
-	opIAVL   = "ics23:iavl"
-	opSimple = "ics23:simple"
+	OpStore = "ics23:iavl"
+	OpApp   = "ics23:simple"
 )
 
 // Bounds of a query.
@@ -48,7 +49,7 @@ func (c *Client) Prove(ctx context.Context, store string, key []byte, height int
 		if proof.Height != height {
 			err = fmt.Errorf("%w: of height %d, asked for %d", ErrProof, proof.Height, height)
 		} else {
-			err = verifyProof(header.AppHash, store, key, proof, c.cfg.MaxValue)
+			err = VerifyProof(header.AppHash, store, key, proof, c.cfg.MaxValue)
 		}
 		if err != nil {
 			f.note(0, err)
@@ -80,10 +81,12 @@ func (f *follower) claim(ctx context.Context, store string, key []byte, height i
 	}
 }
 
-// verifyProof checks an ICS-23 proof in two steps: key and value, or absence, in
-// the store's tree, and the tree's root among the stores under the application
-// hash. An empty value claims absence: the tree cannot prove an empty value.
-func verifyProof(appHash []byte, store string, key []byte, proof *Proof, maxValue int) (err error) {
+// VerifyProof checks an ICS-23 proof in two steps, of types OpStore and OpApp: key and
+// value, or absence, in the store's tree, and the tree's root among the stores under
+// the application hash, which the header after the proof's height has. An empty value
+// claims absence: the tree cannot prove an empty value. maxValue bounds the value in
+// bytes. It fails with ErrProof.
+func VerifyProof(appHash []byte, store string, key []byte, proof *Proof, maxValue int) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: panic: %v", ErrProof, p)
@@ -92,11 +95,11 @@ func verifyProof(appHash []byte, store string, key []byte, proof *Proof, maxValu
 	if len(proof.Ops) != 2 || len(proof.Value) > maxValue {
 		return fmt.Errorf("%w: %d steps, value of %d bytes", ErrProof, len(proof.Ops), len(proof.Value))
 	}
-	inner, err := decodeStep(proof.Ops[0], opIAVL, key)
+	inner, err := decodeStep(proof.Ops[0], OpStore, key)
 	if err != nil {
 		return err
 	}
-	outer, err := decodeStep(proof.Ops[1], opSimple, []byte(store))
+	outer, err := decodeStep(proof.Ops[1], OpApp, []byte(store))
 	if err != nil {
 		return err
 	}

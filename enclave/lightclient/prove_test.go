@@ -195,7 +195,7 @@ func TestMutatedProofsNeverProveAnythingElse(t *testing.T) {
 			changed = changed || data[at] != value
 			data[at] = value
 		}
-		err := verifyProof(appHash, "kms", []byte(key), proof, 1<<20)
+		err := VerifyProof(appHash, "kms", []byte(key), proof, 1<<20)
 		require.NotContains(t, fmt.Sprint(err), "panic")
 		if !changed {
 			require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestMutatedProofsNeverProveAnythingElse(t *testing.T) {
 		}
 		if random.IntN(8) == 0 && err == nil {
 			proof.Value = append(bytes.Clone(proof.Value), 'x')
-			require.ErrorIs(t, verifyProof(appHash, "kms", []byte(key), proof, 1<<20), ErrProof)
+			require.ErrorIs(t, VerifyProof(appHash, "kms", []byte(key), proof, 1<<20), ErrProof)
 		}
 	}
 	require.Positive(t, accepted)
@@ -219,9 +219,9 @@ func FuzzVerifyProof(f *testing.F) {
 	f.Add([]byte(nil), absent.ProofOps.Ops[0].Data, absent.ProofOps.Ops[1].Data)
 	f.Fuzz(func(t *testing.T, value, inner, outer []byte) {
 		proof := &Proof{Value: value, Ops: []cmtcrypto.ProofOp{
-			{Type: opIAVL, Key: []byte("height"), Data: inner}, {Type: opSimple, Key: []byte("kms"), Data: outer},
+			{Type: OpStore, Key: []byte("height"), Data: inner}, {Type: OpApp, Key: []byte("kms"), Data: outer},
 		}}
-		err := verifyProof(appHash, "kms", []byte("height"), proof, 1<<20)
+		err := VerifyProof(appHash, "kms", []byte("height"), proof, 1<<20)
 		if err == nil {
 			require.Equal(t, answer.Value, value, "nothing but the true value is provable")
 			return

@@ -44,9 +44,6 @@ func (u userDecryption) admit(chain types.HostChain) error {
 	if a.Delegator != nil && chain.Freshness.DelegationMaxAgeSeconds == 0 {
 		return types.ErrDelegationOff.Wrapf("%d", chain.Id)
 	}
-	if u.wallet != nil && len(chain.Wallets) == 0 {
-		return types.ErrUnknownWallet.Wrap("the host chain has no rule for any")
-	}
 	return nil
 }
 
