@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -200,6 +201,28 @@ func TestEachRefusedShareHasItsCode(t *testing.T) {
 		})
 	}
 	f.answerUser(id, 1)
+}
+
+// TestACiphertextMayHaveTwoDigitsABlock: how many it has, only who reads its bytes knows.
+func TestACiphertextMayHaveTwoDigitsABlock(t *testing.T) {
+	f := newFixture(t, 4)
+	id := f.acceptedUser(u64(1), handle(2, handles.Bool))
+	whole := f.payload(id, 1)
+	sealed := whole.Entries[0].Signcrypted
+	packed := func(size int) types.Result {
+		p := *whole
+		p.Entries = slices.Clone(whole.Entries)
+		p.Entries[0].Packing, p.Entries[0].Signcrypted = 2, sealed[:size]
+		return f.share(id, 1, p.Encode())
+	}
+	layout, err := reencrypt.NewLayout(64, 2, 1)
+	require.NoError(t, err)
+	for _, size := range []int{layout.SigncryptedSize() - 1, layout.SigncryptedSize() + 1, len(sealed)} {
+		_, err = f.post(1, packed(size))
+		require.ErrorIs(t, err, types.ErrInvalidShare)
+	}
+	_, err = f.post(1, packed(layout.SigncryptedSize()))
+	require.NoError(t, err)
 }
 
 // TestAWrongShareIsKeptWithTheOthers: whether what is encrypted is right only the

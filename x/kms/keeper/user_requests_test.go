@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/stretchr/testify/require"
 
 	storetypes "github.com/cosmos/cosmos-sdk/store/v2/types"
 
+	"github.com/tkms-network/tkms/app/ante"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/handles"
 	"github.com/tkms-network/tkms/x/kms/types"
@@ -263,7 +266,14 @@ func TestARequestWhoseShareNoPartyCouldPostIsRefused(t *testing.T) {
 		largest++
 	}
 	require.Greater(t, largest, 256, "x/acl's bound on handles is the narrower one for small types")
-	f.acceptedUser(manyHandles(largest)...)
+	id := f.acceptedUser(manyHandles(largest)...)
+
+	// What is left of a transaction's gas pays for its bytes.
+	f.ctx = f.ctx.WithGasMeter(storetypes.NewInfiniteGasMeter())
+	f.answerUser(id, 1)
+	require.Less(t, f.ctx.GasMeter().GasConsumed()+10*ante.MaxPartyTxBytes, uint64(ante.MaxPartyTxGas))
+	require.Less(t, len(f.shares(id)[0].Payload)+1024, ante.MaxPartyTxBytes)
+
 	_, _, err := f.sendUser(f.userDecryption(manyHandles(largest + 1)...))
 	require.ErrorIs(t, err, types.ErrTooManyHandles)
 }
@@ -315,5 +325,51 @@ func TestTheSignatureIsChargedBeforeItIsRecovered(t *testing.T) {
 	f.ctx = f.ctx.WithGasMeter(storetypes.NewGasMeter(f.ctx.GasMeter().GasConsumed() - 1))
 	require.PanicsWithValue(t, storetypes.ErrorOutOfGas{Descriptor: "user signature"}, func() {
 		_, _, _ = f.sendUser(msg)
+	})
+}
+
+func FuzzRequestUserDecryption(f *testing.F) {
+	x := newFixture(f, 4)
+	host := x.acl.hosts[hostChain]
+	host.Fees = acltypes.Fees{}
+	x.acl.hosts[hostChain] = host
+	for _, msg := range []*types.MsgRequestUserDecryption{
+		x.userDecryption(u64(1), handle(2, handles.Bool)), x.delegated(x.userDecryption(u64(1))), {},
+	} {
+		raw, err := msg.Marshal()
+		require.NoError(f, err)
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var msg types.MsgRequestUserDecryption
+		if msg.Unmarshal(raw) != nil {
+			return
+		}
+		ctx, _ := x.ctx.CacheContext()
+		id, _, err := x.keeper.RequestUserDecryption(ctx, &msg)
+		if err != nil {
+			if types.CodeOf(err) == 1 && !errors.Is(err, errProof) {
+				t.Fatalf("refused without a code: %s", err)
+			}
+			return
+		}
+		r, err := x.keeper.Requests.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := msg.Authorization.Digest(hostChain, host.VerifierDomain)
+		if err != nil {
+			t.Fatal("what was accepted has no digest")
+		}
+		if len(msg.Authorization.Signature) != 0 && msg.Authorization.CheckSignature(digest) != nil {
+			t.Fatal("accepted though the user did not sign it")
+		}
+		if len(r.Ciphertexts) != len(msg.Handles) || !proto.Equal(r.AuthorizedBy, &msg.Authorization) {
+			t.Fatal("something else was recorded than asked for")
+		}
+		exported, err := x.keeper.ExportGenesis(ctx)
+		if err != nil || exported.Validate() != nil {
+			t.Fatalf("the record is not valid: %v", err)
+		}
 	})
 }
