@@ -40,7 +40,7 @@ func testInput(t *testing.T) *input {
 
 func testFleet(t *testing.T, n int, roundTrip time.Duration, in *input) *fleet {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	o := &Options{Command: []string{os.Args[0], partyArgument}, Progress: io.Discard, RoundTrip: roundTrip}
 	shape, err := Tree.Shape(0)
