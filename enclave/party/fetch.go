@@ -84,7 +84,7 @@ func (p *Party) fetchOne(ctx context.Context, request *kmstypes.Request, endpoin
 		return nil, &refusal{status.ReasonMalformed, err}
 	}
 	for {
-		ciphertext, err := p.download(ctx, endpoints, c, tfhe.Type(handle.Type()), held)
+		ciphertext, err := p.download(ctx, endpoints, c, tfhe.Type(handle.Type()), held, forUser(request))
 		var refused *refusal
 		if err == nil || ctx.Err() != nil || errors.As(err, &refused) {
 			return ciphertext, err
@@ -104,10 +104,10 @@ func (p *Party) fetchOne(ctx context.Context, request *kmstypes.Request, endpoin
 }
 
 // download asks the stores once and reads, hashes and switches what comes, once. A
-// slot bounds the bytes under way; it is held
-// neither while a store is waited for to come to its senses nor while peers are:
-// parties whose slots are taken by different requests would wait for each other.
-func (p *Party) download(ctx context.Context, endpoints []string, c kmstypes.Ciphertext, typ tfhe.Type, held *heldKey) (*intake, error) {
+// slot bounds the bytes under way; it is held neither while a store is waited for to come to its senses nor while peers are:
+// parties whose slots are taken by different requests would wait for each other. For a
+// user a ciphertext must be clean: what she gets are its blocks, carries and all.
+func (p *Party) download(ctx context.Context, endpoints []string, c kmstypes.Ciphertext, typ tfhe.Type, held *heldKey, clean bool) (*intake, error) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
@@ -124,6 +124,9 @@ func (p *Party) download(ctx context.Context, endpoints []string, c kmstypes.Cip
 	}
 	if err != nil {
 		return nil, &refusal{status.ReasonMalformed, err}
+	}
+	if clean && !ciphertext.CarryClean() {
+		return nil, &refusal{status.ReasonCarries, errCarries}
 	}
 	phases, err := held.keys[ciphertext.Key()].Phases(ciphertext)
 	if err != nil {

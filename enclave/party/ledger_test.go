@@ -91,11 +91,18 @@ func (noBank) GetBalance(_ context.Context, _ sdk.AccAddress, denom string) sdk.
 func (l *ledger) HostChain(context.Context, uint64) (acltypes.HostChain, error) { return l.host, nil }
 
 func (l *ledger) VerifyPublicDecryption(_ context.Context, _ uint64, _ acltypes.DecryptionProof, wanted, _ [][32]byte) (acltypes.Verified, error) {
-	var v acltypes.Verified
+	return l.verified(wanted), nil
+}
+
+func (l *ledger) VerifyUserDecryption(_ context.Context, _ uint64, _ acltypes.DecryptionProof, access acltypes.UserAccess) (acltypes.Verified, error) {
+	return l.verified(access.Handles), nil
+}
+
+func (l *ledger) verified(wanted [][32]byte) (v acltypes.Verified) {
 	for _, handle := range wanted {
 		v.Digests = append(v.Digests, l.digests[handle])
 	}
-	return v, nil
+	return v
 }
 
 func newLedger(t testing.TB, change func(*partiestypes.Params)) *ledger {
@@ -141,7 +148,7 @@ func (l *ledger) setHost(endpoints ...string) {
 	l.host = acltypes.HostChain{
 		Id:             hostChainID,
 		VerifierDomain: acltypes.VerifierDomain{Name: "Decryption", Version: "1", ChainId: 1, VerifyingContract: make([]byte, 20)},
-		Limits:         acltypes.Limits{MaxHandlesPerRequest: 64, MaxBlocksPerRequest: 4096, MaxBlocksPerWindow: 1 << 20, WindowBlocks: 1000, DeadlineBlocks: 100_000},
+		Limits:         acltypes.Limits{MaxHandlesPerRequest: 256, MaxBlocksPerRequest: 4096, MaxUserDecryptionBits: 2048, MaxBlocksPerWindow: 1 << 20, WindowBlocks: 1000, DeadlineBlocks: 100_000},
 		BlobEndpoints:  endpoints,
 	}
 	raw, err := l.host.Marshal()

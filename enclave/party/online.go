@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"math/big"
 	"sync"
 	"time"
 
@@ -47,7 +46,8 @@ func grouped(taken []*intake) []*group {
 	return groups
 }
 
-// decrypt runs the online phase and returns the values in the request's order.
+// decrypt runs the online phase and returns, for each ciphertext in the request's order,
+// the plaintexts of its blocks, or of a user decryption this party's shares of them.
 //
 // A mask must never meet two inputs. Within a process the machine refuses
 // material that was used. Across restarts the same items come back from the
@@ -55,23 +55,24 @@ func grouped(taken []*intake) []*group {
 // message depends on is fixed: the range of items comes from the proven record of
 // this request and attempt, no other has it, and the ciphertexts are those of its
 // digests. So a restarted party can only repeat the messages that it sent before,
-// bit for bit; a further attempt has items of its own.
-func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, taken []*intake) ([]*big.Int, error) {
-	values := make([]*big.Int, len(taken))
+// bit for bit; a further attempt has items of its own. What hides shares belongs to
+// this request and attempt, too.
+func (p *Party) decrypt(ctx context.Context, s *seat, t *task, held *heldKey, taken []*intake) ([][]uint64, error) {
+	parts := make([][]uint64, len(taken))
 	for _, g := range grouped(taken) {
-		plain, err := p.compute(ctx, s, t, held, g)
+		words, err := p.compute(ctx, s, t, held, g)
 		if err != nil {
 			return nil, err
 		}
 		for k, member := range g.members {
-			c, count := taken[member].outline, g.phases[k].Len()
-			if values[member], err = c.Recompose(plain[:count]); err != nil {
-				return nil, fmt.Errorf("recompose %s: %w", c.Type(), err)
+			count := g.phases[k].Len()
+			if d := s.code.Degree(); forUser(t.request) { // whole elements
+				count = (count + d - 1) / d * d
 			}
-			plain = plain[count:]
+			parts[member], words = words[:count:count], words[count:]
 		}
 	}
-	return values, nil
+	return parts, nil
 }
 
 // otherVersions is how long the newest version of a group's items has to itself.
@@ -139,6 +140,7 @@ func eachVersion(ctx context.Context, st *stock.Stock, ranges []stock.Range, run
 				select {
 				case outcomes <- outcome{values, err}:
 				case <-ctx.Done():
+					clear(values) // they may be shares
 				}
 			})
 		}
@@ -177,20 +179,29 @@ func (p *Party) session(s *seat, request *kmstypes.Request, held *heldKey, g *gr
 	}
 }
 
-// online runs the online phase of a group.
+// online runs the online phase of a group and returns the values of its blocks, or of a
+// user decryption this party's shares of them.
 func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *group, stocked []*preproc.Batch) ([]uint64, error) {
 	named := p.session(s, t.request, held, g, stocked)
 	id := named.ID()
+	keep, err := p.keep(s, t.request, held, g)
+	if err != nil {
+		return nil, err
+	}
 	machine, err := decrypt.New(decrypt.Config{
-		Code: s.code, Self: s.identity.Self(), Session: id, Identity: s.identity, Phases: g.phases, Stock: stocked,
+		Code: s.code, Self: s.identity.Self(), Session: id, Identity: s.identity, Phases: g.phases, Stock: stocked, Keep: keep,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.progress(t.request, func(r *status.Request) { r.State, r.Reason, r.Detail = status.StateComputing, "", "" })
-	var values []uint64
+	var words []uint64
 	err = s.run(ctx, session.ID(id), t.id, named.Parties, machine, s.lingering(named, machine,
-		func() { values = machine.Values() },
+		func() {
+			if words = machine.Values(); keep != nil {
+				words = machine.Shares()
+			}
+		},
 		func(culprits, _ sharing.Parties) {
 			machine.Release()
 			p.name(s, t.request, culprits)
@@ -198,7 +209,7 @@ func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *
 	if err != nil {
 		machine.Release()
 	}
-	return values, err
+	return words, err
 }
 
 // name records who sent wrong shares.

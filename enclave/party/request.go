@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"time"
 
@@ -33,11 +32,11 @@ type refusal struct {
 func (r *refusal) Error() string { return string(r.reason) + ": " + r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
 
-// checkRequest refuses what must never be answered by a public decryption, and
-// records out of form, which would make later steps panic. That one item masks
-// two blocks of a request is refused whatever the chain says.
-func checkRequest(r *kmstypes.Request) error {
-	if r.Kind != kmstypes.REQUEST_KIND_PUBLIC_DECRYPTION {
+// checkRequest refuses what the parties of an epoch must never answer, and records
+// out of form, which would make later steps panic. That one item masks two blocks of
+// a request is refused whatever the chain says.
+func checkRequest(r *kmstypes.Request, parties int) error {
+	if !forUser(r) && (r.Kind != kmstypes.REQUEST_KIND_PUBLIC_DECRYPTION || r.AuthorizedBy != nil) {
 		return fmt.Errorf("%w: kind %s", errRequest, r.Kind)
 	}
 	if len(r.Id) != kmstypes.IDSize || len(r.KeyId) != kmstypes.IDSize || len(r.Domain.VerifyingContract) != 20 {
@@ -68,6 +67,9 @@ func checkRequest(r *kmstypes.Request) error {
 		}
 		next = end
 	}
+	if forUser(r) {
+		return checkUser(r, parties)
+	}
 	return nil
 }
 
@@ -77,7 +79,7 @@ func (p *Party) startRequest(s *seat, request *kmstypes.Request) {
 	if request.EpochId != s.epochID() {
 		return
 	}
-	if request.Status != kmstypes.REQUEST_STATUS_ACCEPTED {
+	if request.Status != kmstypes.REQUEST_STATUS_ACCEPTED && !takesShares(request, s.code.N(), p.heightNow()) {
 		// Answered without this party: its items are spent all the same.
 		if len(request.Ciphertexts) > 0 {
 			_, end := extent(request)
@@ -90,8 +92,8 @@ func (p *Party) startRequest(s *seat, request *kmstypes.Request) {
 	if !fresh {
 		return
 	}
-	if err := checkRequest(request); err != nil {
-		p.refuse(request, &refusal{status.ReasonUnsupported, err})
+	if err := checkRequest(request, s.code.N()); err != nil {
+		p.refuse(t, &refusal{status.ReasonUnsupported, err})
 		return
 	}
 	first, end := extent(request)
@@ -105,17 +107,28 @@ func (p *Party) startRequest(s *seat, request *kmstypes.Request) {
 		case err == nil:
 			p.postResult(t, result)
 		case errors.As(err, &refused):
-			p.refuse(request, refused)
+			p.refuse(t, refused)
 		default:
-			p.refuse(request, &refusal{status.ReasonProtocol, err})
+			p.refuse(t, &refusal{status.ReasonProtocol, err})
 		}
 	})
 }
 
-func (p *Party) refuse(request *kmstypes.Request, r *refusal) {
-	p.cfg.Log.Warn("request refused", "request", hex.EncodeToString(request.Id), "reason", r.reason, "err", r.err)
-	p.metrics.Requests.WithLabelValues(string(r.reason)).Inc()
-	p.waitFor(request, r.reason, r.err)
+func (p *Party) refuse(t *task, r *refusal) {
+	p.cfg.Log.Warn("request refused", "request", hex.EncodeToString(t.request.Id), "reason", r.reason, "err", r.err)
+	p.metrics.Requests.WithLabelValues(kindOf(t.request), string(r.reason)).Inc()
+	p.waitFor(t.request, r.reason, r.err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.refused = true
+}
+
+// kindOf names the kind of a request in metrics and status.
+func kindOf(r *kmstypes.Request) string {
+	if forUser(r) {
+		return status.KindUser
+	}
+	return status.KindPublic
 }
 
 // waitFor shows why there is no answer, for now or for good.
@@ -128,7 +141,7 @@ func (p *Party) waitFor(request *kmstypes.Request, reason status.Reason, err err
 func (p *Party) progress(request *kmstypes.Request, change func(*status.Request)) {
 	p.board.Request(hex.EncodeToString(request.Id), func(s *status.Request) {
 		if s.Attempt != request.Attempt {
-			*s = status.Request{ID: s.ID, Attempt: request.Attempt}
+			*s = status.Request{ID: s.ID, Attempt: request.Attempt, Kind: kindOf(request)}
 		}
 		change(s)
 	})
@@ -153,7 +166,7 @@ func (p *Party) answer(ctx context.Context, s *seat, t *task, since time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	values, err := p.decrypt(ctx, s, t, held, taken)
+	parts, err := p.decrypt(ctx, s, t, held, taken)
 	for _, c := range taken {
 		c.phases.Zero()
 	}
@@ -161,10 +174,18 @@ func (p *Party) answer(ctx context.Context, s *seat, t *task, since time.Time) (
 		return nil, err
 	}
 	elapsed := time.Since(since)
-	p.metrics.Engine.Observe(elapsed.Seconds())
-	p.metrics.Requests.WithLabelValues("decrypted").Inc()
+	p.metrics.Engine.WithLabelValues(kindOf(request)).Observe(elapsed.Seconds())
+	p.metrics.Requests.WithLabelValues(kindOf(request), "decrypted").Inc()
 	p.progress(request, func(r *status.Request) { r.EngineMicros = elapsed.Microseconds() })
-	return p.sign(request, values)
+	if !forUser(request) {
+		return p.signValues(request, taken, parts)
+	}
+	defer func() {
+		for _, share := range parts {
+			clear(share)
+		}
+	}()
+	return p.signShares(s, request, taken, parts)
 }
 
 // extent returns the range of offline items that the chain assigned.
@@ -176,18 +197,21 @@ func extent(request *kmstypes.Request) (first, end uint64) {
 	return first, end
 }
 
-// sign encodes the values as the host chain's contracts decode them and signs.
-// The signature is a function of the plaintext: a party that answers again after
-// a restart posts the same bytes.
-func (p *Party) sign(request *kmstypes.Request, values []*big.Int) (*kmstypes.Result, error) {
-	list := make([]handles.Handle, len(values))
-	var plaintext []byte
-	for i, value := range values {
-		var err error
-		if list[i], err = handles.Parse(request.Ciphertexts[i].Handle); err != nil {
-			return nil, err
+// signValues makes the values of the blocks, encodes them as the host chain's
+// contracts decode them and signs. The signature is a function of the plaintext: a
+// party that answers again after a restart posts the same bytes.
+func (p *Party) signValues(request *kmstypes.Request, taken []*intake, blocks [][]uint64) (*kmstypes.Result, error) {
+	list, err := request.HandleList()
+	if err != nil {
+		return nil, err
+	}
+	result := resultOf(request)
+	for i, handle := range list {
+		value, err := taken[i].outline.Recompose(blocks[i])
+		if err != nil {
+			return nil, fmt.Errorf("recompose %s: %w", handle.Type(), err)
 		}
-		if plaintext, err = handles.AppendValue(plaintext, list[i].Type(), value); err != nil {
+		if result.Plaintext, err = handles.AppendValue(result.Plaintext, handle.Type(), value); err != nil {
 			return nil, err
 		}
 	}
@@ -195,15 +219,17 @@ func (p *Party) sign(request *kmstypes.Request, values []*big.Int) (*kmstypes.Re
 	if err != nil {
 		return nil, err
 	}
-	domain := eip712.Domain{
-		Name: request.Domain.Name, Version: request.Domain.Version, ChainID: request.Domain.ChainId,
-		VerifyingContract: [20]byte(request.Domain.VerifyingContract),
-	}
-	signature, err := eip712.Sign(eip712.PublicDecryption(domain, list, plaintext), key)
+	digest, err := request.SigningDigest(list, result.Plaintext)
 	if err != nil {
 		return nil, err
 	}
-	return &kmstypes.Result{RequestId: request.Id, EpochId: request.EpochId, Attempt: request.Attempt, Plaintext: plaintext, Signature: signature}, nil
+	result.Signature, err = eip712.Sign(digest, key)
+	return result, err
+}
+
+// resultOf is an answer to a request, without what is answered.
+func resultOf(r *kmstypes.Request) *kmstypes.Result {
+	return &kmstypes.Result{RequestId: r.Id, EpochId: r.EpochId, Attempt: r.Attempt}
 }
 
 // postResult posts an answer unless the chain has it.

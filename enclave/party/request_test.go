@@ -237,9 +237,9 @@ func TestRequestsThatMustNotBeAnsweredAreRefused(t *testing.T) {
 			},
 		}
 	}
-	require.NoError(t, checkRequest(good()))
+	require.NoError(t, checkRequest(good(), 16))
 	for name, spoil := range map[string]func(*kmstypes.Request){
-		"another kind":           func(r *kmstypes.Request) { r.Kind++ },
+		"another kind":           func(r *kmstypes.Request) { r.Kind += 2 },
 		"short id":               func(r *kmstypes.Request) { r.Id = r.Id[1:] },
 		"short key id":           func(r *kmstypes.Request) { r.KeyId = nil },
 		"no contract":            func(r *kmstypes.Request) { r.Domain.VerifyingContract = nil },
@@ -254,6 +254,6 @@ func TestRequestsThatMustNotBeAnsweredAreRefused(t *testing.T) {
 	} {
 		r := good()
 		spoil(r)
-		require.ErrorIs(t, checkRequest(r), errRequest, name)
+		require.ErrorIs(t, checkRequest(r, 4), errRequest, name)
 	}
 }

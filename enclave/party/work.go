@@ -31,6 +31,8 @@ type task struct {
 	recorded  bool               // the chain has this party's answer
 	result    *kmstypes.Result   // the answer, once there is one
 	posted    int64              // height at which it was last posted
+	refused   bool               // there will be no answer
+	until     int64              // last height for which a request is kept that nothing more is to be done for, 0 before
 }
 
 // takeWork starts what the chain recorded up to a height and follows what is
@@ -44,7 +46,9 @@ func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
 		}
 	}
 	if behind {
-		p.cursor = height
+		// The latest lists are read all the same: what is no longer open may still take
+		// this party's share.
+		p.cursor = max(p.cursor, height-maxCatchUp)
 	}
 	for ; p.cursor < height; p.cursor++ {
 		var work kmstypes.Work
@@ -144,10 +148,19 @@ func keyTask(k *kmstypes.Key) string {
 func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
 	p.mu.Lock()
 	all := make([]*task, 0, len(p.tasks))
+	var over []*task
 	for _, t := range p.tasks {
-		all = append(all, t)
+		switch {
+		case t.until == 0:
+			all = append(all, t)
+		case height > t.until:
+			over = append(over, t)
+		}
 	}
 	p.mu.Unlock()
+	for _, t := range over {
+		p.end(s, t)
+	}
 	for _, t := range all[:min(len(all), recheck)] {
 		var err error
 		if t.request != nil {
@@ -163,27 +176,54 @@ func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
 }
 
 // followRequest ends a task whose request is closed, and posts its answer again
-// when the chain does not show it.
+// when the chain does not show it. A user decryption goes on for a while after it was
+// fulfilled.
 func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int64) error {
 	var now kmstypes.Request
 	err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(t.request.Id), height, &now)
 	if err != nil && !errors.Is(err, ErrAbsent) {
 		return err
 	}
-	if err == nil && now.Status == kmstypes.REQUEST_STATUS_ACCEPTED && now.Attempt == t.request.Attempt {
+	current := err == nil && now.Attempt == t.request.Attempt
+	fulfilled := current && now.Status == kmstypes.REQUEST_STATUS_FULFILLED
+	if current && now.Status == kmstypes.REQUEST_STATUS_ACCEPTED {
 		p.postAgain(t, s.answered(&now))
 		return nil
 	}
-	p.remove(s, t)
-	s.release(t.id)
+	if fulfilled && takesShares(&now, s.code.N(), height) {
+		p.postAgain(t, s.answered(&now))
+		if !p.linger(t, min(now.Deadline, height+lateShares)) {
+			return nil
+		}
+	} else {
+		p.end(s, t)
+	}
 	p.board.Request(hex.EncodeToString(t.request.Id), func(r *status.Request) {
 		switch {
 		case r.Attempt != t.request.Attempt || r.State == status.StateRefused:
-		case err == nil && now.Attempt == t.request.Attempt && now.Status == kmstypes.REQUEST_STATUS_FULFILLED:
+		case fulfilled:
 			r.State = status.StateFulfilled
 		default:
 			r.State = status.StateExpired
 		}
 	})
 	return nil
+}
+
+// end ends the task of a request.
+func (p *Party) end(s *seat, t *task) {
+	p.remove(s, t)
+	s.release(t.id)
+}
+
+// linger keeps a request up to a height without looking at it again, unless its answer
+// is still to come or to be recorded.
+func (p *Party) linger(t *task, until int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !t.recorded && !t.refused {
+		return false
+	}
+	t.until = until
+	return true
 }

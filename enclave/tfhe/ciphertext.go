@@ -169,6 +169,15 @@ func (c *Ciphertext) Dimension() int { return c.dimension }
 // about half of that in a packed list.
 func (c *Ciphertext) Len() int { return c.count }
 
+// Packing returns the digits to base MessageModulus in the plaintext of an LWE
+// ciphertext: 2 in a packed list, else 1.
+func (c *Ciphertext) Packing() int {
+	if c.list != nil {
+		return c.list.blocksPerLWE()
+	}
+	return 1
+}
+
 // CarryClean reports whether, by the ciphertext's own account, opening the LWE
 // plaintexts shows the value and nothing else: no carries, and no digits of
 // another value that shares an LWE ciphertext of a packed list.

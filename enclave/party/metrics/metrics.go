@@ -12,10 +12,10 @@ import (
 type Metrics struct {
 	Height   prometheus.Gauge
 	Stock    prometheus.Gauge
-	Requests *prometheus.CounterVec // outcome
-	Engine   prometheus.Histogram
-	Culprits *prometheus.CounterVec // index
-	Evidence *prometheus.CounterVec // index, kind
+	Requests *prometheus.CounterVec   // kind, outcome
+	Engine   *prometheus.HistogramVec // kind
+	Culprits *prometheus.CounterVec   // index
+	Evidence *prometheus.CounterVec   // index, kind
 
 	sent, received, dropped *prometheus.CounterVec
 	links                   *prometheus.GaugeVec
@@ -26,10 +26,10 @@ func New(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Height:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "tkms_party_verified_height_blocks", Help: "Newest block whose state is provable."}),
 		Stock:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "tkms_party_stock_items", Help: "Offline items made and not assigned."}),
-		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_requests_total", Help: "Requests by outcome at this party."}, []string{"outcome"}),
-		Engine: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_requests_total", Help: "Requests by kind and by outcome at this party."}, []string{"kind", "outcome"}),
+		Engine: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tkms_party_engine_seconds", Help: "From the proven request to the last opening.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
-		}),
+		}, []string{"kind"}),
 		Culprits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_wrong_shares_total", Help: "Sessions in which a member sent wrong shares."}, []string{"index"}),
 		Evidence: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_evidence_total", Help: "Evidence found against a member."}, []string{"index", "kind"}),
 		sent:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_sent_bytes", Help: "Bytes sent to a member."}, []string{"peer"}),

@@ -7,9 +7,11 @@
 package post
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +26,8 @@ const (
 	Lifetime   = 45 * time.Second
 	messageGas = 1_000_000
 	resultGas  = 400_000
+	// A share is paid for by the byte, carried (10) and stored (30).
+	shareByteGas = 50
 	// The chain takes no party's transaction with more.
 	maxGas = 20_000_000
 
@@ -31,6 +35,11 @@ const (
 	// block.
 	MaxResults = (maxGas - messageGas) / resultGas
 )
+
+// gasOf is what a result may cost.
+func gasOf(r kmstypes.Result) uint64 {
+	return min(resultGas+shareByteGas*uint64(len(r.Share)), maxGas-messageGas)
+}
 
 // ErrNoAccount reports that the party's account is not on the chain yet.
 var ErrNoAccount = errors.New("post: the chain has no account of this party: register it first")
@@ -79,10 +88,16 @@ func (p *Poster) signal() {
 	}
 }
 
-// Result queues a result.
+// Result queues a result, unless one for the request waits already: whoever posts
+// again what does not show must not lengthen a queue that is the reason.
 func (p *Poster) Result(result kmstypes.Result) {
 	p.mu.Lock()
-	p.results = append(p.results, result)
+	waits := slices.ContainsFunc(p.results, func(r kmstypes.Result) bool {
+		return r.Attempt == result.Attempt && bytes.Equal(r.RequestId, result.RequestId)
+	})
+	if !waits {
+		p.results = append(p.results, result)
+	}
 	p.mu.Unlock()
 	p.signal()
 }
@@ -107,25 +122,34 @@ func (p *Poster) Run(ctx context.Context) {
 			return
 		case <-p.wake:
 		}
-		if batch := p.take(); len(batch) > 0 {
+		if batch, gas := p.take(); len(batch) > 0 {
 			msg := &kmstypes.MsgPostResults{Account: p.signer.Address().String(), Results: batch}
-			if err := p.broadcast(ctx, msg, messageGas+uint64(len(batch))*resultGas); err != nil {
+			if err := p.broadcast(ctx, msg, gas); err != nil {
 				p.report(fmt.Errorf("post %d results: %w", len(batch), err))
 			}
 		}
 	}
 }
 
-func (p *Poster) take() []kmstypes.Result {
+// take returns the results that may go now, in one transaction, and their gas. The
+// gas for their bytes also keeps them below the size that a transaction may have.
+func (p *Poster) take() (batch []kmstypes.Result, gas uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sent || len(p.results) == 0 {
-		return nil
+	if p.sent {
+		return nil, 0
 	}
-	batch := p.results[:min(len(p.results), MaxResults)]
+	gas = messageGas
+	for _, r := range p.results {
+		if gas+gasOf(r) > maxGas {
+			break
+		}
+		gas += gasOf(r)
+		batch = append(batch, r)
+	}
 	p.results = p.results[len(batch):]
-	p.sent = true
-	return batch
+	p.sent = len(batch) > 0
+	return batch, gas
 }
 
 func (p *Poster) broadcast(ctx context.Context, msg sdk.Msg, gas uint64) error {

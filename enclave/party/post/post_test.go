@@ -66,8 +66,10 @@ func TestResultsOfOneBlockShareATransaction(t *testing.T) {
 		poster.Result(kmstypes.Result{Attempt: 1})
 		synctest.Wait()
 		require.Len(t, node.bodies, 1, "the first result of a block goes at once")
-		for range post.MaxResults + 1 {
-			poster.Result(kmstypes.Result{Attempt: 2})
+		for i := range post.MaxResults + 1 {
+			for range 2 {
+				poster.Result(kmstypes.Result{RequestId: []byte{byte(i)}, Attempt: 2}) // what waits already does not count
+			}
 		}
 		synctest.Wait()
 		require.Len(t, node.bodies, 1, "the next ones wait for the next block")
@@ -79,6 +81,31 @@ func TestResultsOfOneBlockShareATransaction(t *testing.T) {
 		poster.Advance(time.Unix(1002, 0))
 		synctest.Wait()
 		require.Equal(t, 1, node.results(t, 2), "what did not fit goes with the next block")
+	})
+}
+
+func TestSharesOfOneTransactionAreBoundedByTheirBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := &chain{}
+		poster := post.New(node, client.Signer{ChainID: "c", Key: secp256k1.GenPrivKey()}, func(err error) { t.Error(err) })
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		sent := 0
+		for _, size := range []int{1641, 100_000, 200_000, 280_000, kmstypes.MaxShareSize} {
+			for range 5 {
+				poster.Result(kmstypes.Result{RequestId: []byte{byte(sent)}, Signature: make([]byte, 65), Share: make([]byte, size)})
+				sent++
+			}
+		}
+		go poster.Run(ctx)
+		for block := 0; sent > 0; block++ {
+			synctest.Wait()
+			require.Len(t, node.bodies, block+1, "a transaction goes with each block until all went")
+			require.Less(t, node.bodies[block].Size(), ante.MaxPartyTxBytes-1024, "the chain takes it with its signature")
+			require.LessOrEqual(t, node.gas[block], uint64(ante.MaxPartyTxGas), "the chain takes it")
+			sent -= node.results(t, block)
+			poster.Advance(time.Unix(int64(block), 0))
+		}
 	})
 }
 

@@ -33,6 +33,7 @@ type Reason string
 const (
 	ReasonDigest      Reason = "digest_mismatch"
 	ReasonMalformed   Reason = "malformed_ciphertext"
+	ReasonCarries     Reason = "carries_not_clean"
 	ReasonUnavailable Reason = "bytes_unavailable"
 	ReasonTooLarge    Reason = "bytes_too_large"
 	ReasonUnknownKey  Reason = "no_share_of_key"
@@ -40,9 +41,16 @@ const (
 	ReasonUnsupported Reason = "unsupported_request"
 )
 
+// Kinds of a request.
+const (
+	KindPublic = "public decryption"
+	KindUser   = "user decryption"
+)
+
 // Request is the progress of one request.
 type Request struct {
 	ID      string `json:"id"`
+	Kind    string `json:"kind"`
 	Attempt uint32 `json:"attempt"`
 	State   State  `json:"state"`
 	Reason  Reason `json:"reason,omitempty"`
