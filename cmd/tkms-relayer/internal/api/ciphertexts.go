@@ -62,14 +62,14 @@ func (s *Server) getCiphertext(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, LabelValidation, err.Error(), Detail{"digest", err.Error()})
 		return
 	}
-	serveObject(w, r, s.cfg.Store, digest)
-}
-
-// serveObject writes an object that never changes under its name.
-func serveObject(w http.ResponseWriter, r *http.Request, from *store.Store, digest store.Digest) {
-	body, _, err := from.Open(digest)
-	if err != nil {
+	body, _, err := s.cfg.Store.Open(digest)
+	if errors.Is(err, store.ErrNotFound) {
 		refuse(w, http.StatusNotFound, LabelNotFound, store.ErrNotFound.Error())
+		return
+	}
+	if err != nil {
+		s.cfg.Log.Error("a ciphertext cannot be served", "err", err)
+		refuse(w, http.StatusInternalServerError, LabelInternal, "the bytes are not available")
 		return
 	}
 	defer body.Close()

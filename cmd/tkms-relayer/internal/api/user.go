@@ -16,15 +16,10 @@ import (
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
-const (
-	// maxContracts and maxDays bound an authorization, as the published clients do.
-	maxContracts = 10
-	maxDays      = 365
-	// maxUserBody bounds the body of a user decryption: a handle and a contract for
-	// each of the largest batch, contracts, key and signature in hex, twice over.
-	maxUserBody = 2 * ((2*(handles.Size+common.AddressLength)+48)*kmstypes.MaxHandles +
-		(2*common.AddressLength+8)*maxContracts + 2*(reencrypt.PublicKeySize+eip712.SignatureSize) + 1024)
-)
+// maxUserBody bounds the body of a user decryption: a handle and a contract for each
+// of the largest batch, contracts, key and signature in hex, twice over.
+const maxUserBody = 2 * ((2*(handles.Size+common.AddressLength)+48)*kmstypes.MaxHandles +
+	(2*common.AddressLength+8)*kmstypes.MaxContracts + 2*(reencrypt.PublicKeySize+eip712.SignatureSize) + 1024)
 
 type validity struct {
 	StartTimestamp string `json:"startTimestamp"`
@@ -123,10 +118,10 @@ func (s *Server) readUser(f *fields, request *userRequest, delegated bool) ([]ha
 	f.chain("contractsChainId", request.ContractsChainID, s.cfg.HostChainID)
 	a.StartTimestamp = f.number(prefix+"startTimestamp", window.StartTimestamp)
 	days := f.number(prefix+"durationDays", window.DurationDays)
-	if days < 1 || days > maxDays {
-		f.wrong(prefix+"durationDays", fmt.Sprintf("1 to %d days", maxDays))
+	if days < 1 || days > kmstypes.MaxDurationDays {
+		f.wrong(prefix+"durationDays", fmt.Sprintf("1 to %d days", kmstypes.MaxDurationDays))
 	}
-	a.DurationDays = uint32(min(days, maxDays))
+	a.DurationDays = uint32(min(days, kmstypes.MaxDurationDays))
 	a.ExtraData = f.extraData(request.ExtraData)
 	a.PublicKey = f.hex("publicKey", request.PublicKey)
 	f.require("publicKey", request.PublicKey != "")
@@ -151,8 +146,8 @@ func (s *Server) readUser(f *fields, request *userRequest, delegated bool) ([]ha
 // contracts reads the contracts for which an authorization holds.
 func (f *fields) contracts(texts []string) []common.Address {
 	f.require("contractAddresses", len(texts) > 0)
-	if len(texts) > maxContracts {
-		f.wrong("contractAddresses", fmt.Sprintf("%d contracts, at most %d", len(texts), maxContracts))
+	if len(texts) > kmstypes.MaxContracts {
+		f.wrong("contractAddresses", fmt.Sprintf("%d contracts, at most %d", len(texts), kmstypes.MaxContracts))
 		return nil
 	}
 	list := make([]common.Address, len(texts))

@@ -3,20 +3,17 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
 	"github.com/tkms-network/tkms/x/kms/client"
-	"github.com/tkms-network/tkms/x/kms/eip712"
 	"github.com/tkms-network/tkms/x/kms/handles"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
-// patience is how long before its start an authorization is taken: a user's clock
-// may be ahead, and block time is behind.
-const patience = 10 * time.Second
-
-const secondsOfDay = 24 * 60 * 60
+// patience is for how many seconds more than TKMS allows a user's clock may be
+// ahead: that long an authorization is waited for.
+const patience = 10
 
 // vetNow tells what is wrong with a request before a job is made of it. While TKMS
 // does not answer, or does not know the host chain, nothing is known to be wrong.
@@ -32,12 +29,20 @@ func (m *Manager) vetNow(ctx context.Context, d *userDecryption) error {
 		return nil
 	}
 	err = d.vet(records, head.Time)
-	var failed *Failure
-	if !errors.As(err, &failed) {
-		return nil // what only has to be waited for is the job's business
-	}
-	if failed.Reason == ReasonNoLongerValid && d.known(ctx, records) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kmstypes.ErrNotYetValid) && d.soon(records, head.Time):
+		return nil // the job waits for it
+	case errors.Is(err, kmstypes.ErrNoLongerValid) && d.known(ctx, records):
 		return nil // TKMS took it while it was valid, and serves it
+	}
+	var failed *Failure
+	var again *setback
+	if err = classify(err); errors.As(err, &again) {
+		failed = &again.Failure
+	} else if !errors.As(err, &failed) {
+		return err
 	}
 	return failed
 }
@@ -52,16 +57,40 @@ func (d *userDecryption) known(ctx context.Context, records tkms.Records) bool {
 	return !errors.Is(err, client.ErrNotFound)
 }
 
-// vet tells what TKMS would refuse, so that it costs nothing: a *Failure, or a
-// *setback for an authorization that is about to begin. now is TKMS's block time.
+// soon tells whether an authorization that does not hold yet will in a moment.
+func (d *userDecryption) soon(records tkms.Records, now time.Time) bool {
+	ahead := records.HostChain.Freshness.MaxAheadSeconds + patience
+	return d.user.Authorization.CheckWindow(seconds(now), ahead) == nil
+}
+
+// vet tells what TKMS would refuse, with its own checks, so that it costs nothing.
+// now is TKMS's block time.
 func (d *userDecryption) vet(records tkms.Records, now time.Time) error {
+	host, authorization := records.HostChain, &d.user.Authorization
 	if err := d.vetLimits(records); err != nil {
 		return err
 	}
-	if err := d.vetSignature(records); err != nil {
+	if err := authorization.Validate(); err != nil {
 		return err
 	}
-	return d.vetWindow(records, now)
+	for _, contract := range d.user.Contracts {
+		if err := authorization.CheckContract(contract[:]); err != nil {
+			return err
+		}
+	}
+	if len(authorization.Signature) == 0 && len(host.Wallets) == 0 {
+		return failure(ReasonUnknownWallet, "there is no signature, and the host chain has no rule for contract wallets")
+	}
+	if len(authorization.Signature) != 0 {
+		digest, err := authorization.Digest(host.Id, host.VerifierDomain)
+		if err != nil {
+			return err
+		}
+		if err := authorization.CheckSignature(digest); err != nil {
+			return err
+		}
+	}
+	return authorization.CheckWindow(seconds(now), host.Freshness.MaxAheadSeconds)
 }
 
 func (d *userDecryption) vetLimits(records tkms.Records) error {
@@ -82,42 +111,5 @@ func (d *userDecryption) vetLimits(records tkms.Records) error {
 	return nil
 }
 
-// vetSignature checks an account's signature. A contract wallet's approval is for
-// the host chain to show.
-func (d *userDecryption) vetSignature(records tkms.Records) error {
-	authorization := &d.user.Authorization
-	if len(authorization.Signature) == 0 {
-		if len(records.HostChain.Wallets) == 0 {
-			return failure(ReasonUnknownWallet, "there is no signature, and the host chain has no rule for contract wallets")
-		}
-		return nil
-	}
-	digest, err := authorization.Digest(d.m.cfg.HostChainID, records.HostChain.VerifierDomain)
-	if err != nil {
-		return failure(ReasonAuthorization, "%s", err)
-	}
-	user, err := authorization.UserAddress()
-	if err != nil {
-		return failure(ReasonAuthorization, "%s", err)
-	}
-	if err := eip712.Verify(digest, authorization.Signature, user); err != nil {
-		return failure(ReasonSignature, "%s", err)
-	}
-	return nil
-}
-
-func (d *userDecryption) vetWindow(records tkms.Records, now time.Time) error {
-	authorization := &d.user.Authorization
-	start, seconds := authorization.StartTimestamp, uint64(max(now.Unix(), 0))
-	ahead := uint64(records.HostChain.Freshness.MaxAheadSeconds)
-	switch {
-	case start > seconds+ahead+uint64(patience/time.Second):
-		return failure(ReasonNotYetValid, "the authorization begins at %d, it is %d", start, seconds)
-	case start > seconds+ahead:
-		return retry(ReasonNotYetValid, fmt.Errorf("the authorization begins at %d, it is %d", start, seconds))
-	// Compared without a sum, which a start far ahead would overflow.
-	case seconds > start && seconds-start > uint64(authorization.DurationDays)*secondsOfDay:
-		return failure(ReasonNoLongerValid, "the authorization of %d ended after %d days", start, authorization.DurationDays)
-	}
-	return nil
-}
+// seconds since the epoch, as x/kms counts them.
+func seconds(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }

@@ -3,6 +3,8 @@ package jobs
 import (
 	"errors"
 
+	errorsmod "cosmossdk.io/errors"
+
 	"github.com/tkms-network/tkms/app/ante"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/coprocessor"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
@@ -106,6 +108,7 @@ var final = map[named]string{
 	nameOf(sdkerrors.ErrInsufficientFunds): ReasonFunds,
 
 	nameOf(kmstypes.ErrNoUserDecryption):      ReasonNoUserDecryption,
+	nameOf(kmstypes.ErrMalformed):             ReasonInvalid,
 	nameOf(kmstypes.ErrInvalidPublicKey):      ReasonAuthorization,
 	nameOf(kmstypes.ErrInvalidDuration):       ReasonAuthorization,
 	nameOf(kmstypes.ErrTooManyContracts):      ReasonAuthorization,
@@ -166,15 +169,12 @@ func classify(err error) error {
 		return err
 	}
 	var refused *client.TxError
-	if errors.As(err, &refused) {
-		name := named{refused.Codespace, refused.Code}
-		if reason, ok := final[name]; ok {
-			return &Failure{reason, refused.Error()}
-		}
-		if reason, ok := passing[name]; ok {
-			return &setback{Failure{reason, refused.Error()}, awaited[reason]}
-		}
-		return &Failure{ReasonRefused, refused.Error()}
+	var checked *errorsmod.Error
+	switch {
+	case errors.As(err, &refused):
+		return refusal(named{refused.Codespace, refused.Code}, refused.Error())
+	case errors.As(err, &checked):
+		return refusal(nameOf(checked), err.Error())
 	}
 	for _, c := range local {
 		switch {
@@ -188,6 +188,17 @@ func classify(err error) error {
 	// What is left are headers and proofs that do not verify, from a node that may
 	// answer better the next time.
 	return await(ReasonHostHeaders, err)
+}
+
+// refusal says what a refusal of TKMS means, or of its checks when they run here.
+func refusal(name named, message string) error {
+	if reason, ok := final[name]; ok {
+		return &Failure{reason, message}
+	}
+	if reason, ok := passing[name]; ok {
+		return &setback{Failure{reason, message}, awaited[reason]}
+	}
+	return &Failure{ReasonRefused, message}
 }
 
 // local are errors of the packages that this one calls. The first that fits counts.

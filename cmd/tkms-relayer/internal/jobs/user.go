@@ -41,11 +41,11 @@ func (d *userDecryption) contracts() [][20]byte {
 func (d *userDecryption) id(records tkms.Records) ([]byte, error) {
 	digest, err := d.user.Authorization.Digest(d.m.cfg.HostChainID, records.HostChain.VerifierDomain)
 	if err != nil {
-		return nil, failure(ReasonAuthorization, "%s", err)
+		return nil, err
 	}
 	user, err := d.user.Authorization.UserAddress()
 	if err != nil {
-		return nil, failure(ReasonAuthorization, "%s", err)
+		return nil, err
 	}
 	id := handles.UserRequestID(d.m.cfg.HostChainID, [32]byte(records.Key.Id), d.batch, d.contracts(), user, digest)
 	return id[:], nil
@@ -76,12 +76,12 @@ func (d *userDecryption) access(records tkms.Records) (acltypes.UserAccess, erro
 	}
 	var err error
 	if access.Delegator, err = authorization.DelegatorAddress(); err != nil {
-		return access, failure(ReasonAuthorization, "%s", err)
+		return access, err
 	}
 	if len(authorization.Signature) == 0 {
 		digest, err := authorization.Digest(d.m.cfg.HostChainID, records.HostChain.VerifierDomain)
 		if err != nil {
-			return access, failure(ReasonAuthorization, "%s", err)
+			return access, err
 		}
 		access.Approval = &digest
 	}

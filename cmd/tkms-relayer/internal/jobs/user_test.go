@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
+	"github.com/tkms-network/tkms/enclave/reencrypt"
 	aclclient "github.com/tkms-network/tkms/x/acl/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/eip712"
@@ -27,12 +28,21 @@ func keyOf(t *testing.T, seed byte) (*ecdsa.PrivateKey, common.Address) {
 	return key, crypto.PubkeyToAddress(key.PublicKey)
 }
 
+// publicKey is a user's key, made from one repeated byte.
+func publicKey(seed byte) []byte {
+	key, err := reencrypt.GenerateKey(bytes.NewReader(bytes.Repeat([]byte{seed}, 64)))
+	if err != nil {
+		panic(err)
+	}
+	return key.Public().Bytes()
+}
+
 // ask is a request for a handle of type uint8 under dApp, signed by alice now.
 func (b *bench) ask(change func(*kmstypes.UserAuthorization)) *jobs.UserRequest {
 	b.Helper()
 	alice, address := keyOf(b.T, 0xa1)
 	request := &jobs.UserRequest{Contracts: []common.Address{dApp}, Authorization: kmstypes.UserAuthorization{
-		User: address[:], PublicKey: make([]byte, 869), Contracts: [][]byte{dApp[:], other[:]},
+		User: address[:], PublicKey: publicKey(0), Contracts: [][]byte{dApp[:], other[:]},
 		StartTimestamp: uint64(time.Now().Add(-time.Minute).Unix()), DurationDays: 1, ExtraData: []byte{0},
 	}}
 	a := &request.Authorization
@@ -195,11 +205,13 @@ func TestWhatTKMSWouldRefuseIsRefusedAtOnce(t *testing.T) {
 		"not yet valid":        {change: func(a *kmstypes.UserAuthorization) { a.StartTimestamp = now + 3600 }, reason: jobs.ReasonNotYetValid},
 		"valid in ages":        {change: func(a *kmstypes.UserAuthorization) { a.StartTimestamp = 1<<64 - 1 }, reason: jobs.ReasonNotYetValid},
 		"no longer valid":      {change: func(a *kmstypes.UserAuthorization) { a.StartTimestamp = now - 86500 }, reason: jobs.ReasonNoLongerValid},
+		"no key":               {change: func(a *kmstypes.UserAuthorization) { a.PublicKey = make([]byte, 869) }, reason: jobs.ReasonAuthorization},
+		"a contract not named": {after: func(r *jobs.UserRequest) { r.Contracts[0] = common.Address{1} }, reason: jobs.ReasonContract},
 		"another signer":       {after: func(r *jobs.UserRequest) { r.Authorization.User = other[:] }, reason: jobs.ReasonSignature},
 		"other contracts":      {after: func(r *jobs.UserRequest) { r.Authorization.Contracts = r.Authorization.Contracts[:1] }, reason: jobs.ReasonSignature},
-		"another key":          {after: func(r *jobs.UserRequest) { r.Authorization.PublicKey = bytes.Repeat([]byte{1}, 869) }, reason: jobs.ReasonSignature},
+		"another key":          {after: func(r *jobs.UserRequest) { r.Authorization.PublicKey = publicKey(1) }, reason: jobs.ReasonSignature},
 		"no signature":         {after: func(r *jobs.UserRequest) { r.Authorization.Signature = nil }, reason: jobs.ReasonUnknownWallet},
-		"short address":        {after: func(r *jobs.UserRequest) { r.Authorization.Contracts[0] = []byte{1} }, reason: jobs.ReasonAuthorization},
+		"short address":        {after: func(r *jobs.UserRequest) { r.Authorization.Contracts[0] = []byte{1} }, reason: jobs.ReasonInvalid},
 		"no user decryption":   {limits: func(h *acltypes.HostChain) { h.Limits.MaxUserDecryptionBits = 0 }, reason: jobs.ReasonNoUserDecryption},
 		"too many bits":        {limits: func(h *acltypes.HostChain) { h.Limits.MaxUserDecryptionBits = 7 }, reason: jobs.ReasonTooMuch},
 		"too many blocks":      {limits: func(h *acltypes.HostChain) { h.Limits.MaxBlocksPerRequest = 3 }, reason: jobs.ReasonTooMuch},

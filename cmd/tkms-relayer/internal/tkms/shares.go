@@ -2,7 +2,6 @@ package tkms
 
 import (
 	"context"
-	"encoding/hex"
 	"time"
 
 	"github.com/tkms-network/tkms/x/kms/client"
@@ -11,10 +10,11 @@ import (
 )
 
 // Shares returns a user decryption with the shares that are in, or client.ErrNotFound.
-func (c *Chain) Shares(ctx context.Context, id []byte) (*kmstypes.QuerySharesResponse, error) {
-	answer := new(kmstypes.QuerySharesResponse)
-	err := c.nodes.ask(ctx, func(ctx context.Context, node *client.Client) error {
-		return node.Query(ctx, "/tkms.kms.v1.Query/Shares", &kmstypes.QuerySharesRequest{Id: hex.EncodeToString(id)}, answer)
+// id has 32 bytes.
+func (c *Chain) Shares(ctx context.Context, id []byte) (answer *kmstypes.QuerySharesResponse, err error) {
+	err = c.nodes.ask(ctx, func(ctx context.Context, node *client.Client) (err error) {
+		answer, err = node.Shares(ctx, [kmstypes.IDSize]byte(id))
+		return err
 	})
 	return answer, err
 }
