@@ -10,18 +10,15 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	kmsclient "github.com/tkms-network/tkms/x/kms/client"
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
 // pollInterval is well below the time of a block.
 const pollInterval = 50 * time.Millisecond
 
-var (
-	// ErrTimeout says that the wait was over before the outcome.
-	ErrTimeout = errors.New("no outcome yet: look again with `tkmsd query kms request`")
-	// ErrExpired says that the parties did not answer in time.
-	ErrExpired = errors.New("the parties did not answer before the deadline; the fee was returned, ask again")
-)
+// ErrTimeout says that the wait was over before the outcome.
+var ErrTimeout = errors.New("no outcome yet: look again with `tkmsd query kms request`")
 
 // poll calls done until it is, or fails, or the context's deadline passes.
 func poll(ctx context.Context, done func() (bool, error)) error {
@@ -59,7 +56,7 @@ func awaitRequest(ctx context.Context, queries types.QueryClient, id []byte) (*t
 		case types.REQUEST_STATUS_FULFILLED:
 			return true, nil
 		case types.REQUEST_STATUS_EXPIRED:
-			return true, ErrExpired
+			return true, kmsclient.ErrExpired
 		}
 		return false, nil
 	})

@@ -18,6 +18,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	kmsclient "github.com/tkms-network/tkms/x/kms/client"
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -95,7 +96,7 @@ func TestTheWaitEndsWithTheOutcome(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, types.REQUEST_STATUS_FULFILLED, r.Status)
 	_, err = awaitRequest(t.Context(), &node{answers: append(open, types.REQUEST_STATUS_EXPIRED)}, nil)
-	require.ErrorIs(t, err, ErrExpired)
+	require.ErrorIs(t, err, kmsclient.ErrExpired)
 	failure := errors.New("no connection")
 	_, err = awaitRequest(t.Context(), &node{err: failure}, nil)
 	require.ErrorIs(t, err, failure)

@@ -1,5 +1,6 @@
 // Package cli holds the commands of x/kms that autocli cannot make: requesting a
-// decryption from a file with its proof, and waiting for the outcome.
+// decryption from a file with its proof, reading values as a user, and waiting for
+// the outcome.
 //
 // What a node answers is taken on its word; whoever must not believe a node
 // verifies the certificate.

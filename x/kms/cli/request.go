@@ -36,7 +36,7 @@ func NewTxCommand() *cobra.Command {
 		Short: "Transactions of x/kms",
 		RunE:  client.ValidateCmd,
 	}
-	cmd.AddCommand(newRequestCommand())
+	cmd.AddCommand(newRequestCommand(), newUserDecryptCommand())
 	return cmd
 }
 
@@ -112,6 +112,20 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+	defer cancel()
+	if err := sendAndAwait(ctx, cmd, clientCtx, msg); err != nil {
+		return err
+	}
+	request, err := awaitRequest(ctx, types.NewQueryClient(clientCtx), id)
+	if err != nil {
+		return fmt.Errorf("request %s: %w", hex.EncodeToString(id), err)
+	}
+	return clientCtx.WithOutput(cmd.OutOrStdout()).PrintProto(request)
+}
+
+// sendAndAwait sends a message as the command's flags say and waits until it is in a block.
+func sendAndAwait(ctx context.Context, cmd *cobra.Command, clientCtx client.Context, msg sdk.Msg) error {
 	var sent bytes.Buffer
 	if err := tx.GenerateOrBroadcastTxCLI(clientCtx.WithOutput(&sent).WithOutputFormat("json"), cmd.Flags(), msg); err != nil {
 		return err
@@ -123,9 +137,7 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	if err := txError(&response); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-	defer cancel()
-	err = poll(ctx, func() (bool, error) {
+	err := poll(ctx, func() (bool, error) {
 		included, err := authtx.QueryTx(clientCtx, response.TxHash)
 		if err != nil {
 			// Not yet in a block, or the node is busy: the deadline decides.
@@ -136,11 +148,7 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	if err != nil {
 		return fmt.Errorf("transaction %s: %w", response.TxHash, err)
 	}
-	request, err := awaitRequest(ctx, types.NewQueryClient(clientCtx), id)
-	if err != nil {
-		return fmt.Errorf("request %s: %w", hex.EncodeToString(id), err)
-	}
-	return clientCtx.WithOutput(cmd.OutOrStdout()).PrintProto(request)
+	return nil
 }
 
 func txError(response *sdk.TxResponse) error {

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	aclclient "github.com/tkms-network/tkms/x/acl/client"
+	kmsclient "github.com/tkms-network/tkms/x/kms/client"
+)
+
+// advice is what the user can do about an error; the first that matches counts.
+var advice = []struct {
+	err  error
+	hint string
+}{
+	{ErrKeyFile, "chmod 600 the file and put the key into it as 64 hexadecimal digits"},
+	{ErrHandleArgument, "write --handle 0x<64 digits>:0x<40 digits>, once for each value"},
+	{ErrMustWait, "leave --wait out"},
+	{aclclient.ErrOwnerNotAllowed, "the contract has to allow the handle to the user (FHE.allow); for values of somebody else add --delegator"},
+	{aclclient.ErrContractNotAllowed, "name the contract that holds the value and may use it itself (FHE.allowThis)"},
+	{aclclient.ErrDelegation, "the delegator calls delegateForUserDecryption of the host chain's ACL for the user and this contract"},
+	{aclclient.ErrDelegationOff, "the value's owner has to read it herself"},
+	{aclclient.ErrNoDigest, "the coprocessor has not computed the value yet: try again after some blocks"},
+	{aclclient.ErrOtherChain, "--host-chain-rpc and --host-chain-id have to name one chain"},
+	{aclclient.ErrNode, "is the node running? check --host-chain-rpc (TKMS_HOST_CHAIN_RPC)"},
+	{kmsclient.ErrExpired, "'tkmsd query parties parties' shows which parties are up"},
+	{kmsclient.ErrUnreadable, "more parties than the network tolerates answered wrong: tell its operators"},
+	{context.DeadlineExceeded, "raise --wait-timeout (TKMS_WAIT_TIMEOUT) and ask again: that is a new request with its own price"},
+	{ErrTimeout, "raise --wait-timeout (TKMS_WAIT_TIMEOUT) and ask again: that is a new request with its own price"},
+}
+
+// hintedError is an error that knows what its reader can do about it.
+type hintedError struct {
+	error
+	hint string
+}
+
+// Unwrap returns the cause.
+func (e *hintedError) Unwrap() error { return e.error }
+
+// Hint returns the advice.
+func (e *hintedError) Hint() string { return e.hint }
+
+func hinted(err error) error {
+	for _, a := range advice {
+		if errors.Is(err, a.err) {
+			return &hintedError{err, a.hint}
+		}
+	}
+	return err
+}
