@@ -286,6 +286,25 @@ func TestSharesThatAreLostAreMadeAgain(t *testing.T) {
 	w.requireRead(alice, id, nil, number(77))
 }
 
+// The chain counts the gas: as much as a party is granted must be enough for a request
+// of as many handles as there may be.
+func TestTheLargestShareFitsIntoATransaction(t *testing.T) {
+	w := newWorld(t, 4, nil)
+	w.activeEpoch()
+	key := w.activeKey()
+	alice := newUser(t)
+	first := w.encryptUnpacked(w.publicKey(key), tfhe.EUint8, number(250))
+	list, values := [][]byte{first}, []*big.Int{number(250)}
+	for len(list) < acltypes.MaxHandles {
+		list = append(list, w.handle(tfhe.EUint8, w.chain.digests[[32]byte(first)]))
+		values = append(values, number(250))
+	}
+	id := w.userDecrypt(key, alice, list...)
+	w.requireShares(id, 4)
+	w.requireRead(alice, id, nil, values...)
+	require.Greater(t, len(w.payloads(id)[1]), 270_000)
+}
+
 func TestAUserIsShownNoCarries(t *testing.T) {
 	w := newWorld(t, 4, nil)
 	w.activeEpoch()
