@@ -24,7 +24,7 @@ var (
 // It succeeds as soon as 2t+1 of them are right. It returns the value and the parties
 // whose shares are wrong, ascending.
 func (l Layout) Reconstruct(n int, shares map[int][]byte) (value *big.Int, wrong []int, err error) {
-	if n < 1 || n > MaxParties || l.degree != sharing.Threshold(n) || l.bits == 0 {
+	if n < 1 || n > MaxParties || l.degree != sharing.Threshold(n) || (l.degree == 0) != (n == 1) || l.bits == 0 {
 		return nil, nil, fmt.Errorf("%w: degree %d of %d parties", ErrLayout, l.degree, n)
 	}
 	code, err := sharing.New(n, l.degree, BlocksPerElement)

@@ -204,6 +204,11 @@ func TestSharesFitTheCommitteeOfTheLayout(t *testing.T) {
 			t.Errorf("n=%d: %v", n, err)
 		}
 	}
+	for _, n := range []int{2, 3, 4} { // whose shares would be elements
+		if _, _, err := layout(t, 4, 0).Reconstruct(n, map[int][]byte{1: {0}, 2: {0}, 3: {0}}); !errors.Is(err, reencrypt.ErrLayout) {
+			t.Errorf("n=%d, degree 0: %v", n, err)
+		}
+	}
 	if _, _, err := (reencrypt.Layout{}).Reconstruct(1, shares); !errors.Is(err, reencrypt.ErrLayout) {
 		t.Errorf("no layout: %v", err)
 	}
