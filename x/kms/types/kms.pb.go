@@ -841,7 +841,8 @@ type Contribution struct {
 	// The ABI words of the plaintexts in the order of the request's handles.
 	// Empty if agrees: it is the request's.
 	Plaintext []byte `protobuf:"bytes,2,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
-	// EIP-712 PublicDecryptVerification, r || s || v, 65 bytes.
+	// EIP-712 PublicDecryptVerification, or UserDecryptResponseVerification of the
+	// share; r || s || v, 65 bytes.
 	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
 	Height    int64  `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
 	// Whether it is the plaintext that fulfilled the request; of a user decryption,
