@@ -40,6 +40,10 @@ func TestWhatIsMissingIsAskedForByItsFlag(t *testing.T) {
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--tkms-node", ""), "--tkms-node")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--workers", "0"), "--workers")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--log-level", "loud"), "--log-level")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--share-grace-blocks", "-1"), "--share-grace-blocks")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--anonymous-rate", "0"), "--api-keys")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--crs-file", "/none"), "--crs-file")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--api-keys", "/none"), "--api-keys")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--host-chain-rpc", "ftp://x"), "--host-chain-rpc")
 }
 
