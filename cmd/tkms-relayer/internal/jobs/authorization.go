@@ -70,13 +70,8 @@ func (d *userDecryption) vet(records tkms.Records, now time.Time) error {
 	if err := d.vetLimits(records); err != nil {
 		return err
 	}
-	if err := authorization.Validate(); err != nil {
+	if err := d.question(records).Check(); err != nil {
 		return err
-	}
-	for _, contract := range d.user.Contracts {
-		if err := authorization.CheckContract(contract[:]); err != nil {
-			return err
-		}
 	}
 	if len(authorization.Signature) == 0 && len(host.Wallets) == 0 {
 		return failure(ReasonUnknownWallet, "there is no signature, and the host chain has no rule for contract wallets")

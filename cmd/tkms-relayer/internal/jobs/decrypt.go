@@ -27,7 +27,7 @@ type decryption interface {
 	// gather fetches the evidence for a request that TKMS does not know yet.
 	gather(ctx context.Context, records tkms.Records) (*aclclient.Evidence, error)
 	// message asks for it.
-	message(requester string, records tkms.Records, evidence *aclclient.Evidence) sdk.Msg
+	message(requester sdk.AccAddress, records tkms.Records, evidence *aclclient.Evidence) sdk.Msg
 	// result takes the result of a fulfilled request.
 	result(ctx context.Context, record *kmstypes.Request) (*Result, error)
 }
@@ -47,9 +47,9 @@ func (d *publicDecryption) gather(ctx context.Context, records tkms.Records) (*a
 	return d.m.cfg.Prover.Gather(ctx, records.HostChain, d.batch)
 }
 
-func (d *publicDecryption) message(requester string, records tkms.Records, evidence *aclclient.Evidence) sdk.Msg {
+func (d *publicDecryption) message(requester sdk.AccAddress, records tkms.Records, evidence *aclclient.Evidence) sdk.Msg {
 	msg := &kmstypes.MsgRequestPublicDecryption{
-		Requester: requester, HostChainId: d.m.cfg.HostChainID, KeyId: records.Key.Id, Proof: evidence.Proof, MaxFee: d.m.cfg.MaxFee,
+		Requester: requester.String(), HostChainId: d.m.cfg.HostChainID, KeyId: records.Key.Id, Proof: evidence.Proof, MaxFee: d.m.cfg.MaxFee,
 	}
 	for i := range d.batch {
 		msg.Handles = append(msg.Handles, d.batch[i][:])
@@ -150,11 +150,11 @@ func (r *run) request(ctx context.Context, d decryption, records tkms.Records) (
 		return tkms.Sent{}, err
 	}
 	r.e.note(func(j *Job) { j.step(StepProven, time.Now().UTC(), int64(evidence.Height)) })
-	requester := r.m.cfg.Chain.Address().String()
+	requester := r.m.cfg.Chain.Address()
 	msgs := []sdk.Msg{d.message(requester, records, evidence)}
 	if evidence.NewValidators {
 		// TKMS takes the new set over when it sees the header that carries it.
-		header := &acltypes.MsgSubmitHeader{Sender: requester, HostChainId: r.m.cfg.HostChainID, Header: evidence.Proof.Header}
+		header := &acltypes.MsgSubmitHeader{Sender: requester.String(), HostChainId: r.m.cfg.HostChainID, Header: evidence.Proof.Header}
 		msgs = append([]sdk.Msg{header}, msgs...)
 		r.m.cfg.Chain.Forget()
 	}

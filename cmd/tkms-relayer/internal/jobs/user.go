@@ -10,7 +10,7 @@ import (
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
 	aclclient "github.com/tkms-network/tkms/x/acl/client"
-	acltypes "github.com/tkms-network/tkms/x/acl/types"
+	"github.com/tkms-network/tkms/x/kms/client"
 	"github.com/tkms-network/tkms/x/kms/handles"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
@@ -30,25 +30,20 @@ type userDecryption struct {
 	user  *UserRequest
 }
 
-func (d *userDecryption) contracts() [][20]byte {
-	list := make([][20]byte, len(d.user.Contracts))
-	for i, c := range d.user.Contracts {
-		list[i] = c
+// question is the wish as TKMS is asked it.
+func (d *userDecryption) question(records tkms.Records) client.UserQuestion {
+	q := client.UserQuestion{
+		HostChain: records.HostChain, KeyID: [kmstypes.IDSize]byte(records.Key.Id), Handles: d.batch, Authorization: d.user.Authorization,
 	}
-	return list
+	for _, c := range d.user.Contracts {
+		q.Contracts = append(q.Contracts, c)
+	}
+	return q
 }
 
 func (d *userDecryption) id(records tkms.Records) ([]byte, error) {
-	digest, err := d.user.Authorization.Digest(d.m.cfg.HostChainID, records.HostChain.VerifierDomain)
-	if err != nil {
-		return nil, err
-	}
-	user, err := d.user.Authorization.UserAddress()
-	if err != nil {
-		return nil, err
-	}
-	id := handles.UserRequestID(d.m.cfg.HostChainID, [32]byte(records.Key.Id), d.batch, d.contracts(), user, digest)
-	return id[:], nil
+	id, err := d.question(records).ID()
+	return id[:], err
 }
 
 func (d *userDecryption) gather(ctx context.Context, records tkms.Records) (*aclclient.Evidence, error) {
@@ -60,43 +55,15 @@ func (d *userDecryption) gather(ctx context.Context, records tkms.Records) (*acl
 	if err := d.vet(records, head.Time); err != nil {
 		return nil, err
 	}
-	access, err := d.access(records)
+	access, err := d.question(records).Access()
 	if err != nil {
 		return nil, err
 	}
 	return d.m.cfg.Prover.GatherUser(ctx, records.HostChain, access)
 }
 
-// access is what the host chain's ACL has to permit.
-func (d *userDecryption) access(records tkms.Records) (acltypes.UserAccess, error) {
-	authorization := &d.user.Authorization
-	access := acltypes.UserAccess{Contracts: d.contracts(), User: [20]byte(authorization.User)}
-	for _, h := range d.batch {
-		access.Handles = append(access.Handles, h)
-	}
-	var err error
-	if access.Delegator, err = authorization.DelegatorAddress(); err != nil {
-		return access, err
-	}
-	if len(authorization.Signature) == 0 {
-		digest, err := authorization.Digest(d.m.cfg.HostChainID, records.HostChain.VerifierDomain)
-		if err != nil {
-			return access, err
-		}
-		access.Approval = &digest
-	}
-	return access, nil
-}
-
-func (d *userDecryption) message(requester string, records tkms.Records, evidence *aclclient.Evidence) sdk.Msg {
-	msg := &kmstypes.MsgRequestUserDecryption{
-		Requester: requester, HostChainId: d.m.cfg.HostChainID, KeyId: records.Key.Id, Authorization: d.user.Authorization,
-		Proof: evidence.Proof, MaxFee: d.m.cfg.MaxFee,
-	}
-	for i := range d.batch {
-		msg.Handles = append(msg.Handles, kmstypes.HandleContract{Handle: d.batch[i][:], Contract: d.user.Contracts[i][:]})
-	}
-	return msg
+func (d *userDecryption) message(requester sdk.AccAddress, records tkms.Records, evidence *aclclient.Evidence) sdk.Msg {
+	return d.question(records).Message(requester, evidence.Proof, d.m.cfg.MaxFee)
 }
 
 // result returns the shares of a fulfilled request: all, or those that are in some

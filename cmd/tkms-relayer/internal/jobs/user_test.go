@@ -211,7 +211,7 @@ func TestWhatTKMSWouldRefuseIsRefusedAtOnce(t *testing.T) {
 		"other contracts":      {after: func(r *jobs.UserRequest) { r.Authorization.Contracts = r.Authorization.Contracts[:1] }, reason: jobs.ReasonSignature},
 		"another key":          {after: func(r *jobs.UserRequest) { r.Authorization.PublicKey = publicKey(1) }, reason: jobs.ReasonSignature},
 		"no signature":         {after: func(r *jobs.UserRequest) { r.Authorization.Signature = nil }, reason: jobs.ReasonUnknownWallet},
-		"short address":        {after: func(r *jobs.UserRequest) { r.Authorization.Contracts[0] = []byte{1} }, reason: jobs.ReasonInvalid},
+		"short address":        {after: func(r *jobs.UserRequest) { r.Authorization.Contracts[1] = []byte{1} }, reason: jobs.ReasonInvalid},
 		"no user decryption":   {limits: func(h *acltypes.HostChain) { h.Limits.MaxUserDecryptionBits = 0 }, reason: jobs.ReasonNoUserDecryption},
 		"too many bits":        {limits: func(h *acltypes.HostChain) { h.Limits.MaxUserDecryptionBits = 7 }, reason: jobs.ReasonTooMuch},
 		"too many blocks":      {limits: func(h *acltypes.HostChain) { h.Limits.MaxBlocksPerRequest = 3 }, reason: jobs.ReasonTooMuch},
