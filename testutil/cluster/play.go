@@ -13,9 +13,10 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// patience is how long nothing moves before messages on their way count as lost: the
-// transport does not promise delivery.
-const patience = 30 * time.Second
+// patience is how long nothing moves before messages on their way count as lost, as the
+// transport does not promise delivery: far longer than many parties on a busy machine
+// take for their first step.
+const patience = 5 * time.Minute
 
 // errQuiet ends a session in which no message is on its way any more.
 var errQuiet = errors.New("cluster: nothing more is to come")
