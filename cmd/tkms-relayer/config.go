@@ -30,15 +30,18 @@ type config struct {
 	logLevel     string
 	objectBytes  int64
 	storageBytes int64
-	publicURL    string
-	workers      int
-	openJobs     int
-	maxFee       uint64
-	callbackGas  uint64
-	jobTimeout   time.Duration
-	readiness    time.Duration
-	callbackTime time.Duration
-	retention    time.Duration
+	store        string
+	// storeCredentials is a file; "" for the environment.
+	storeCredentials string
+	publicURL        string
+	workers          int
+	openJobs         int
+	maxFee           uint64
+	callbackGas      uint64
+	jobTimeout       time.Duration
+	readiness        time.Duration
+	callbackTime     time.Duration
+	retention        time.Duration
 	// userRetention is retention of what TKMS or the coprocessor answers again.
 	userRetention time.Duration
 	grace         int64
@@ -60,6 +63,8 @@ func (c *config) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.Int64Var(&c.objectBytes, "max-ciphertext-bytes", 32<<20, "largest ciphertext to store")
 	flags.Int64Var(&c.storageBytes, "max-storage-bytes", 10<<30, "bound on all stored ciphertexts together")
+	flags.StringVar(&c.store, "store", "", "bucket that keeps ciphertexts: s3://bucket/prefix?endpoint=https://host&region=name&path-style=true (none: a folder under --home)")
+	flags.StringVar(&c.storeCredentials, "store-credentials", "", "JSON file with accessKey and secretKey of the bucket (none: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
 	flags.StringVar(&c.publicURL, "public-url", "", "base URL by which clients reach the relayer (default: http://LISTEN)")
 	flags.IntVar(&c.workers, "workers", 64, "requests worked on at a time")
 	flags.IntVar(&c.openJobs, "max-open-jobs", 4096, "requests taken before clients are asked to come back")

@@ -45,6 +45,10 @@ func TestWhatIsMissingIsAskedForByItsFlag(t *testing.T) {
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--crs-file", "/none"), "--crs-file")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--api-keys", "/none"), "--api-keys")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--host-chain-rpc", "ftp://x"), "--host-chain-rpc")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--host-chain-rpc", ""), "--host-chain-rpc")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--store", "s3://bucket"), "--store")
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--store", "s3://bucket?endpoint=http://127.0.0.1:1"), "--store-credentials")
 }
 
 func TestKeysAreReadFromFilesOfTheOwnerOnlyAndNeverPrinted(t *testing.T) {

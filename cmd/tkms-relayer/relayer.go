@@ -78,8 +78,7 @@ func (r *relayer) openParts(ctx context.Context) error {
 	if err := os.MkdirAll(r.cfg.home, 0o700); err != nil {
 		return cli.WithHint(err, "choose another --home (TKMS_HOME)")
 	}
-	limits := store.Limits{Object: r.cfg.objectBytes, Total: r.cfg.storageBytes}
-	if r.store, err = store.Open(filepath.Join(r.cfg.home, "ciphertexts"), limits); err != nil {
+	if err := r.openStore(); err != nil {
 		return err
 	}
 	nodes, err := tkms.NewNodes(r.cfg.tkmsNodes)
@@ -132,6 +131,28 @@ func (r *relayer) gate() (*access.Gate, error) {
 	}
 	anonymous := access.Limit{Rate: r.cfg.anonymousRate, Burst: int(math.Ceil(burst * min(r.cfg.anonymousRate, 1e6)))}
 	return access.New(list, anonymous, r.cfg.behindProxy)
+}
+
+// openStore opens the folder of ciphertexts, or the bucket with the folder for those
+// on their way.
+func (r *relayer) openStore() error {
+	folder := filepath.Join(r.cfg.home, "ciphertexts")
+	limits := store.Limits{Object: r.cfg.objectBytes, Total: r.cfg.storageBytes}
+	var err error
+	if r.cfg.store == "" {
+		r.store, err = store.Open(folder, limits)
+		return err
+	}
+	location, err := store.ParseLocation(r.cfg.store)
+	if err != nil {
+		return cli.WithHint(err, "--store (TKMS_STORE) names a bucket; without it ciphertexts are kept under --home")
+	}
+	who, err := store.ReadCredentials(r.cfg.storeCredentials)
+	if err != nil {
+		return cli.WithHint(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file with --store-credentials (TKMS_STORE_CREDENTIALS)")
+	}
+	r.store, err = store.OpenBucket(folder, location, who, limits)
+	return cli.WithHint(err, "does the bucket of --store (TKMS_STORE) exist, and may the relayer list, read and write it?")
 }
 
 // openHost starts to follow the host chain.

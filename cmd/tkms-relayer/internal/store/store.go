@@ -25,6 +25,8 @@ var (
 	ErrFull = errors.New("the store is full")
 	// ErrNotFound reports a digest without bytes.
 	ErrNotFound = errors.New("the store has no such object")
+	// ErrDamaged reports an object that is not any more what was stored.
+	ErrDamaged = errors.New("the stored object is damaged")
 )
 
 // partial ends the names of files that are being written.
@@ -36,19 +38,41 @@ type Limits struct {
 	Object, Total int64
 }
 
-// Store is a folder of objects. It is safe for concurrent use; only one process
-// may have it open.
+// Store keeps objects. It is safe for concurrent use; only one process may have its
+// folder open.
 type Store struct {
-	root   *os.Root
-	limits Limits
+	// spool is where objects are written before they have a name.
+	spool   *os.Root
+	backend backend
+	limits  Limits
+
+	// naming are locks of names, so that writers of one object do not count it twice.
+	naming [64]sync.Mutex
 
 	mu   sync.Mutex
 	used int64
 }
 
-// Open opens a folder, makes it if it is missing, and removes what interrupted
-// writes left behind.
+// backend keeps objects under names. Errors for an object that is not there are
+// ErrNotFound.
+type backend interface {
+	// adopt makes a whole file in the spool the object of a name, all of it or nothing.
+	adopt(file, name string, size int64) error
+	// open returns an object's bytes; those that can be read twice are an io.Seeker.
+	open(name string) (io.ReadCloser, error)
+	// size returns an object's length.
+	size(name string) (int64, error)
+	// used returns the length of all objects together.
+	used() (int64, error)
+}
+
+// Open opens a folder of objects, makes it if it is missing, and removes what
+// interrupted writes left behind.
 func Open(folder string, limits Limits) (*Store, error) {
+	return open(folder, limits, func(spool *os.Root) backend { return files{spool} })
+}
+
+func open(folder string, limits Limits, with func(spool *os.Root) backend) (*Store, error) {
 	if limits.Object <= 0 || limits.Total < limits.Object {
 		return nil, fmt.Errorf("store: bounds of %d bytes an object and %d in all admit no object", limits.Object, limits.Total)
 	}
@@ -59,31 +83,34 @@ func Open(folder string, limits Limits) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{root: root, limits: limits}
-	if err := fs.WalkDir(root.FS(), ".", s.take); err != nil {
+	s := &Store{spool: root, backend: with(root), limits: limits}
+	err = removePartial(root)
+	if err == nil {
+		s.used, err = s.backend.used()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("store: %w", errors.Join(err, root.Close()))
 	}
 	return s, nil
 }
 
-// take counts an object that was there before, or removes what is none.
-func (s *Store) take(path string, entry fs.DirEntry, err error) error {
-	if err != nil || entry.IsDir() {
-		return err
-	}
-	if strings.HasSuffix(path, partial) {
-		return s.root.Remove(path)
-	}
-	info, err := entry.Info()
+func removePartial(root *os.Root) error {
+	list, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return err
 	}
-	s.used += info.Size()
+	for _, entry := range list {
+		if !entry.IsDir() && strings.HasSuffix(entry.Name(), partial) {
+			if err := root.Remove(entry.Name()); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
 // Close releases the folder.
-func (s *Store) Close() error { return s.root.Close() }
+func (s *Store) Close() error { return s.spool.Close() }
 
 // Used returns how many bytes all objects have.
 func (s *Store) Used() int64 {
@@ -95,44 +122,65 @@ func (s *Store) Used() int64 {
 // Limits returns the store's bounds.
 func (s *Store) Limits() Limits { return s.limits }
 
+// path is the name of an object in a backend.
 func path(d Digest) string {
 	name := d.String()
 	return name[:2] + "/" + name
 }
 
-// Put stores what it reads and returns its digest and length. If announced is not
-// nil, other bytes are ErrDigest. When Put returns without error the object is on
-// disk; else nothing of it is. Storing an object again is no error and repairs one
-// whose file was damaged.
-func (s *Store) Put(body io.Reader, announced *Digest) (Digest, int64, error) {
+// create opens a new file in the spool.
+func (s *Store) create() (*os.File, string, error) {
 	name := rand.Text() + partial
-	file, err := s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := s.spool.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return Digest{}, 0, fmt.Errorf("store: %w", err)
+		return nil, "", fmt.Errorf("store: %w", err)
 	}
-	digest, size, err := s.fill(file, body)
+	return file, name, nil
+}
+
+// Put stores what it reads and returns its digest and length. If announced is not
+// nil, other bytes are ErrDigest. When Put returns without error the object is kept;
+// else nothing of it is. Storing an object again is no error and repairs one that was
+// damaged.
+func (s *Store) Put(body io.Reader, announced *Digest) (Digest, int64, error) {
+	file, name, err := s.create()
+	if err != nil {
+		return Digest{}, 0, err
+	}
+	defer s.spool.Remove(name) //nolint:errcheck // a backend may have moved it
+	digest, size, err := s.write(file, body)
 	if err == nil && announced != nil && digest != *announced {
 		err = fmt.Errorf("%w: %s instead of %s", ErrDigest, digest, announced)
 	}
 	if err == nil {
-		err = s.adopt(name, digest, size)
+		err = s.keep(name, digest, size)
 	}
 	if err != nil {
-		_ = s.root.Remove(name)
 		return Digest{}, 0, err
 	}
 	return digest, size, nil
 }
 
-// fill writes the body to a file, and the file to the disk.
-func (s *Store) fill(file *os.File, body io.Reader) (digest Digest, size int64, err error) {
+// write fills a file, puts it on the disk and closes it.
+func (s *Store) write(file *os.File, body io.Reader) (digest Digest, size int64, err error) {
 	defer func() {
 		if closeErr := file.Close(); err == nil && closeErr != nil {
 			err = fmt.Errorf("store: %w", closeErr)
 		}
 	}()
+	digest, size, err = s.copy(file, body)
+	if err == nil {
+		if err = file.Sync(); err != nil {
+			err = fmt.Errorf("store: %w", err)
+		}
+	}
+	return digest, size, err
+}
+
+// copy copies an object and returns its digest.
+func (s *Store) copy(to io.Writer, body io.Reader) (digest Digest, size int64, err error) {
 	hash := sha3.NewLegacyKeccak256()
-	size, err = io.Copy(io.MultiWriter(file, hash), io.LimitReader(body, s.limits.Object+1))
+	size, err = io.Copy(io.MultiWriter(to, hash), io.LimitReader(body, s.limits.Object+1))
 	switch {
 	case err != nil:
 		return digest, 0, fmt.Errorf("store: %w", err)
@@ -142,66 +190,74 @@ func (s *Store) fill(file *os.File, body io.Reader) (digest Digest, size int64, 
 		return digest, 0, ErrEmpty
 	}
 	hash.Sum(digest[:0])
-	if err := file.Sync(); err != nil {
-		return digest, 0, fmt.Errorf("store: %w", err)
-	}
 	return digest, size, nil
 }
 
-// adopt gives a written file its name.
-func (s *Store) adopt(name string, digest Digest, size int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	grown := size
-	if info, err := s.root.Stat(path(digest)); err == nil {
-		grown -= info.Size()
-	}
-	if s.used+grown > s.limits.Total {
-		return fmt.Errorf("%w: %d of %d bytes are used", ErrFull, s.used, s.limits.Total)
-	}
-	folder := digest.String()[:2]
-	if err := s.root.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+// keep gives a written file to the backend. Room is taken before, so that writers at
+// the same time do not exceed the bound together.
+func (s *Store) keep(file string, digest Digest, size int64) error {
+	naming := &s.naming[digest[0]%byte(len(s.naming))]
+	naming.Lock()
+	defer naming.Unlock()
+	name, grown := path(digest), size
+	before, err := s.backend.size(name)
+	switch {
+	case err == nil:
+		grown -= before
+	case !errors.Is(err, ErrNotFound):
 		return fmt.Errorf("store: %w", err)
 	}
-	if err := s.root.Rename(name, path(digest)); err != nil {
-		return fmt.Errorf("store: %w", err)
+	if err := s.take(grown); err != nil {
+		return err
 	}
-	s.used += grown
-	return s.syncFolder(folder)
-}
-
-// syncFolder makes names last: without it a power failure may take them.
-func (s *Store) syncFolder(folder string) error {
-	for _, name := range []string{folder, "."} {
-		file, err := s.root.Open(name)
-		if err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
-		if err = errors.Join(file.Sync(), file.Close()); err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
+	if err := s.backend.adopt(file, name, size); err != nil {
+		_ = s.take(-grown)
+		return fmt.Errorf("store: %w", err)
 	}
 	return nil
 }
 
-// Open opens an object for reading and returns its length, or ErrNotFound.
-func (s *Store) Open(digest Digest) (io.ReadSeekCloser, int64, error) {
-	file, err := s.root.Open(path(digest))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("%w: %s", ErrNotFound, digest)
+func (s *Store) take(bytes int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if bytes > 0 && s.used+bytes > s.limits.Total {
+		return fmt.Errorf("%w: %d of %d bytes are used", ErrFull, s.used, s.limits.Total)
 	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("store: %w", err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, 0, fmt.Errorf("store: %w", errors.Join(err, file.Close()))
-	}
-	return file, info.Size(), nil
+	s.used += bytes
+	return nil
 }
 
-// Has reports whether an object is there.
-func (s *Store) Has(digest Digest) bool {
-	_, err := s.root.Stat(path(digest))
-	return err == nil
+// Open returns an object, whose digest it has checked, and its length. Errors:
+// ErrNotFound, ErrDamaged, or those of whatever keeps the objects.
+func (s *Store) Open(digest Digest) (io.ReadSeekCloser, int64, error) {
+	object, err := s.backend.open(path(digest))
+	if err != nil {
+		return nil, 0, fmt.Errorf("store: %w: %s", err, digest)
+	}
+	if file, ok := object.(io.ReadSeekCloser); ok {
+		return s.checked(digest, file, io.Discard, file)
+	}
+	defer object.Close()
+	file, name, err := s.create()
+	if err != nil {
+		return nil, 0, err
+	}
+	// The open file outlives its name.
+	defer s.spool.Remove(name) //nolint:errcheck // the next Open of the store does it
+	return s.checked(digest, object, file, file)
+}
+
+// checked copies an object, and returns the file that has it if the digest is right.
+func (s *Store) checked(digest Digest, object io.Reader, to io.Writer, file io.ReadSeekCloser) (io.ReadSeekCloser, int64, error) {
+	found, size, err := s.copy(to, object)
+	if err == nil && found != digest || errors.Is(err, ErrEmpty) || errors.Is(err, ErrTooLarge) {
+		err = fmt.Errorf("%w: %s", ErrDamaged, digest)
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	return file, size, nil
 }
