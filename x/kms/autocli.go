@@ -15,6 +15,10 @@ const proposal = " --title '…' --summary '…' --deposit 10000000utkms --from 
 // adds the others to it.
 func (AppModule) GetTxCmd() *cobra.Command { return cli.NewTxCommand() }
 
+// GetQueryCmd holds the queries that take more than one call; autocli adds the others
+// to it.
+func (AppModule) GetQueryCmd() *cobra.Command { return cli.NewQueryCommand() }
+
 // AutoCLIOptions describes the module's commands.
 func (AppModule) AutoCLIOptions() *autocliv1.ModuleOptions {
 	return &autocliv1.ModuleOptions{Query: queryCommands(), Tx: txCommands()}
@@ -30,7 +34,8 @@ func positional(fields ...string) []*autocliv1.PositionalArgDescriptor {
 
 func queryCommands() *autocliv1.ServiceCommandDescriptor {
 	return &autocliv1.ServiceCommandDescriptor{
-		Service: "tkms.kms.v1.Query",
+		Service:              "tkms.kms.v1.Query",
+		EnhanceCustomCommand: true,
 		RpcCommandOptions: []*autocliv1.RpcCommandOptions{
 			{
 				RpcMethod: "Keys",
@@ -73,11 +78,9 @@ func queryCommands() *autocliv1.ServiceCommandDescriptor {
 				PositionalArgs: positional("id"),
 			},
 			{
-				RpcMethod:      "Certificate",
-				Use:            "certificate [id]",
-				Short:          "Show the certificate of a fulfilled request: what was decrypted, by which proof, signed by whom",
-				Example:        "tkmsd query kms certificate 0x9f3a… --output json > certificate.json",
-				PositionalArgs: positional("id"),
+				// cli.NewQueryCommand has a certificate that stands alone.
+				RpcMethod: "Certificate",
+				Skip:      true,
 			},
 			{
 				RpcMethod:      "Work",

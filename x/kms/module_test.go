@@ -30,7 +30,8 @@ var (
 	_ types.ACLKeeper     = aclkeeper.Keeper{}
 	_ types.PartiesKeeper = (*partieskeeper.Keeper)(nil)
 
-	_ autocli.HasCustomTxCommand = kms.AppModule{}
+	_ autocli.HasCustomTxCommand    = kms.AppModule{}
+	_ autocli.HasCustomQueryCommand = kms.AppModule{}
 )
 
 func TestTheDefaultGenesisIsValid(t *testing.T) {

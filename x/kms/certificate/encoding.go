@@ -18,9 +18,6 @@ const Format = "tkms/v1/certificate"
 // commit about 25 kB a header; base64 adds a third.
 const MaxSize = 8 << 20
 
-// ErrFormat reports a file that is no certificate.
-var ErrFormat = errors.New("not a certificate of TKMS")
-
 // Encode returns the file of a certificate.
 func Encode(c *types.ProvenCertificate) ([]byte, error) {
 	var out bytes.Buffer

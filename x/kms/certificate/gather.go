@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -19,14 +18,6 @@ import (
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
-)
-
-// Errors of Gather.
-var (
-	// ErrNoRecord reports a record that the node's state does not have.
-	ErrNoRecord = errors.New("the chain has no such record")
-	// ErrNoMessage reports that no transaction of the accepting block has the proof.
-	ErrNoMessage = errors.New("the node does not find the message that made the request; ask one that indexes transactions")
 )
 
 // Node is where a certificate's parts come from. Nothing it says needs to be believed:

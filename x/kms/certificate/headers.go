@@ -29,18 +29,6 @@ const (
 	maxDrift = 10 * time.Second
 )
 
-// Errors about the TKMS chain's headers and state.
-var (
-	// ErrNoTrust reports that the verifier named nothing to trust.
-	ErrNoTrust = errors.New("name a TKMS header or validators that you trust")
-	// ErrUntrusted reports a header that does not follow from what the verifier trusts.
-	ErrUntrusted = errors.New("the header does not follow from what you trust")
-	// ErrExpired reports that the trusted header is older than the trusting period.
-	ErrExpired = errors.New("the trusted header is older than the trusting period")
-	// ErrNotProven reports a record that the state does not have.
-	ErrNotProven = errors.New("the state does not have the record")
-)
-
 // Trust is what the verifier knows from elsewhere: a header, or validators. The more
 // of it the certificate rests on, the better; the header comes first.
 type Trust struct {

@@ -3,7 +3,6 @@ package certificate
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -12,22 +11,6 @@ import (
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
-)
-
-// Errors about what a certificate says.
-var (
-	// ErrNotChecked reports a step that needs one which failed.
-	ErrNotChecked = errors.New("not checked, since a step before failed")
-	// ErrCommittee reports members that are not those of the request's epoch.
-	ErrCommittee = errors.New("the signers are not the committee that TKMS has")
-	// ErrHostChain reports a host chain's record that is not the request's.
-	ErrHostChain = errors.New("the host chain is not the request's")
-	// ErrOtherProof reports a proof that is not the one by which it was asked.
-	ErrOtherProof = errors.New("the proof is not the one that TKMS recorded")
-	// ErrOtherHeader reports a host chain's header that is not the one recorded.
-	ErrOtherHeader = errors.New("the host chain's header is not the one that TKMS recorded")
-	// ErrOtherCiphertext reports a ciphertext that is not the handle's.
-	ErrOtherCiphertext = errors.New("another ciphertext is bound to the handle")
 )
 
 // Step is the outcome of one check.

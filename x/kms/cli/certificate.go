@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	coretypes "github.com/cometbft/cometbft/rpc/core/types"
+
+	"github.com/cosmos/cosmos-sdk/client"
+	"github.com/cosmos/cosmos-sdk/client/flags"
+
+	"github.com/tkms-network/tkms/enclave/lightclient"
+	"github.com/tkms-network/tkms/x/kms/certificate"
+	"github.com/tkms-network/tkms/x/kms/types"
+)
+
+const (
+	flagOutputFile    = "output-file"
+	flagTrustedHeight = "trusted-height"
+	// gatherTimeout is for some twenty queries of one node.
+	gatherTimeout = 30 * time.Second
+)
+
+// NewQueryCommand returns the module's own queries.
+func NewQueryCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   types.ModuleName,
+		Short: "Queries of x/kms",
+		RunE:  client.ValidateCmd,
+	}
+	cmd.AddCommand(newCertificateCommand())
+	return cmd
+}
+
+func newCertificateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "certificate [id]",
+		Short: "Make the certificate of a fulfilled request: what was decrypted, by which proof, signed by whom",
+		Long: "Make the certificate of a fulfilled request: what was decrypted, by which proof, signed by whom. It is JSON and stands alone: " +
+			"'tkmsd verify' checks it without a node. --trusted-height names a TKMS header that the verifier trusts, " +
+			"if it is not that of the present state. The node must index transactions and still have the state at acceptance.",
+		Example: "tkmsd query kms certificate 0x9f3a… --output-file certificate.json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			clientCtx, err := client.GetClientQueryContext(cmd)
+			if err != nil {
+				return err
+			}
+			id, err := hex.DecodeString(strings.TrimPrefix(args[0], "0x"))
+			if err != nil || len(id) != types.IDSize {
+				return fmt.Errorf("%q is no id: %d bytes in hexadecimal", args[0], types.IDSize)
+			}
+			trusted, err := cmd.Flags().GetInt64(flagTrustedHeight)
+			if err != nil {
+				return err
+			}
+			encoded, err := gather(cmd.Context(), clientCtx, id, trusted)
+			if err != nil {
+				return fmt.Errorf("certificate of %x: %w", id, err)
+			}
+			path, err := cmd.Flags().GetString(flagOutputFile)
+			if err != nil {
+				return err
+			}
+			if path != "" {
+				return os.WriteFile(path, encoded, 0o600)
+			}
+			_, err = cmd.OutOrStdout().Write(encoded)
+			return err
+		},
+	}
+	flags.AddQueryFlagsToCmd(cmd)
+	cmd.Flags().String(flagOutputFile, "", "write the certificate into this file instead of standard output")
+	cmd.Flags().Int64(flagTrustedHeight, 0, "height of a TKMS header that the verifier trusts")
+	return cmd
+}
+
+// nodeOf is a node as certificate.Gather asks it.
+type nodeOf struct {
+	lightclient.Node
+	client client.CometRPC
+}
+
+// TxSearch implements certificate.Node.
+func (n nodeOf) TxSearch(ctx context.Context, query string, prove bool, page, perPage *int, orderBy string) (*coretypes.ResultTxSearch, error) {
+	return n.client.TxSearch(ctx, query, prove, page, perPage, orderBy)
+}
+
+func gather(ctx context.Context, clientCtx client.Context, id []byte, trusted int64) ([]byte, error) {
+	rpc, err := clientCtx.GetNode()
+	if err != nil {
+		return nil, err
+	}
+	node, err := lightclient.HTTP(clientCtx.NodeURI)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
+	defer cancel()
+	c, err := certificate.Gather(ctx, nodeOf{node, rpc}, id, trusted)
+	if err != nil {
+		return nil, err
+	}
+	return certificate.Encode(c)
+}
