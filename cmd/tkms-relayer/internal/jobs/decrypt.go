@@ -185,14 +185,19 @@ func gasFor(msgs []sdk.Msg, count int) uint64 {
 	return gasRequest + gasHandle*uint64(count) + gasByte*uint64(size)
 }
 
+// patientBlocks is after how many blocks without effect a transaction is looked for.
+const patientBlocks = 3
+
 // follow waits for the result of an attempt after the given one. sent is the
 // transaction that asked for it, nil if somebody else's did.
 func (r *run) follow(ctx context.Context, id []byte, after uint32, sent *tkms.Sent) (*kmstypes.Request, error) {
 	chain := r.m.cfg.Chain
-	head := tkms.Head{}
-	for {
+	head, err := chain.Wait(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for began := head.Height; ; {
 		// The height first: a record read after it is at least as new.
-		var err error
 		if head, err = chain.Wait(ctx, head.Height); err != nil {
 			return nil, err
 		}
@@ -204,6 +209,9 @@ func (r *run) follow(ctx context.Context, id []byte, after uint32, sent *tkms.Se
 		case err != nil || record.Attempt <= after:
 			if sent == nil {
 				return nil, retry(reasonOldRecords, errors.New("the request's record is gone"))
+			}
+			if head.Height < began+patientBlocks {
+				continue
 			}
 			if err := r.included(ctx, sent, head); err != nil {
 				return nil, err

@@ -166,7 +166,8 @@ func (m *Manager) Close() error {
 func (m *Manager) start(e *entry) {
 	m.active[e.job.ID] = e
 	m.cfg.Metrics.open.Set(float64(len(m.active)))
-	m.group.Go(func() { m.work(e) })
+	job := e.job.clone()
+	m.group.Go(func() { m.work(e, job) })
 }
 
 // Submit returns the job of a set of handles, which it makes or starts anew if

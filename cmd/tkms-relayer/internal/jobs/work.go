@@ -17,15 +17,15 @@ const (
 // errTimeout ends a job that takes too long.
 var errTimeout = errors.New("the job took too long")
 
-// work does what a job needs until nothing is left or the manager closes.
-func (m *Manager) work(e *entry) {
-	for {
+// work does what a job needs until nothing is left or the manager closes. job is a
+// copy of the entry's, so that work begins while the entry is being written to disk.
+func (m *Manager) work(e *entry, job *Job) {
+	for ; ; job = e.snapshot() {
 		select {
 		case m.slots <- struct{}{}:
 		case <-m.ctx.Done():
 			return
 		}
-		job := e.snapshot()
 		if job.State == Working {
 			m.pursue(e, job)
 		}
