@@ -7,6 +7,9 @@
 // nothing; what it must not lose (identity, set-up, key shares, offline stock) is
 // sealed before anything that depends on it leaves.
 //
+// Of what is decrypted for a user a party learns a share only, and that leaves it
+// encrypted to the user's key. Whom it is for, the chain decides.
+//
 // Not guaranteed: progress, when no honest node or too few members can be
 // reached.
 package party
