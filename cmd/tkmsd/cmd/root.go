@@ -83,6 +83,7 @@ func NewRootCommand() *cobra.Command {
 	addNodeCommands(root, description)
 	addClientCommands(root)
 	addNetworkCommands(root)
+	root.AddCommand(newVerifyCommand(description.Codec()))
 
 	commands := description.AutoCLI()
 	commands.ClientCtx = clientCtx
