@@ -222,8 +222,8 @@ func (m *Manager) acquire(wish *Job) (*entry, error) {
 	job, err := m.shelf.get(wish.ID)
 	if errors.Is(err, ErrNotFound) || err == nil && job.State == Failed {
 		now := time.Now().UTC()
-		wish.State, wish.Created, wish.Updated = Working, now, now
-		job, err = wish, nil
+		job, err = wish.clone(), nil
+		job.State, job.Created, job.Updated = Working, now, now
 	}
 	if err != nil {
 		return nil, err
