@@ -22,6 +22,7 @@ var codespaces = []struct{ name, folder, title string }{
 	{"parties", "../x/parties/types", "parties, committees, epochs"},
 	{"acl", "../x/acl/types", "host chains, headers, proofs"},
 	{"kms", "../x/kms/types", "keys, requests, results"},
+	{"certificate", "../x/kms/certificate", "certificates, checked without a node"},
 }
 
 const (

@@ -11,6 +11,7 @@ import { concat, getAddress, hexlify, sha256, toBeHex, toUtf8Bytes, verifyTypedD
 
 const hex = (base64) => hexlify(Buffer.from(base64, 'base64'));
 const { certificate: { request, signers } } = JSON.parse(readFileSync(0, 'utf8'));
+if (request.kind !== 'REQUEST_KIND_PUBLIC_DECRYPTION') throw new Error("there is no plaintext to check: use 'tkmsd verify'");
 const members = signers.map((s) => getAddress(hex(s)));
 const handles = request.ciphertexts.map((c) => hex(c.handle));
 const plaintext = hex(request.plaintext);
