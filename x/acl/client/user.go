@@ -74,7 +74,8 @@ func (n *Node) GatherUserAt(ctx context.Context, record *acltypes.HostChain, hea
 	for i, a := range approvals {
 		besides[i] = a.wanted
 	}
-	e, words, answers, err := n.gather(ctx, record, head, list, permissionsOf(record, layout, access), besides...)
+	permissions := wanted{account: common.BytesToAddress(record.Acl.Address), slots: access.Slots(layout)}
+	e, words, answers, err := n.gather(ctx, record, head, list, permissions, besides...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,19 +97,7 @@ func (n *Node) GatherUserAt(ctx context.Context, record *acltypes.HostChain, hea
 	return e, err
 }
 
-// permissionsOf names the ACL's slots in the order in which consensus looks at them.
-func permissionsOf(record *acltypes.HostChain, layout slots.ACL, access acltypes.UserAccess) wanted {
-	permissions := wanted{account: common.BytesToAddress(record.Acl.Address)}
-	for i, h := range access.Handles {
-		permissions.slots = append(permissions.slots, layout.Persisted(h, access.Owner()), layout.Persisted(h, access.Contracts[i]))
-	}
-	for _, contract := range access.Delegations() {
-		permissions.slots = append(permissions.slots, layout.Delegation(access.Owner(), access.User, contract))
-	}
-	return permissions
-}
-
-// judge looks whether the words of permissionsOf permit the access.
+// judge looks whether the words of the access's slots permit it.
 func judge(access acltypes.UserAccess, words []common.Hash, e *Evidence) error {
 	for i, h := range access.Handles {
 		for j, missing := range []error{ErrOwnerNotAllowed, ErrContractNotAllowed} {
