@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/tkms-network/tkms/cmd/internal/cli"
@@ -45,11 +46,14 @@ type config struct {
 	// userRetention is retention of what TKMS or the coprocessor answers again.
 	userRetention time.Duration
 	grace         int64
-	crsFile       string
-	coprocessor   string
-	apiKeys       string
-	anonymousRate float64
-	behindProxy   bool
+	// serveContracts are addresses in hex, serveFrom the first block that is read for them.
+	serveContracts []string
+	serveFrom      uint64
+	crsFile        string
+	coprocessor    string
+	apiKeys        string
+	anonymousRate  float64
+	behindProxy    bool
 }
 
 func (c *config) addFlags(cmd *cobra.Command) {
@@ -76,6 +80,8 @@ func (c *config) addFlags(cmd *cobra.Command) {
 	flags.DurationVar(&c.retention, "retention", 7*24*time.Hour, "how long finished public decryptions are kept")
 	flags.DurationVar(&c.userRetention, "user-retention", time.Hour, "how long finished user decryptions and inputs are kept; they can be asked for again")
 	flags.Int64Var(&c.grace, "share-grace-blocks", 3, "TKMS blocks for which the last shares of a user decryption are waited for once it is usable")
+	flags.StringSliceVar(&c.serveContracts, "serve-contract", nil, "host chain contracts that get what they make publicly decryptable, by fulfil(bytes32[],bytes,bytes), without anybody asking")
+	flags.Uint64Var(&c.serveFrom, "serve-from", 0, "host chain block from which on contracts are served at the first start (0: the newest one then)")
 	flags.StringVar(&c.crsFile, "crs-file", "", "file with the CRS that one party made for clients' inputs (none: clients have to bring one)")
 	flags.StringVar(&c.coprocessor, "coprocessor", "", "base URL of the coprocessor that verifies inputs (none: inputs are refused)")
 	flags.StringVar(&c.apiKeys, "api-keys", "", "JSON file of API keys with the limits of each (none: no keys)")
@@ -97,10 +103,25 @@ func (c *config) check() error {
 		return cli.WithHint(errors.New("shares cannot be waited for backwards"), "--share-grace-blocks is 0 or more")
 	case c.anonymousRate < 0, c.anonymousRate == 0 && c.apiKeys == "":
 		return cli.WithHint(errors.New("nobody could call"), "--anonymous-rate is above 0, or 0 together with --api-keys")
+	case len(c.serveContracts) > 0 && c.hostKeyFile == "":
+		return cli.WithHint(errors.New("nobody would carry results to the contracts of --serve-contract"), "name the file of a host chain account's key with --host-key-file (TKMS_HOST_KEY_FILE)")
 	case c.keyFile == "":
 		return cli.WithHint(errors.New("no key"), "name the file of the relayer's account key with --key-file (TKMS_KEY_FILE)")
 	}
 	return nil
+}
+
+// contracts returns the contracts that are served.
+func (c *config) contracts() ([]common.Address, error) {
+	var list []common.Address
+	for _, text := range c.serveContracts {
+		address, err := common.NewMixedcaseAddressFromString(text)
+		if err != nil || strings.ToLower(text) != text && !address.ValidChecksum() {
+			return nil, cli.WithHint(fmt.Errorf("%q is no address", text), "--serve-contract (TKMS_SERVE_CONTRACT) takes addresses of 0x and 40 hexadecimal digits")
+		}
+		list = append(list, address.Address())
+	}
+	return list, nil
 }
 
 // readKey reads 32 bytes in hex, with or without 0x, that only the file's owner

@@ -46,6 +46,10 @@ func TestWhatIsMissingIsAskedForByItsFlag(t *testing.T) {
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--api-keys", "/none"), "--api-keys")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--host-chain-rpc", "ftp://x"), "--host-chain-rpc")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--host-chain-rpc", ""), "--host-chain-rpc")
+	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--serve-contract", "0x00000000000000000000000000000000000000aa"), "--host-key-file")
+	for _, bad := range []string{"0x12", "0x5AeDA56215b167893e80B4fE645BA6d5Bab767De"} {
+		require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--host-key-file", good, "--serve-contract", bad), "--serve-contract")
+	}
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--store", "s3://bucket"), "--store")
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	require.Contains(t, hint(t, "--host-chain-id", "1", "--key-file", good, "--store", "s3://bucket?endpoint=http://127.0.0.1:1"), "--store-credentials")

@@ -24,6 +24,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/onchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
 	aclclient "github.com/tkms-network/tkms/x/acl/client"
@@ -53,8 +54,9 @@ type relayer struct {
 	crs     *keys.CRS
 	server  *api.Server
 
-	stopWatch  func()
-	stopServer func()
+	stopWatch   func()
+	stopOnchain func()
+	stopServer  func()
 }
 
 // open puts the parts together. Neither chain has to answer yet.
@@ -93,6 +95,9 @@ func (r *relayer) openParts(ctx context.Context) error {
 	}
 	registry := prometheus.NewRegistry()
 	if err := r.openJobs(registry); err != nil {
+		return err
+	}
+	if err := r.openOnchain(registry); err != nil {
 		return err
 	}
 	return r.openServer(registry)
@@ -204,6 +209,35 @@ func (r *relayer) openJobs(registry *prometheus.Registry) error {
 	return cli.WithHint(err, "is another relayer running with this --home?")
 }
 
+// openOnchain starts to serve contracts that call nobody, if there are any.
+func (r *relayer) openOnchain(registry *prometheus.Registry) error {
+	if len(r.cfg.serveContracts) == 0 {
+		return nil
+	}
+	contracts, err := r.cfg.contracts()
+	if err != nil {
+		return err
+	}
+	watcher, err := onchain.Open(onchain.Config{
+		HostChainID: r.cfg.hostChainID, Path: filepath.Join(r.cfg.home, "onchain.db"), Contracts: contracts, From: r.cfg.serveFrom,
+		Record: r.hostRecord, Host: r.host, Jobs: r.jobs, Log: r.log, Metrics: registry,
+	})
+	if err != nil {
+		return cli.WithHint(err, "is another relayer running with this --home?")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { watcher.Run(ctx) })
+	r.stopOnchain = func() {
+		cancel()
+		running.Wait()
+		if err := watcher.Close(); err != nil {
+			r.log.Error("the file of contracts' requests was not closed", "err", err)
+		}
+	}
+	return nil
+}
+
 func (r *relayer) publicURL() string {
 	if r.cfg.publicURL != "" {
 		return strings.TrimRight(r.cfg.publicURL, "/")
@@ -252,6 +286,9 @@ func (r *relayer) health(ctx context.Context) api.Health {
 func (r *relayer) close() {
 	if r.stopServer != nil {
 		r.stopServer()
+	}
+	if r.stopOnchain != nil {
+		r.stopOnchain()
 	}
 	if r.jobs != nil {
 		if err := r.jobs.Close(); err != nil {
