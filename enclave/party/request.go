@@ -79,8 +79,9 @@ func (p *Party) startRequest(s *seat, request *kmstypes.Request) {
 	if request.EpochId != s.epochID() {
 		return
 	}
-	if request.Status != kmstypes.REQUEST_STATUS_ACCEPTED && !takesShares(request, s.code.N(), p.heightNow()) {
-		// Answered without this party: its items are spent all the same.
+	late := takesShares(request, s.code.N(), p.heightNow()) && !s.answered(request)
+	if request.Status != kmstypes.REQUEST_STATUS_ACCEPTED && !late {
+		// Answered: its items are spent, whether by this party or not.
 		if len(request.Ciphertexts) > 0 {
 			_, end := extent(request)
 			s.assigned(end)

@@ -45,7 +45,10 @@ func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
 			return err
 		}
 	}
-	if behind {
+	switch {
+	case behind && p.more:
+		p.cursor = height
+	case behind:
 		// The latest lists are read all the same: what is no longer open may still take
 		// this party's share.
 		p.cursor = max(p.cursor, height-maxCatchUp)

@@ -12,9 +12,14 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/sha3"
 )
+
+// patience is how long one store is waited for before the next is asked too. A store
+// nearby answers in a few milliseconds.
+const patience = 250 * time.Millisecond
 
 // Errors of this package.
 var (
@@ -42,31 +47,61 @@ type Fetcher struct {
 	Client *http.Client
 }
 
-// Fetch asks the endpoints in order for <endpoint>/<digest in hex> and returns
-// the first answer of at most limit bytes whose digest is right. If none is, the
-// error is ErrDigest when some store answered with other bytes, else what the
-// last one failed with.
+// Fetch asks the endpoints for <endpoint>/<digest in hex> and returns the first answer
+// of at most limit bytes whose digest is right. They are asked in order: the next when
+// one fails, lies or takes its time, so that a store which withholds costs no more than
+// that. If none has the bytes, the error is ErrDigest when some store answered with
+// others, else what the last one in order failed with.
 func (f *Fetcher) Fetch(ctx context.Context, endpoints []string, digest [32]byte, limit int64) ([]byte, error) {
-	failure := fmt.Errorf("%w: no endpoint is registered", ErrUnavailable)
-	lied := false
-	for _, endpoint := range endpoints {
-		data, err := f.get(ctx, strings.TrimRight(endpoint, "/")+"/"+hex.EncodeToString(digest[:]), limit)
-		if err != nil {
-			failure = err
-			continue
-		}
-		if Digest(data) == digest {
-			return data, nil
-		}
-		lied = true
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		place int
+		data  []byte
+		err   error
 	}
-	if lied {
-		return nil, fmt.Errorf("%w: %x", ErrDigest, digest)
+	answers := make(chan answer, len(endpoints))
+	failures := make([]error, len(endpoints))
+	asked, open := 0, 0
+	for asked < len(endpoints) || open > 0 {
+		if asked < len(endpoints) {
+			place, url := asked, strings.TrimRight(endpoints[asked], "/")+"/"+hex.EncodeToString(digest[:])
+			asked, open = asked+1, open+1
+			go func() {
+				data, err := f.get(ctx, url, digest, limit)
+				answers <- answer{place, data, err}
+			}()
+		}
+		var late <-chan time.Time
+		if asked < len(endpoints) {
+			late = time.After(patience)
+		}
+		select {
+		case a := <-answers:
+			if open--; a.err == nil {
+				return a.data, nil
+			}
+			failures[a.place] = a.err
+		case <-late:
+		}
 	}
-	return nil, failure
+	return nil, worst(failures, digest)
 }
 
-func (f *Fetcher) get(ctx context.Context, url string, limit int64) ([]byte, error) {
+// worst is what the failures of all endpoints come to.
+func worst(failures []error, digest [32]byte) error {
+	failure := fmt.Errorf("%w: no endpoint is registered", ErrUnavailable)
+	for _, err := range failures {
+		if errors.Is(err, ErrDigest) {
+			return fmt.Errorf("%w: %x", ErrDigest, digest)
+		}
+		failure = err
+	}
+	return failure
+}
+
+// get returns the bytes of one answer, or ErrDigest if they are others.
+func (f *Fetcher) get(ctx context.Context, url string, digest [32]byte, limit int64) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -85,6 +120,9 @@ func (f *Fetcher) get(ctx context.Context, url string, limit int64) ([]byte, err
 	}
 	if int64(len(data)) > limit {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	if Digest(data) != digest {
+		return nil, ErrDigest
 	}
 	return data, nil
 }
