@@ -12,14 +12,19 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/sha3"
 )
 
-// patience is how long one store is waited for before the next is asked too. A store
-// nearby answers in a few milliseconds.
-const patience = 250 * time.Millisecond
+const (
+	// patience is how long one store is waited for before the next is asked too. A store
+	// nearby answers in a few milliseconds.
+	patience = 250 * time.Millisecond
+	// memory is how long a store that was overtaken is asked after the others.
+	memory = time.Minute
+)
 
 // Errors of this package.
 var (
@@ -41,20 +46,25 @@ func Digest(data []byte) [32]byte {
 	return digest
 }
 
-// Fetcher gets blobs over HTTP.
+// Fetcher gets blobs over HTTP. It is safe for concurrent use.
 type Fetcher struct {
 	// Client carries the requests; its timeout bounds one answer.
 	Client *http.Client
+
+	mu   sync.Mutex
+	slow map[string]time.Time // when an endpoint was overtaken
 }
 
 // Fetch asks the endpoints for <endpoint>/<digest in hex> and returns the first answer
 // of at most limit bytes whose digest is right. They are asked in order: the next when
-// one fails, lies or takes its time, so that a store which withholds costs no more than
-// that. If none has the bytes, the error is ErrDigest when some store answered with
+// one fails, lies or takes its time, so that a store which withholds costs little, and
+// that only once in a while. What is read at a time is at most limit bytes an endpoint.
+// If none has the bytes, the error is ErrDigest when some store answered with
 // others, else what the last one in order failed with.
 func (f *Fetcher) Fetch(ctx context.Context, endpoints []string, digest [32]byte, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	endpoints = f.order(endpoints)
 	type answer struct {
 		place int
 		data  []byte
@@ -79,6 +89,11 @@ func (f *Fetcher) Fetch(ctx context.Context, endpoints []string, digest [32]byte
 		select {
 		case a := <-answers:
 			if open--; a.err == nil {
+				for place, endpoint := range endpoints[:a.place] {
+					if failures[place] == nil {
+						f.overtaken(endpoint)
+					}
+				}
 				return a.data, nil
 			}
 			failures[a.place] = a.err
@@ -86,6 +101,31 @@ func (f *Fetcher) Fetch(ctx context.Context, endpoints []string, digest [32]byte
 		}
 	}
 	return nil, worst(failures, digest)
+}
+
+// order returns the endpoints with those last that were overtaken not long ago.
+func (f *Fetcher) order(endpoints []string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var first, last []string
+	for _, endpoint := range endpoints {
+		if at, slow := f.slow[endpoint]; slow && time.Since(at) < memory {
+			last = append(last, endpoint)
+			continue
+		}
+		delete(f.slow, endpoint)
+		first = append(first, endpoint)
+	}
+	return append(first, last...)
+}
+
+func (f *Fetcher) overtaken(endpoint string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.slow == nil {
+		f.slow = map[string]time.Time{}
+	}
+	f.slow[endpoint] = time.Now()
 }
 
 // worst is what the failures of all endpoints come to.

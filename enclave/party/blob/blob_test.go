@@ -1,10 +1,13 @@
 package blob_test
 
 import (
+	"context"
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,4 +61,46 @@ func TestOnlyBytesWithTheProvenDigestAreUsed(t *testing.T) {
 			require.Equal(t, right, data)
 		})
 	}
+}
+
+// withholding never answers, and counts who asks.
+func withholding(t *testing.T, asked *atomic.Int32) string {
+	stop := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		select {
+		case <-r.Context().Done():
+		case <-stop:
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(stop) })
+	return server.URL
+}
+
+func TestAStoreThatWithholdsIsNotWaitedFor(t *testing.T) {
+	right := []byte("ciphertext")
+	var asked atomic.Int32
+	silent, lying, honest := withholding(t, &asked), store(t, []byte("ciphertexT")), store(t, right)
+	fetcher := blob.Fetcher{Client: http.DefaultClient}
+	for range 5 {
+		data, err := fetcher.Fetch(t.Context(), []string{silent, lying, honest}, blob.Digest(right), 100)
+		require.NoError(t, err)
+		require.Equal(t, right, data)
+	}
+	require.Less(t, asked.Load(), int32(5), "once it was overtaken it comes last")
+}
+
+func TestABlobThatIsNowhereEndsWithTheCallersPatience(t *testing.T) {
+	var asked atomic.Int32
+	fetcher := blob.Fetcher{Client: http.DefaultClient}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for asked.Load() < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	_, err := fetcher.Fetch(ctx, []string{withholding(t, &asked), withholding(t, &asked)}, [32]byte{1}, 100)
+	require.ErrorIs(t, err, blob.ErrUnavailable)
 }
