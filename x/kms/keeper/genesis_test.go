@@ -25,7 +25,7 @@ import (
 func lived(t *testing.T) *fixture {
 	t.Helper()
 	f := newStore(t, 4)
-	f.setParams(func(p *types.Params) { p.KeyFee = 100 })
+	f.setParams(func(p *types.Params) { p.KeyFee, p.KeyDeadlineBlocks = 100, 300 })
 	f.keyID = f.activeKey(hostChain)
 	f.accepted(handle(1, handles.Uint8)) // expires at 120, and so does the next
 	f.answerUser(f.acceptedUser(u64(1)), 1, 2)
@@ -78,7 +78,7 @@ func TestGenesisMakesARoundTripAndLifeGoesOn(t *testing.T) {
 	require.Equal(t, work(f), work(next))
 
 	// The queues were rebuilt: everything due is handled.
-	next.endBlocks(4000)
+	next.endBlocks(450)
 	require.Zero(t, next.totals().Open)
 	for _, r := range mustExport(next).Requests {
 		require.NotZero(t, r.ClosedHeight())
