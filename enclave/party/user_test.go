@@ -286,6 +286,31 @@ func TestSharesThatAreLostAreMadeAgain(t *testing.T) {
 	w.requireRead(alice, id, nil, number(77))
 }
 
+// A request that takes a whole batch: its items go when nobody needs them any more, at
+// once if all have answered, and a while later if a member has not.
+func TestWhatIsKeptForSlowMembersIsErased(t *testing.T) {
+	w := newWorld(t, 4, nil)
+	w.activeEpoch()
+	key := w.activeKey()
+	public, alice := w.publicKey(key), newUser(t)
+	for _, n := range w.nodes[1:] {
+		w.eventually("stock", func() bool { return w.hasBatch(n.index) })
+	}
+	w.stop(4)
+	var list [][]byte
+	for range 4 {
+		list = append(list, w.encryptUnpacked(public, tfhe.EUint256, number(3)))
+	}
+	id := w.userDecrypt(key, alice, list...)
+	w.requireShares(id, 3)
+	w.wait(lateShares / 2)
+	require.True(t, w.hasBatch(1), "party 4 may still come")
+	for i := 1; i <= 3; i++ {
+		w.eventually("the spent batch is erased", func() bool { return !w.hasBatch(i) })
+		require.Equal(t, status.StateFulfilled, w.at(i, id).State)
+	}
+}
+
 // The chain counts the gas: as much as a party is granted must be enough for a request
 // of as many handles as there may be.
 func TestTheLargestShareFitsIntoATransaction(t *testing.T) {
