@@ -3,6 +3,7 @@ package devnet
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,9 @@ import (
 	"crypto/rand"
 
 	"cosmossdk.io/math"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
@@ -79,16 +83,41 @@ func (d *Devnet) Store(ctx context.Context, e *Encrypted) error {
 // User is a dApp user on the host chain.
 type User struct {
 	devnet  *Devnet
+	key     *ecdsa.PrivateKey
 	account *hostclient.Account
 }
 
 // NewUser makes a funded account on the host chain.
 func (d *Devnet) NewUser(ctx context.Context) (*User, error) {
-	account, err := hostclient.NewAccount()
+	key, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, err
 	}
-	return &User{d, account}, d.HostClient.Fund(ctx, account.Address(), nil)
+	u := &User{d, key, hostclient.AccountOf(key)}
+	return u, d.HostClient.Fund(ctx, u.Address(), nil)
+}
+
+// Address of the account.
+func (u *User) Address() common.Address { return u.account.Address() }
+
+// Allow lets an account, such as the user's own, have a handle re-encrypted.
+func (u *User) Allow(ctx context.Context, handle fhevm.Handle, account common.Address) error {
+	_, err := u.devnet.HostClient.Allow(ctx, u.account, handle, account)
+	return err
+}
+
+// Delegate lets another account have the user's handles of the dApp re-encrypted, for
+// a while of an hour and more.
+func (u *User) Delegate(ctx context.Context, delegate common.Address, while time.Duration) error {
+	dapp := u.devnet.HostClient.Info().Contracts.Disclosure
+	_, err := u.devnet.HostClient.Delegate(ctx, u.account, delegate, dapp, time.Now().Add(while))
+	return err
+}
+
+// Revoke takes a delegation back.
+func (u *User) Revoke(ctx context.Context, delegate common.Address) error {
+	_, err := u.devnet.HostClient.RevokeDelegation(ctx, u.account, delegate, u.devnet.HostClient.Info().Contracts.Disclosure)
+	return err
 }
 
 // Submit hands a ciphertext to the coprocessor, which binds it to a handle, and

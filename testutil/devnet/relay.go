@@ -28,17 +28,21 @@ type relayRequest struct {
 }
 
 type relayAnswer struct {
-	Status string `json:"status"`
+	relayFailure
 	Result struct {
 		JobID string `json:"jobId"`
 	} `json:"result"`
-	Error struct {
+}
+
+type relayFailure struct {
+	Status string `json:"status"`
+	Error  struct {
 		Label   string `json:"label"`
 		Message string `json:"message"`
 	} `json:"error"`
 }
 
-func (a *relayAnswer) failed(code int) error {
+func (a *relayFailure) failed(code int) error {
 	if code/100 == 2 && a.Status != "failed" {
 		return nil
 	}
@@ -69,7 +73,7 @@ func (d *Devnet) Relay(ctx context.Context, list ...fhevm.Handle) (job string, e
 // RelayFailure returns why a job failed, nil while it has not.
 func (d *Devnet) RelayFailure(ctx context.Context, job string) error {
 	var answer relayAnswer
-	code, err := getAnyJSON(ctx, d.RelayerURL+"/v2/public-decrypt/"+job, &answer)
+	code, err := getAnyJSON(ctx, d.RelayerURL+"/v2/public-decrypt/"+job, 0, &answer)
 	if err != nil {
 		return err
 	}
@@ -91,14 +95,15 @@ func (d *Devnet) RequestID(list ...fhevm.Handle) ([]byte, error) {
 	return id[:], nil
 }
 
-// getAnyJSON decodes an answer of any status.
-func getAnyJSON(ctx context.Context, url string, into any) (int, error) {
+// getAnyJSON decodes an answer of any status. The relayer holds answers for jobs under
+// way back for at most wait seconds.
+func getAnyJSON(ctx context.Context, url string, wait int, into any) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err
 	}
-	request.Header.Set("Prefer", "wait=0") // the relayer holds answers for jobs under way back
-	response, err := (&http.Client{Timeout: 5 * time.Second}).Do(request)
+	request.Header.Set("Prefer", fmt.Sprintf("wait=%d", wait))
+	response, err := (&http.Client{Timeout: time.Duration(wait)*time.Second + 10*time.Second}).Do(request)
 	if err != nil {
 		return 0, err
 	}

@@ -25,7 +25,7 @@ const lyingDeadline = 30
 // refuseBytes gives out bytes that are not those of the digest. The chain sees
 // digests only: the request is accepted, refused by every party, and expires.
 func (r *run) refuseBytes(ctx context.Context, v victims) error {
-	err := r.refuse(ctx, "bytes whose digest differs: the relayer's store refuses", "relayer/digest_mismatch", func(ctx context.Context) (string, error) {
+	err := r.refuse(ctx, stepRefuse, "bytes whose digest differs: the relayer's store refuses", "relayer/digest_mismatch", func(ctx context.Context) (string, error) {
 		return r.putWrongBytes(ctx, v)
 	})
 	if err != nil {

@@ -26,6 +26,7 @@ const (
 	stepRefuse  = 6
 	stepRepeat  = 7
 	stepAbsence = 8
+	stepRead    = 9
 )
 
 // stockItems is how many offline items the parties keep ahead: enough for every
@@ -58,7 +59,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		options: o, console: console.New(o.Out), values: rand.New(rand.NewChaCha8(seed(o.Seed))), //nolint:gosec // values to encrypt, reproducible by their seed
 		report: &Report{
 			Seed: o.Seed, Simulated: []string{"enclave device", "host chain's coprocessor", "host chain's validator network"},
-			Steps: []Step{}, Decryptions: []Decryption{}, Rejections: []Rejection{},
+			Steps: []Step{}, Decryptions: []Decryption{}, Rejections: []Rejection{}, Readings: []Reading{},
 		},
 	}
 	start := time.Now()
@@ -114,7 +115,7 @@ func (r *run) all(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, part := range []func(context.Context) error{r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence} {
+	for _, part := range []func(context.Context) error{r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence, r.readAll} {
 		if err := part(ctx); err != nil {
 			return err
 		}

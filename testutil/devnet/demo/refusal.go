@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/hostchain/fhevm"
 	"github.com/tkms-network/tkms/x/kms/client"
@@ -17,8 +19,8 @@ var errAccepted = errors.New("it was accepted")
 
 // refuse runs one attack and checks that it is refused with a code and leaves the
 // number of requests and the escrow as they were.
-func (r *run) refuse(ctx context.Context, name, want string, attack func(context.Context) (code string, err error)) error {
-	return r.step(ctx, stepRefuse, name, func(ctx context.Context) (string, error) {
+func (r *run) refuse(ctx context.Context, step int, name, want string, attack func(context.Context) (code string, err error)) error {
+	return r.step(ctx, step, name, func(ctx context.Context) (string, error) {
 		before, err := r.net.Totals(ctx)
 		if err != nil {
 			return "", err
@@ -44,7 +46,7 @@ func (r *run) refuse(ctx context.Context, name, want string, attack func(context
 
 // refusedInBlock sends a request straight to a validator and returns the code
 // with which a block refused it.
-func (r *run) refusedInBlock(ctx context.Context, msg *kmstypes.MsgRequestPublicDecryption) (string, error) {
+func (r *run) refusedInBlock(ctx context.Context, msg sdk.Msg) (string, error) {
 	sender, err := r.net.Sender(ctx, devnet.DAppAccount)
 	if err != nil {
 		return "", err

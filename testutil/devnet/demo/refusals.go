@@ -97,13 +97,13 @@ func (r *run) refuseHeaders(ctx context.Context, v victims) error {
 			return err
 		})
 	}
-	if err := r.refuse(ctx, "header sealed by fewer than a quorum", aclCode(acltypes.ErrNoQuorum), forged(api.Subquorum)); err != nil {
+	if err := r.refuse(ctx, stepRefuse, "header sealed by fewer than a quorum", aclCode(acltypes.ErrNoQuorum), forged(api.Subquorum)); err != nil {
 		return err
 	}
-	if err := r.refuse(ctx, "header sealed by keys that are no validators", aclCode(acltypes.ErrStranger), forged(api.Strangers)); err != nil {
+	if err := r.refuse(ctx, stepRefuse, "header sealed by keys that are no validators", aclCode(acltypes.ErrStranger), forged(api.Strangers)); err != nil {
 		return err
 	}
-	return r.refuse(ctx, "stale header", aclCode(acltypes.ErrStaleHeader), forged(api.Stale))
+	return r.refuse(ctx, stepRefuse, "stale header", aclCode(acltypes.ErrStaleHeader), forged(api.Stale))
 }
 
 // proofAtHead returns genuine proofs and their block.
@@ -118,17 +118,17 @@ func (r *run) proofAtHead(ctx context.Context, handle fhevm.Handle) (acltypes.De
 
 func (r *run) refuseProofs(ctx context.Context, v victims) error {
 	unchanged := func(context.Context, *kmstypes.MsgRequestPublicDecryption) error { return nil }
-	if err := r.refuse(ctx, "no ACL permission", aclCode(acltypes.ErrNotPermitted), r.altered(v.private.handle, unchanged)); err != nil {
+	if err := r.refuse(ctx, stepRefuse, "no ACL permission", aclCode(acltypes.ErrNotPermitted), r.altered(v.private.handle, unchanged)); err != nil {
 		return err
 	}
-	err := r.refuse(ctx, "tampered account proof", aclCode(acltypes.ErrBadAccountProof),
+	err := r.refuse(ctx, stepRefuse, "tampered account proof", aclCode(acltypes.ErrBadAccountProof),
 		r.altered(v.public.handle, func(_ context.Context, msg *kmstypes.MsgRequestPublicDecryption) error {
 			return flip(msg.Proof.Acl.AccountNodes)
 		}))
 	if err != nil {
 		return err
 	}
-	return r.refuse(ctx, "tampered storage proof", aclCode(acltypes.ErrBadStorageProof),
+	return r.refuse(ctx, stepRefuse, "tampered storage proof", aclCode(acltypes.ErrBadStorageProof),
 		r.altered(v.public.handle, func(_ context.Context, msg *kmstypes.MsgRequestPublicDecryption) error {
 			return flip(msg.Proof.Acl.Storage[0].Nodes)
 		}))
@@ -145,7 +145,7 @@ func flip(nodes [][]byte) error {
 }
 
 func (r *run) refuseTerms(ctx context.Context, v victims) error {
-	err := r.refuse(ctx, "unknown key", kmsCode(kmstypes.ErrUnknownKey),
+	err := r.refuse(ctx, stepRefuse, "unknown key", kmsCode(kmstypes.ErrUnknownKey),
 		r.altered(v.public.handle, func(_ context.Context, msg *kmstypes.MsgRequestPublicDecryption) error {
 			msg.KeyId = append([]byte(nil), msg.KeyId...)
 			msg.KeyId[0] ^= 1
@@ -154,7 +154,7 @@ func (r *run) refuseTerms(ctx context.Context, v victims) error {
 	if err != nil {
 		return err
 	}
-	return r.refuse(ctx, "fee too low", kmsCode(kmstypes.ErrFeeTooLow),
+	return r.refuse(ctx, stepRefuse, "fee too low", kmsCode(kmstypes.ErrFeeTooLow),
 		r.altered(v.public.handle, func(ctx context.Context, msg *kmstypes.MsgRequestPublicDecryption) error {
 			host, err := r.net.TKMS.HostChain(ctx, msg.HostChainId)
 			if err != nil {
@@ -174,7 +174,7 @@ func (r *run) refuseRebinding(ctx context.Context, v victims) error {
 	if err != nil {
 		return err
 	}
-	err = r.refuse(ctx, "digest written by a stranger: the registry reverts", "registry/NotCoprocessor", func(ctx context.Context) (string, error) {
+	err = r.refuse(ctx, stepRefuse, "digest written by a stranger: the registry reverts", "registry/NotCoprocessor", func(ctx context.Context) (string, error) {
 		if err := host.Fund(ctx, stranger.Address(), nil); err != nil {
 			return "", err
 		}
@@ -193,13 +193,13 @@ func (r *run) refuseRebinding(ctx context.Context, v victims) error {
 	if err != nil {
 		return err
 	}
-	err = r.refuse(ctx, "digest written by a stranger into a registry of its own", aclCode(acltypes.ErrBadAccountProof), func(ctx context.Context) (string, error) {
+	err = r.refuse(ctx, stepRefuse, "digest written by a stranger into a registry of its own", aclCode(acltypes.ErrBadAccountProof), func(ctx context.Context) (string, error) {
 		return r.strangersRegistry(ctx, v, stranger)
 	})
 	if err != nil {
 		return err
 	}
-	err = r.refuse(ctx, "bytes bound already, for a second handle: the registry reverts", "registry/DigestAlreadyBound", func(ctx context.Context) (string, error) {
+	err = r.refuse(ctx, stepRefuse, "bytes bound already, for a second handle: the registry reverts", "registry/DigestAlreadyBound", func(ctx context.Context) (string, error) {
 		// As if the coprocessor itself tried: the call runs on the head's state.
 		fresh := fhevm.InputHandle(v.public.Bytes, 1, host.Info().Contracts.ACL, host.Info().ChainID, fhevm.Type(v.public.Type))
 		data, err := fhevm.RegistryABI.Pack("register", fresh, v.public.Digest)
@@ -213,7 +213,7 @@ func (r *run) refuseRebinding(ctx context.Context, v victims) error {
 	if err != nil {
 		return err
 	}
-	err = r.refuse(ctx, "bytes bound already, brought by another user: the coprocessor refuses", "coprocessor/409", func(ctx context.Context) (string, error) {
+	err = r.refuse(ctx, stepRefuse, "bytes bound already, brought by another user: the coprocessor refuses", "coprocessor/409", func(ctx context.Context) (string, error) {
 		attacker, err := hostclient.NewAccount()
 		if err != nil {
 			return "", err
@@ -234,11 +234,11 @@ func (r *run) refuseClaims(ctx context.Context, v victims) error {
 		msg.Digests = [][]byte{v.public.Digest[:]}
 		return nil
 	}
-	err := r.refuse(ctx, "ciphertext bound already, claimed for a second handle with its own", aclCode(acltypes.ErrDigestMismatch), r.altered(v.other.handle, claim))
+	err := r.refuse(ctx, stepRefuse, "ciphertext bound already, claimed for a second handle with its own", aclCode(acltypes.ErrDigestMismatch), r.altered(v.other.handle, claim))
 	if err != nil {
 		return err
 	}
-	return r.refuse(ctx, "ciphertext bound already, claimed for a second handle with none", aclCode(acltypes.ErrNoDigest), func(ctx context.Context) (string, error) {
+	return r.refuse(ctx, stepRefuse, "ciphertext bound already, claimed for a second handle with none", aclCode(acltypes.ErrNoDigest), func(ctx context.Context) (string, error) {
 		second, err := r.unboundHandle(ctx)
 		if err != nil {
 			return "", err

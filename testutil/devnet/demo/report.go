@@ -19,6 +19,8 @@ type Report struct {
 	Steps       []Step       `json:"steps"`
 	Decryptions []Decryption `json:"decryptions"`
 	Rejections  []Rejection  `json:"rejections"`
+	// Readings are values that only their owner saw.
+	Readings []Reading `json:"readings"`
 }
 
 // Step is one thing that was done.
@@ -45,6 +47,18 @@ type Decryption struct {
 	TKMSMS float64 `json:"tkms_ms"`
 	// HostMS is from the dApp's transaction to the receipt of checkSignatures.
 	HostMS float64 `json:"host_ms"`
+}
+
+// Reading is one answer re-encrypted to a user.
+type Reading struct {
+	Types []string `json:"types"`
+	// Expected are what was encrypted, Got what the user decrypted; decimal.
+	Expected []string `json:"expected"`
+	Got      []string `json:"got"`
+	// ReaderMS is from the user's question to the values.
+	ReaderMS float64 `json:"reader_ms"`
+	// Contributed are the indices of the parties whose shares were right.
+	Contributed []int `json:"contributed"`
 }
 
 // Rejection is something that was refused as it must be.
