@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 GO_BUILD := go build -ldflags='-s -w'
 GOLANGCI := v2.6.2
 
-.PHONY: help build release hostchain-artifacts demo devnet bench bench-engine bench-plots test test-network test-race fuzz interop proto lint lint-tools fmt clean
+.PHONY: help build release hostchain-artifacts client-crs demo devnet bench bench-engine bench-plots test test-network test-race fuzz interop proto lint lint-tools fmt clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ hostchain-artifacts: ## Fetch and compile the host chain's contracts (npm)
 demo: build hostchain-artifacts ## Run a whole network on this machine and check every step
 	$(BUILD)/tkmsd demo --bin $(BUILD) --out $(BUILD)/demo.json
 
-devnet: build hostchain-artifacts ## Keep a whole network up (PARTIES=4 FAULTS=p4=bad-share)
+devnet: build hostchain-artifacts client-crs ## Keep a whole network up (PARTIES=4 FAULTS=p4=bad-share)
 	$(BUILD)/tkmsd devnet --bin $(BUILD) --parties $${PARTIES:-4} --faults "$$FAULTS"
 
 bench: build hostchain-artifacts ## Print the benchmark table
@@ -51,8 +51,11 @@ test-race: ## Run the concurrent packages under the race detector
 fuzz: ## Run every fuzz target for a short while (FUZZTIME=10s)
 	scripts/fuzz.sh $${FUZZTIME:-10s}
 
-interop: ## Check against the real TFHE-rs (npm)
+interop: build hostchain-artifacts ## Check against the real TFHE-rs and the published clients (npm)
 	scripts/interop.sh
+
+client-crs: ## Make the single-party CRS that clients of a devnet need, once (npm)
+	@testutil/relayersdk/crs.sh
 
 proto: ## Regenerate the protobuf code
 	scripts/protocgen/protocgen.sh

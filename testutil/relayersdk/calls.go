@@ -123,6 +123,8 @@ type Refusal struct {
 	Status  int    `json:"status"`
 	Label   string `json:"label"`
 	Message string `json:"message"`
+	// Reason is finer than the label, and not in the ecosystem's interface.
+	Reason string `json:"reason"`
 }
 
 // Tampering changes what is sent after it was signed.

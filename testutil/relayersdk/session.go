@@ -1,7 +1,6 @@
 package relayersdk
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -48,16 +47,29 @@ func (e *ClientError) Error() string {
 	return fmt.Sprintf("client library: %s: %d %s: %s", e.Name, e.Status, e.Label, e.Message)
 }
 
-// Session is a process with one instance of the client library. Calls on it follow
-// one another.
+// Session is a process with one instance of the client library. It is safe for
+// concurrent use; what the library computes, it computes on one core.
 type Session struct {
-	mu     sync.Mutex
 	cmd    *exec.Cmd
 	in     io.WriteCloser
-	out    *bufio.Reader
 	errors *bytes.Buffer
 	// opened is how long the library took to start.
 	opened time.Duration
+	// over is closed when the process says no more.
+	over chan struct{}
+
+	mu      sync.Mutex
+	last    int
+	waiting map[int]chan answer
+}
+
+// answer is the end of one call.
+type answer struct {
+	ID     int             `json:"id"`
+	OK     bool            `json:"ok"`
+	MS     float64         `json:"ms"`
+	Result json.RawMessage `json:"result"`
+	Error  *ClientError    `json:"error"`
 }
 
 // Open starts a process and has the library connect to a network: it fetches key and
@@ -67,7 +79,7 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
-	s := &Session{errors: new(bytes.Buffer)}
+	s := &Session{errors: new(bytes.Buffer), over: make(chan struct{}), waiting: map[int]chan answer{}}
 	s.cmd = exec.CommandContext(ctx, "node", filepath.Join(Dir(), "session.mjs"))
 	s.cmd.Stderr = s.errors
 	var err error
@@ -78,10 +90,10 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("relayersdk: %w", err)
 	}
-	s.out = bufio.NewReader(out)
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("relayersdk: start node: %w", err)
 	}
+	go s.listen(out)
 	if s.opened, err = s.call("open", map[string]any{"config": config}, nil); err != nil {
 		s.Close()
 		return nil, err
@@ -94,47 +106,65 @@ func (s *Session) Opened() time.Duration { return s.opened }
 
 // Close ends the process.
 func (s *Session) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	_ = s.in.Close()
+	<-s.over
 	_ = s.cmd.Wait() // it has nothing more to say
+}
+
+// listen hands answers to those who wait for them.
+func (s *Session) listen(out io.Reader) {
+	defer close(s.over)
+	decoder := json.NewDecoder(out)
+	for {
+		var a answer
+		if decoder.Decode(&a) != nil {
+			return
+		}
+		s.mu.Lock()
+		waiting := s.waiting[a.ID]
+		delete(s.waiting, a.ID)
+		s.mu.Unlock()
+		if waiting != nil {
+			waiting <- a
+		}
+	}
 }
 
 // call runs one operation and returns how long the library took for it.
 func (s *Session) call(operation string, fields map[string]any, into any) (time.Duration, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fields["op"] = operation
-	line, err := json.Marshal(fields)
-	if err != nil {
-		return 0, fmt.Errorf("relayersdk: %s: %w", operation, err)
+	ended := make(chan answer, 1)
+	if err := s.send(operation, fields, ended); err != nil {
+		return 0, err
 	}
-	if _, err := s.in.Write(append(line, '\n')); err != nil {
-		return 0, s.ended(operation, err)
+	var a answer
+	select {
+	case a = <-ended:
+	case <-s.over:
+		return 0, fmt.Errorf("relayersdk: %s: node has ended: %s", operation, strings.TrimSpace(s.errors.String()))
 	}
-	raw, err := s.out.ReadBytes('\n')
-	if err != nil {
-		return 0, s.ended(operation, err)
-	}
-	var answer struct {
-		OK     bool            `json:"ok"`
-		MS     float64         `json:"ms"`
-		Result json.RawMessage `json:"result"`
-		Error  *ClientError    `json:"error"`
-	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return 0, fmt.Errorf("relayersdk: %s: %w", operation, err)
-	}
-	took := time.Duration(answer.MS * float64(time.Millisecond))
-	if !answer.OK {
-		return took, fmt.Errorf("%s: %w", operation, answer.Error)
+	took := time.Duration(a.MS * float64(time.Millisecond))
+	if !a.OK {
+		return took, fmt.Errorf("%s: %w", operation, a.Error)
 	}
 	if into == nil {
 		return took, nil
 	}
-	return took, json.Unmarshal(answer.Result, into)
+	return took, json.Unmarshal(a.Result, into)
 }
 
-func (s *Session) ended(operation string, err error) error {
-	return fmt.Errorf("relayersdk: %s: node: %w: %s", operation, err, strings.TrimSpace(s.errors.String()))
+func (s *Session) send(operation string, fields map[string]any, ended chan answer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	fields["id"], fields["op"] = s.last, operation
+	line, err := json.Marshal(fields)
+	if err != nil {
+		return fmt.Errorf("relayersdk: %s: %w", operation, err)
+	}
+	s.waiting[s.last] = ended
+	if _, err := s.in.Write(append(line, '\n')); err != nil {
+		delete(s.waiting, s.last)
+		return fmt.Errorf("relayersdk: %s: node: %w", operation, err)
+	}
+	return nil
 }

@@ -1,9 +1,9 @@
 // Does what a dApp's frontend does, with the published client library as it is: reads commands from
-// stdin, one JSON object a line, and answers each with a line on stdout.
+// stdin, one JSON object a line, and answers each with a line on stdout, when it is done.
 //
-// Commands have an "op" and the fields that its function below takes. Answers are {ok: true, ms, result}
-// or {ok: false, ms, error: {name, message, label, status}}. Values are decimal text, "true" or "false", or
-// an address.
+// Commands have an "id", an "op" and the fields that its function below takes. Answers are
+// {id, ok: true, ms, result} or {id, ok: false, ms, error: {name, message, label, status}}. Values are
+// decimal text, "true" or "false", or an address.
 import { createInterface } from "node:readline";
 import { createInstance } from "@zama-fhe/relayer-sdk/node";
 import { ethers } from "ethers";
@@ -61,7 +61,7 @@ async function post(operation, payload) {
     response = await fetch(`${url}/${job}`);
     body = { ...(await response.json()), requestId: job };
   }
-  return { status: response.status, label: body.error?.label, message: body.error?.message };
+  return { status: response.status, label: body.error?.label, message: body.error?.message, reason: body.error?.reason };
 }
 
 const ADD = {
@@ -118,14 +118,16 @@ function failure(e) {
   return found;
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
+async function answer(line) {
   const command = JSON.parse(line);
   const began = performance.now();
-  let answer;
+  let end;
   try {
-    answer = { ok: true, result: await operations[command.op](command) };
+    end = { ok: true, result: await operations[command.op](command) };
   } catch (e) {
-    answer = { ok: false, error: failure(e) };
+    end = { ok: false, error: failure(e) };
   }
-  process.stdout.write(`${JSON.stringify({ ...answer, ms: performance.now() - began })}\n`);
+  process.stdout.write(`${JSON.stringify({ id: command.id, ...end, ms: performance.now() - began })}\n`);
 }
+
+for await (const line of createInterface({ input: process.stdin })) void answer(line);
