@@ -121,13 +121,20 @@ func (h *Host) CheckChain(ctx context.Context) error {
 // Height returns the number of the newest block that is known to be sealed, or that a
 // node tells of while none is.
 func (h *Host) Height(ctx context.Context) (uint64, error) {
-	h.mu.Lock()
-	newest := h.newest
-	h.mu.Unlock()
-	if newest != nil {
-		return newest.Height, nil
+	if sealed := h.Sealed(); sealed != 0 {
+		return sealed, nil
 	}
 	return race(ctx, h, func(ctx context.Context, m *member) (uint64, error) { return m.Node.Height(ctx) })
+}
+
+// Sealed returns the newest block that is known to be sealed, 0 for none.
+func (h *Host) Sealed() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.newest == nil {
+		return 0
+	}
+	return h.newest.Height
 }
 
 // Await returns the newest block that is known to be sealed, once it is above a height.

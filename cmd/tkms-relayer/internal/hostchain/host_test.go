@@ -259,6 +259,7 @@ func TestEveryEventIsFoundOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, none)
 	require.EqualValues(t, 1000, next, "a block that is not there is not passed over")
+	require.Equal(t, f.Chain.Head().Number.Uint64(), f.host.Sealed())
 }
 
 func TestEventsOfOthersAreLeftOut(t *testing.T) {

@@ -38,16 +38,14 @@ func (h *Host) Scan(ctx context.Context, from uint64, contract common.Address, f
 	if record == nil {
 		return from, nil, ErrNoRecord
 	}
-	h.mu.Lock()
-	newest := h.newest
-	h.mu.Unlock()
-	if newest == nil || newest.Height < from {
-		return from, nil, nil
-	}
 	// Nobody seals the genesis block, and nothing happens in it.
 	from = max(from, 1)
+	sealed := h.Sealed()
+	if sealed < from {
+		return from, nil, nil
+	}
 	s := scan{record: record, contract: contract, first: first, second: second}
-	count := int(min(scanBatch, newest.Height-from+1))
+	count := int(min(scanBatch, sealed-from+1))
 	type found struct {
 		next   uint64
 		events []Event

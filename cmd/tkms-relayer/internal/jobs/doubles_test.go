@@ -245,6 +245,8 @@ type prover struct {
 	evidence aclclient.Evidence
 	hold     chan struct{}
 	access   []acltypes.UserAccess
+	block    uint64
+	awaited  []uint64
 }
 
 func (p *prover) Gather(ctx context.Context, _ *acltypes.HostChain, batch []handles.Handle) (*aclclient.Evidence, error) {
@@ -269,6 +271,21 @@ func (p *prover) Gather(ctx context.Context, _ *acltypes.HostChain, batch []hand
 	evidence := p.evidence
 	evidence.Digests = make([][32]byte, len(batch))
 	return &evidence, nil
+}
+
+func (p *prover) Sealed() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.block
+}
+
+// Await makes a block whenever somebody waits for one.
+func (p *prover) Await(_ context.Context, above uint64) (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.awaited = append(p.awaited, above)
+	p.block = max(p.block, above+1)
+	return p.block, nil
 }
 
 func (p *prover) GatherUser(ctx context.Context, record *acltypes.HostChain, access acltypes.UserAccess) (*aclclient.Evidence, error) {

@@ -182,6 +182,7 @@ func TestMoreGasIsGivenWhenItWasTooLittle(t *testing.T) {
 func TestTheHostChainIsGivenTimeToPermit(t *testing.T) {
 	b := setUp(t, func(b *bench) { b.prover.failures = []error{aclclient.ErrNotPermitted, aclclient.ErrNoDigest, nil} })
 	require.Equal(t, jobs.Succeeded, b.until(b.submit(nil, handle(1)).ID, done).State)
+	require.Equal(t, []uint64{0, 1}, b.prover.awaited, "it is asked again with each block")
 
 	b = setUp(t, func(b *bench) {
 		b.prover.failures, b.cfg.Readiness = []error{aclclient.ErrNotPermitted}, 50*time.Millisecond

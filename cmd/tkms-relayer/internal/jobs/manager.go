@@ -55,6 +55,10 @@ type Chain interface {
 type Prover interface {
 	Gather(ctx context.Context, record *acltypes.HostChain, batch []handles.Handle) (*aclclient.Evidence, error)
 	GatherUser(ctx context.Context, record *acltypes.HostChain, access acltypes.UserAccess) (*aclclient.Evidence, error)
+	// Sealed returns the newest block of the host chain that is known, 0 for none.
+	Sealed() uint64
+	// Await returns such a block once there is one above a height.
+	Await(ctx context.Context, above uint64) (uint64, error)
 }
 
 // Carrier brings results to contracts of the host chain.

@@ -12,6 +12,9 @@ const (
 	maxPaid = 4
 	// retryInterval is how long a try that failed waits for the next.
 	retryInterval = 200 * time.Millisecond
+	// readyInterval is how long a try for which something had to be ready waits if the
+	// host chain makes no block, which most such things come with.
+	readyInterval = time.Second
 )
 
 // errTimeout ends a job that takes too long.
@@ -123,6 +126,7 @@ func (m *Manager) run(e *entry, job *Job) (*run, error) {
 func (r *run) until(ctx context.Context) (outcome, error) {
 	start := time.Now()
 	for {
+		block := r.m.cfg.Prover.Sealed()
 		write, err := r.attempt(ctx)
 		if err == nil {
 			return write, nil
@@ -141,11 +145,30 @@ func (r *run) until(ctx context.Context) (outcome, error) {
 		if r.paid >= maxPaid || again.ready && time.Since(start) > r.readiness {
 			return nil, &again.Failure
 		}
-		select {
-		case <-ctx.Done():
-			return nil, outOfTime(ctx, &again.Failure)
-		case <-time.After(retryInterval):
+		if again.ready {
+			r.awaitBlock(ctx, block, min(readyInterval, r.readiness-time.Since(start)))
+		} else {
+			pause(ctx, retryInterval)
 		}
+		if ctx.Err() != nil {
+			return nil, outOfTime(ctx, &again.Failure)
+		}
+	}
+}
+
+// awaitBlock waits for a block above one of the host chain, at most for a while.
+func (r *run) awaitBlock(ctx context.Context, above uint64, atMost time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	if _, err := r.m.cfg.Prover.Await(ctx, above); err != nil {
+		<-ctx.Done()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
