@@ -110,6 +110,9 @@ func (s *Server) readUser(f *fields, request *userRequest, delegated bool) ([]ha
 		window, prefix = request.validity, ""
 		owner = f.address("delegatorAddress", request.DelegatorAddress)
 		user := f.address("delegateAddress", request.DelegateAddress)
+		if user == owner {
+			f.wrong("delegateAddress", "the delegator is her own delegate")
+		}
 		a.User, a.Delegator = user[:], owner[:]
 	} else {
 		owner = f.address("userAddress", request.UserAddress)

@@ -165,6 +165,8 @@ func TestUsersRequestsThatAreNoneNameTheField(t *testing.T) {
 	require.Equal(t, api.LabelMissing, b.understood(http.MethodPost, code, answer).Error.Label)
 	code, answer, _ = b.call(http.MethodPost, "/v2/delegated-user-decrypt", delegatedBody(set("delegatorAddress", dApp)))
 	require.Contains(t, answer, "the owner of the handle", code)
+	code, answer, _ = b.call(http.MethodPost, "/v2/delegated-user-decrypt", delegatedBody(set("delegatorAddress", alice)))
+	require.Contains(t, answer, "her own delegate", code)
 }
 
 func TestSharesAreAnsweredAsThePublishedClientReadsThem(t *testing.T) {
