@@ -45,8 +45,8 @@ func startNetwork(ctx context.Context, t *testing.T) (*devnet.Devnet, *devnet.Us
 	return d, user
 }
 
-// disclose gives the dApp values that anybody may decrypt.
-func disclose(ctx context.Context, t *testing.T, d *devnet.Devnet, user *devnet.User) []fhevm.Handle {
+// give gives the dApp values from 1000 on, and each handle to permit.
+func give(ctx context.Context, t *testing.T, d *devnet.Devnet, user *devnet.User, permit func(context.Context, fhevm.Handle) error) []fhevm.Handle {
 	t.Helper()
 	list := make([]fhevm.Handle, values)
 	for i := range list {
@@ -55,7 +55,7 @@ func disclose(ctx context.Context, t *testing.T, d *devnet.Devnet, user *devnet.
 		require.NoError(t, d.Store(ctx, encrypted))
 		list[i], err = user.Submit(ctx, encrypted)
 		require.NoError(t, err)
-		require.NoError(t, user.Disclose(ctx, list[i]))
+		require.NoError(t, permit(ctx, list[i]))
 	}
 	return list
 }
@@ -64,7 +64,7 @@ func TestJobsThatAKillInterruptsReachTheDAppAndArePaidOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	d, user := startNetwork(ctx, t)
-	list := disclose(ctx, t, d, user)
+	list := give(ctx, t, d, user, user.Disclose)
 	var group sync.WaitGroup
 	failures := make([]error, values)
 	for i, h := range list {
@@ -90,4 +90,33 @@ func TestJobsThatAKillInterruptsReachTheDAppAndArePaidOnce(t *testing.T) {
 	totals, err := d.Totals(ctx)
 	require.NoError(t, err)
 	require.EqualValues(t, values, totals.Requests, "none was made twice")
+}
+
+// readings is how often each value is read at the same time, each time for another key.
+const readings = 4
+
+func TestUsersWhoReadAtTheSameTimeAllGetTheirValues(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	defer cancel()
+	d, user := startNetwork(ctx, t)
+	list := give(ctx, t, d, user, func(ctx context.Context, h fhevm.Handle) error { return user.Allow(ctx, h, user.Address()) })
+	var group sync.WaitGroup
+	got, failures := make([]*devnet.Reading, values*readings), make([]error, values*readings)
+	for i := range got {
+		reader, err := user.Reader(ctx)
+		require.NoError(t, err)
+		question, err := reader.Ask(nil, nil, list[i%values])
+		require.NoError(t, err)
+		group.Go(func() { got[i], failures[i] = reader.Read(ctx, question) })
+	}
+	group.Wait()
+	for i, reading := range got {
+		require.NoError(t, failures[i], "reading %d", i)
+		require.Equal(t, fmt.Sprint(1000+i%values), reading.Values[0].String())
+		require.Empty(t, reading.Wrong)
+		t.Logf("reading %d took %s", i, reading.Latency.Round(time.Millisecond))
+	}
+	totals, err := d.Totals(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, len(got), totals.Requests, "none was made twice")
 }
