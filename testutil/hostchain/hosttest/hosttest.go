@@ -101,6 +101,7 @@ func (h *Host) record() *acltypes.HostChain {
 		Acl:          acltypes.Contract{Address: info.Contracts.ACL[:], CodeHash: code(info.Contracts.ACL)},
 		Registry:     acltypes.Contract{Address: info.Contracts.Registry[:], CodeHash: code(info.Contracts.Registry)},
 		RegistrySlot: info.Slots.RegistryBase[:],
+		Limits:       acltypes.Limits{MaxHandlesPerRequest: 256},
 		Freshness:    acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 5, DelegationMaxAgeSeconds: 10},
 	}
 	for _, v := range info.Validators {

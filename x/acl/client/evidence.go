@@ -1,14 +1,13 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/tkms-network/tkms/x/acl/evmproof"
+	"github.com/tkms-network/tkms/x/acl/authorize"
 	"github.com/tkms-network/tkms/x/acl/slots"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/handles"
@@ -52,67 +51,101 @@ func (n *Node) GatherAt(ctx context.Context, record *acltypes.HostChain, head *H
 	if err != nil {
 		return nil, err
 	}
-	permissions := wanted{account: common.BytesToAddress(record.Acl.Address)}
-	list := make([]common.Hash, len(batch))
+	list, permissions := make([][32]byte, len(batch)), make([]common.Hash, len(batch))
 	for i, h := range batch {
-		list[i] = common.Hash(h)
-		permissions.slots = append(permissions.slots, layout.AllowedForDecryption(list[i]))
+		list[i], permissions[i] = h, layout.AllowedForDecryption(common.Hash(h))
 	}
-	e, words, _, err := n.gather(ctx, record, head, list, permissions)
+	e, _, err := n.gather(ctx, record, head, list, permissions)
 	if err != nil {
 		return nil, err
 	}
-	for i, word := range words {
-		if allowed, err := slots.DecodeBool(word); err != nil || !allowed {
-			return nil, fmt.Errorf("%w: %s in block %d", ErrNotPermitted, batch[i], e.Height)
-		}
+	question, err := authorize.Public(e.Proof, list, nil, head.Time)
+	if err != nil {
+		return nil, err
 	}
-	return e, e.registered(list)
+	if err := e.prove(record, head, question); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // gather asks for slots of the ACL, the digests of handles, and accounts besides, in
-// one round trip, and verifies the header, the ACL and the registry. It returns the
-// ACL's words for the caller to judge; a digest that is missing is for registered.
-func (n *Node) gather(ctx context.Context, record *acltypes.HostChain, head *Head, list []common.Hash, permissions wanted, besides ...wanted) (*Evidence, []common.Hash, []answeredProof, error) {
+// one round trip, and verifies the header. What the proofs show is for prove.
+func (n *Node) gather(ctx context.Context, record *acltypes.HostChain, head *Head, list [][32]byte, permissions []common.Hash, besides ...wanted) (*Evidence, []answeredProof, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	bindings := wanted{account: common.BytesToAddress(record.Registry.Address)}
 	for _, h := range list {
 		bindings.slots = append(bindings.slots, slots.RegistryDigest(common.BytesToHash(record.RegistrySlot), h))
 	}
-	answers, err := n.proofs(ctx, head.number, append([]wanted{permissions, bindings}, besides...)...)
+	asked := append([]wanted{{common.BytesToAddress(record.Acl.Address), permissions}, bindings}, besides...)
+	answers, err := n.proofs(ctx, head.number, asked...)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	e := &Evidence{Height: head.Height, Time: head.Time, Proof: acltypes.DecryptionProof{
-		Header: head.Raw, Acl: accountProof(answers[0]), Registry: accountProof(answers[1]),
-	}}
-	if e.NewValidators, err = head.Check(record); err != nil {
-		return nil, nil, nil, err
-	}
-	words, err := verify("ACL", head.Root, record.Acl, e.Proof.Acl, permissions)
+	succession, err := head.Check(record)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	digests, err := verify("registry", head.Root, record.Registry, e.Proof.Registry, bindings)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	for _, digest := range digests {
-		e.Digests = append(e.Digests, digest)
-	}
-	return e, words, answers[2:], nil
+	return &Evidence{
+		Height: head.Height, Time: head.Time, NewValidators: succession,
+		Proof: acltypes.DecryptionProof{Header: head.Raw, Acl: accountProof(answers[0]), Registry: accountProof(answers[1])},
+	}, answers[2:], nil
 }
 
-// registered returns ErrNoDigest if one of the handles has none.
-func (e *Evidence) registered(list []common.Hash) error {
-	for i, digest := range e.Digests {
-		if digest == ([32]byte{}) {
-			return fmt.Errorf("%w: %s in block %d", ErrNoDigest, list[i], e.Height)
+// prove asks what consensus will ask, as of the head's time.
+func (e *Evidence) prove(record *acltypes.HostChain, head *Head, question authorize.Question) error {
+	err := question.Admit(*record)
+	if err == nil {
+		e.Digests, err = question.Prove(*record, authorize.Summary(head.sealed, head.Raw))
+	}
+	if err == nil {
+		return nil
+	}
+	for _, known := range missing {
+		if errors.Is(err, known.code) {
+			return &refusal{known.reason, err, e.Height}
 		}
 	}
-	return nil
+	for _, code := range forged {
+		if errors.Is(err, code) {
+			return fmt.Errorf("%w: %w", ErrBadAnswer, err)
+		}
+	}
+	return err
 }
+
+// missing pairs what consensus says if something is not there with this package's errors.
+var missing = []struct{ code, reason error }{
+	{acltypes.ErrNotPermitted, ErrNotPermitted},
+	{acltypes.ErrNoDigest, ErrNoDigest},
+	{acltypes.ErrDigestMismatch, ErrOtherDigest},
+	{acltypes.ErrOwnerNotAllowed, ErrOwnerNotAllowed},
+	{acltypes.ErrContractNotAllowed, ErrContractNotAllowed},
+	{acltypes.ErrContractIsOwner, ErrContractNotAllowed},
+	{acltypes.ErrNoDelegation, ErrNoDelegation},
+	{acltypes.ErrDelegationRevoked, ErrNoDelegation},
+	{acltypes.ErrDelegationExpired, ErrDelegationExpired},
+	{acltypes.ErrDelegationOff, ErrDelegationOff},
+	{acltypes.ErrUnknownWallet, ErrUnknownWallet},
+	{acltypes.ErrNotApproved, ErrNotApproved},
+}
+
+// forged are what it says if the answer is no proof.
+var forged = []error{acltypes.ErrBadAccountProof, acltypes.ErrBadStorageProof, acltypes.ErrMalformedProof, acltypes.ErrForeignCode}
+
+// refusal is what is missing, in the words of consensus; it is this package's error and
+// that of x/acl.
+type refusal struct {
+	reason, cause error
+	height        uint64
+}
+
+// Error names what is missing, and as of which block.
+func (r *refusal) Error() string { return fmt.Sprintf("block %d: %s", r.height, r.cause) }
+
+// Unwrap returns both errors.
+func (r *refusal) Unwrap() []error { return []error{r.reason, r.cause} }
 
 func accountProof(answer answeredProof) acltypes.AccountProof {
 	proof := acltypes.AccountProof{AccountNodes: nodesOf(answer.AccountProof)}
@@ -120,28 +153,4 @@ func accountProof(answer answeredProof) acltypes.AccountProof {
 		proof.Storage = append(proof.Storage, acltypes.StorageProof{Nodes: nodesOf(slot.Proof)})
 	}
 	return proof
-}
-
-// verify returns the words of slots of a registered contract.
-func verify(what string, root common.Hash, contract acltypes.Contract, proof acltypes.AccountProof, asked wanted) ([]common.Hash, error) {
-	account, err := evmproof.VerifyAccount(root, asked.account, proof.AccountNodes)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrBadAnswer, what, err)
-	}
-	if len(contract.CodeHash) != 0 && !bytes.Equal(contract.CodeHash, account.CodeHash[:]) {
-		return nil, fmt.Errorf("%w: %s has other code than the registered one", ErrBadAnswer, what)
-	}
-	return verifySlots(what, account, proof, asked)
-}
-
-// verifySlots returns the words of slots of an account.
-func verifySlots(what string, account evmproof.Account, proof acltypes.AccountProof, asked wanted) ([]common.Hash, error) {
-	words := make([]common.Hash, len(asked.slots))
-	for i, slot := range asked.slots {
-		var err error
-		if words[i], err = evmproof.VerifyStorage(account.StorageRoot, slot, proof.Storage[i].Nodes); err != nil {
-			return nil, fmt.Errorf("%w: %s, slot %d: %w", ErrBadAnswer, what, i, err)
-		}
-	}
-	return words, nil
 }

@@ -66,7 +66,7 @@ func TestAHandleThatTheACLKeepsPrivateIsNamed(t *testing.T) {
 	open, secret := f.Submit("open", true), f.Submit("secret", false)
 	_, err := f.node.Gather(f.Context, f.Record, []handles.Handle{open, secret})
 	require.ErrorIs(t, err, client.ErrNotPermitted)
-	require.ErrorContains(t, err, secret.String())
+	require.ErrorContains(t, err, named(secret))
 }
 
 func TestAHandleWithoutCiphertextIsNamed(t *testing.T) {

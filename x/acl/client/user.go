@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ethereum/go-ethereum/common"
-
+	"github.com/tkms-network/tkms/x/acl/authorize"
 	"github.com/tkms-network/tkms/x/acl/evmproof"
 	"github.com/tkms-network/tkms/x/acl/slots"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
@@ -59,64 +58,34 @@ func (n *Node) GatherUserAt(ctx context.Context, record *acltypes.HostChain, hea
 	if err != nil {
 		return nil, err
 	}
-	if access.Delegator != nil && record.Freshness.DelegationMaxAgeSeconds == 0 {
-		return nil, ErrDelegationOff
+	if len(access.Contracts) != len(access.Handles) {
+		return nil, fmt.Errorf("%w: %d contracts for %d handles", ErrContractNotAllowed, len(access.Contracts), len(access.Handles))
 	}
 	approvals, err := approvalsOf(record, access)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]common.Hash, len(access.Handles))
-	for i, h := range access.Handles {
-		list[i] = h
-	}
 	besides := make([]wanted, len(approvals))
 	for i, a := range approvals {
 		besides[i] = a.wanted
 	}
-	permissions := wanted{account: common.BytesToAddress(record.Acl.Address), slots: access.Slots(layout)}
-	e, words, answers, err := n.gather(ctx, record, head, list, permissions, besides...)
+	e, answers, err := n.gather(ctx, record, head, access.Handles, access.Slots(layout), besides...)
 	if err != nil {
 		return nil, err
 	}
-	if err := judge(access, words, e); err != nil {
+	if access.Approval != nil {
+		if e.Proof.Wallet, err = walletOf(record, head, approvals, answers); err != nil {
+			return nil, err
+		}
+	}
+	question, err := authorize.User(e.Proof, access, head.Time)
+	if err != nil {
 		return nil, err
 	}
-	if err := e.registered(list); err != nil {
+	if err := e.prove(record, head, question); err != nil {
 		return nil, err
 	}
-	for i, claimed := range access.Claimed {
-		if claimed != e.Digests[i] {
-			return nil, fmt.Errorf("%w: %s in block %d", ErrOtherDigest, list[i], e.Height)
-		}
-	}
-	if access.Approval == nil {
-		return e, nil
-	}
-	e.Proof.Wallet, err = approved(record, head, approvals, answers)
-	return e, err
-}
-
-// judge looks whether the words of the access's slots permit it.
-func judge(access acltypes.UserAccess, words []common.Hash, e *Evidence) error {
-	for i, h := range access.Handles {
-		for j, missing := range []error{ErrOwnerNotAllowed, ErrContractNotAllowed} {
-			if allowed, err := slots.DecodeBool(words[2*i+j]); err != nil || !allowed {
-				account := [][20]byte{access.Owner(), access.Contracts[i]}[j]
-				return fmt.Errorf("%w %s: %s in block %d", missing, common.Address(account), common.Hash(h), e.Height)
-			}
-		}
-	}
-	for i, contract := range access.Delegations() {
-		given, err := slots.DecodeDelegation(words[2*len(access.Handles)+i])
-		switch {
-		case err != nil || given.Expires == 0:
-			return fmt.Errorf("%w %s in block %d", ErrNoDelegation, common.Address(contract), e.Height)
-		case !given.ActiveAt(e.Time):
-			return fmt.Errorf("%w %s: it ended at %d, block %d is of %d", ErrDelegationExpired, common.Address(contract), given.Expires, e.Height, e.Time)
-		}
-	}
-	return nil
+	return e, nil
 }
 
 // approval is where a wallet of one kind would have approved a request.
@@ -149,9 +118,8 @@ func approvalsOf(record *acltypes.HostChain, access acltypes.UserAccess) ([]appr
 	return list, nil
 }
 
-// approved returns the proof of the wallet's account for the rule that its code is
-// under. A wallet that approved nothing is told from one under no rule.
-func approved(record *acltypes.HostChain, head *Head, approvals []approval, answers []answeredProof) (*acltypes.AccountProof, error) {
+// walletOf returns the proof of the wallet's account for the rule that its code is under.
+func walletOf(record *acltypes.HostChain, head *Head, approvals []approval, answers []answeredProof) (*acltypes.AccountProof, error) {
 	for i, a := range approvals {
 		proof := accountProof(answers[i])
 		account, err := evmproof.VerifyAccount(head.Root, a.account, proof.AccountNodes)
@@ -161,23 +129,9 @@ func approved(record *acltypes.HostChain, head *Head, approvals []approval, answ
 		if err != nil {
 			return nil, fmt.Errorf("%w: wallet: %w", ErrBadAnswer, err)
 		}
-		if kind, known := record.WalletKind(account.CodeHash); !known || kind != a.kind {
-			continue
+		if kind, known := record.WalletKind(account.CodeHash); known && kind == a.kind {
+			return &proof, nil
 		}
-		words, err := verifySlots("wallet", account, proof, a.wanted)
-		if err != nil {
-			return nil, err
-		}
-		implementation, approved, err := wallets.Read(a.kind, words)
-		switch {
-		case err != nil:
-			return nil, err
-		case !record.KnowsWallet(account.CodeHash, implementation):
-			return nil, fmt.Errorf("%w: %s has implementation %s in block %d", ErrUnknownWallet, a.account, implementation, head.Height)
-		case !approved:
-			return nil, fmt.Errorf("%w: %s in block %d", ErrNotApproved, a.account, head.Height)
-		}
-		return &proof, nil
 	}
 	return nil, fmt.Errorf("%w: %s in block %d", ErrUnknownWallet, approvals[0].account, head.Height)
 }

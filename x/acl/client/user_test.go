@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -33,6 +34,9 @@ func (f *fixture) private(ciphertext string) handles.Handle {
 	return handle
 }
 
+// named is how an error names a handle.
+func named(h handles.Handle) string { return fmt.Sprintf("%X", h[:]) }
+
 func TestEvidenceForAUserHasTwoPermissionsAHandle(t *testing.T) {
 	f := setUp(t)
 	access := f.reads(f.private("one"), f.private("two"))
@@ -49,17 +53,20 @@ func TestEvidenceForAUserHasTwoPermissionsAHandle(t *testing.T) {
 func TestWhatTheACLDoesNotAllowIsNamed(t *testing.T) {
 	f := setUp(t)
 	mine, hers := f.private("mine"), f.Submit("not mine yet", false)
-	unbound := handles.Handle(crypto.Keccak256Hash([]byte("unbound")))
+	unbound := mine
+	unbound[0]++
 	for name, c := range map[string]struct {
 		change func(*acltypes.UserAccess)
 		want   error
 		names  string
 	}{
-		"a handle not allowed to the user":     {func(a *acltypes.UserAccess) { *a = f.reads(mine, hers) }, client.ErrOwnerNotAllowed, hers.String()},
-		"another user":                         {func(a *acltypes.UserAccess) { a.User = bob }, client.ErrOwnerNotAllowed, bob.Hex()},
-		"a handle not allowed to the contract": {func(a *acltypes.UserAccess) { a.Contracts[0] = bob }, client.ErrContractNotAllowed, bob.Hex()},
-		"a handle that nobody has":             {func(a *acltypes.UserAccess) { *a = f.reads(unbound) }, client.ErrNotAllowed, unbound.String()},
-		"another ciphertext":                   {func(a *acltypes.UserAccess) { a.Claimed = [][32]byte{{1}} }, client.ErrOtherDigest, mine.String()},
+		"a handle not allowed to the user":     {func(a *acltypes.UserAccess) { *a = f.reads(mine, hers) }, client.ErrOwnerNotAllowed, named(hers)},
+		"another user":                         {func(a *acltypes.UserAccess) { a.User = bob }, client.ErrOwnerNotAllowed, named(mine)},
+		"a handle not allowed to the contract": {func(a *acltypes.UserAccess) { a.Contracts[0] = bob }, client.ErrContractNotAllowed, named(mine)},
+		"the owner as contract":                {func(a *acltypes.UserAccess) { a.Contracts[0] = a.User }, client.ErrContractNotAllowed, named(mine)},
+		"no contract":                          {func(a *acltypes.UserAccess) { a.Contracts = nil }, client.ErrContractNotAllowed, "0 contracts"},
+		"a handle that nobody has":             {func(a *acltypes.UserAccess) { *a = f.reads(unbound) }, client.ErrNotAllowed, named(unbound)},
+		"another ciphertext":                   {func(a *acltypes.UserAccess) { a.Claimed = [][32]byte{{1}} }, client.ErrOtherDigest, named(mine)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			access := f.reads(mine)
@@ -91,7 +98,7 @@ func TestADelegateNeedsADelegationForEachContract(t *testing.T) {
 	f.Delegate(f.Alice, bob, f.DApp(), expires)
 	_, err = f.node.GatherUser(f.Context, f.Record, access)
 	require.ErrorIs(t, err, client.ErrNoDelegation)
-	require.ErrorContains(t, err, carol.Address().Hex(), "the other contract's is there")
+	require.ErrorContains(t, err, fmt.Sprintf("%X", carol.Address()), "the other contract's is there")
 	f.Delegate(f.Alice, bob, carol.Address(), expires)
 	evidence, err := f.node.GatherUser(f.Context, f.Record, access)
 	require.NoError(t, err)
@@ -101,6 +108,7 @@ func TestADelegateNeedsADelegationForEachContract(t *testing.T) {
 	_, err = f.node.GatherUser(f.Context, f.Record, access)
 	require.ErrorIs(t, err, client.ErrNoDelegation)
 	require.ErrorIs(t, err, client.ErrDelegation)
+	require.ErrorIs(t, err, acltypes.ErrDelegationRevoked)
 
 	f.Record.Freshness.DelegationMaxAgeSeconds = 0
 	_, err = f.node.GatherUser(f.Context, f.Record, access)
@@ -117,6 +125,7 @@ func TestADelegationHoldsUntilTheHeadIsPastItsEnd(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.node.GatherUserAt(f.Context, f.Record, head, access)
 	require.NoError(t, err)
+	f.Record.Freshness = acltypes.Freshness{MaxAgeSeconds: 3 * 3600, DelegationMaxAgeSeconds: 3 * 3600}
 	head.Time += 2*3600 + 60
 	_, err = f.node.GatherUserAt(f.Context, f.Record, head, access)
 	require.ErrorIs(t, err, client.ErrDelegationExpired)
