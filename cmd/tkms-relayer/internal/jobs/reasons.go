@@ -213,6 +213,7 @@ var local = []struct {
 	{aclclient.ErrContractNotAllowed, ReasonContractNotAllowed, false},
 	{aclclient.ErrNoDelegation, ReasonNoDelegation, false},
 	{aclclient.ErrDelegationExpired, ReasonDelegationExpired, false},
+	{aclclient.ErrDelegationOff, ReasonDelegationOff, true},
 	{aclclient.ErrUnknownWallet, ReasonUnknownWallet, true},
 	{aclclient.ErrNotApproved, ReasonNotApproved, false},
 	{client.ErrNotFound, ReasonHostChain, false},

@@ -298,6 +298,7 @@ func TestWhatTheHostChainDoesNotAllowIsNamed(t *testing.T) {
 		{aclclient.ErrContractNotAllowed, jobs.ReasonContractNotAllowed},
 		{aclclient.ErrNoDelegation, jobs.ReasonNoDelegation},
 		{aclclient.ErrDelegationExpired, jobs.ReasonDelegationExpired},
+		{aclclient.ErrDelegationOff, jobs.ReasonDelegationOff},
 		{aclclient.ErrUnknownWallet, jobs.ReasonUnknownWallet},
 		{aclclient.ErrNotApproved, jobs.ReasonNotApproved},
 		{refused(acltypes.ErrOwnerNotAllowed), jobs.ReasonOwnerNotAllowed},
