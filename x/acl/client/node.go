@@ -40,7 +40,7 @@ type Node struct {
 }
 
 // Dial returns the node at an HTTP or websocket address. It does not ask it
-// anything: see CheckChain.
+// anything, see CheckChain; only a websocket is connected at once.
 func Dial(ctx context.Context, address string, chainID uint64) (*Node, error) {
 	connection, err := rpc.DialOptions(ctx, address,
 		rpc.WithHTTPClient(&http.Client{Timeout: 4 * answerTimeout}), rpc.WithWebsocketMessageSizeLimit(maxAnswer))

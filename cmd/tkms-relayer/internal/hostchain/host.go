@@ -67,7 +67,8 @@ type member struct {
 	until time.Time
 }
 
-// Open returns the host chain and starts to follow it. No node has to answer yet.
+// Open returns the host chain and starts to follow it. No node has to answer yet, but
+// those with a websocket.
 func Open(ctx context.Context, cfg Config) (*Host, error) {
 	if len(cfg.Addresses) == 0 {
 		return nil, ErrNoAddress

@@ -48,6 +48,7 @@ type chain struct {
 	gas     []uint64
 	hashes  map[string]error // outcome of transactions by hash
 	forgets int
+	opened  int // requests that were made and paid for
 
 	// refuse is what the next transactions fail with: in the mempool if inMempool.
 	refuse    []error
@@ -185,8 +186,13 @@ func (c *chain) acceptUser(msg *kmstypes.MsgRequestUserDecryption) {
 	c.open(&kmstypes.Request{Id: id[:], Kind: kmstypes.REQUEST_KIND_USER_DECRYPTION, KeyId: msg.KeyId, AuthorizedBy: &msg.Authorization}, list)
 }
 
+// open makes a request, unless it is there and did not expire.
 func (c *chain) open(request *kmstypes.Request, list [][]byte) {
 	id := string(request.Id)
+	if earlier := c.known[id]; earlier != nil && earlier.Status != kmstypes.REQUEST_STATUS_EXPIRED && (earlier.Status != kmstypes.REQUEST_STATUS_ACCEPTED || c.height() <= earlier.Deadline) {
+		return
+	}
+	c.opened++
 	request.Attempt, request.Status, request.Deadline, request.Simulated = 1, kmstypes.REQUEST_STATUS_ACCEPTED, c.height()+c.deadline, []string{"chain"}
 	if earlier := c.known[id]; earlier != nil {
 		request.Attempt = earlier.Attempt + 1

@@ -276,3 +276,15 @@ func TestOldJobsAreDropped(t *testing.T) {
 		return errors.Is(err, jobs.ErrNotFound)
 	}, 10*time.Second, time.Millisecond)
 }
+
+func TestTwoRelayersWithOneRequestPayOnceAndBothEndWithTheResult(t *testing.T) {
+	hold := make(chan struct{})
+	first := setUp(t, func(b *bench) { b.prover.hold = hold })
+	second := setUp(t, func(b *bench) { b.prover.hold, b.chain, b.cfg.Chain = hold, first.chain, first.chain })
+	mine, other := first.submit(nil, handle(1), handle(2)), second.submit(nil, handle(2), handle(1))
+	close(hold) // neither knew of the other's when it began
+	mine, other = first.until(mine.ID, done), second.until(other.ID, done)
+	require.Equal(t, jobs.Succeeded, mine.State)
+	require.Equal(t, mine.Result, other.Result)
+	require.Equal(t, 1, first.chain.opened)
+}
