@@ -202,12 +202,12 @@ func TestACertificateIsOfAFulfilledRequest(t *testing.T) {
 
 	// The record as it was before the answers.
 	open := c.Certificate.Request
-	proof, err := node.Prove(t.Context(), kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(open.Id), open.AcceptedHeight)
+	value, proof, err := node.Prove(t.Context(), kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(open.Id), open.AcceptedHeight)
 	require.NoError(t, err)
 	open.Reset()
-	require.NoError(t, open.Unmarshal(proof.Value))
+	require.NoError(t, open.Unmarshal(value))
 	c.Certificate.Request = open
-	c.RequestProof = kmstypes.StateProof{Height: open.AcceptedHeight, Store: proof.Ops[0].Data, App: proof.Ops[1].Data}
+	c.RequestProof = kmstypes.StateProof{Height: open.AcceptedHeight, Store: proof[0].Data, App: proof[1].Data}
 	trust, _ := w.trusting(c)
 	require.ErrorIs(t, certificate.Failed(certificate.Verify(c, trust)).Err, kmstypes.ErrNotFulfilled)
 }

@@ -7,24 +7,13 @@ import (
 	"strings"
 	"time"
 
-	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
-	ics23 "github.com/cosmos/ics23/go"
-)
-
-// Types of the two proof steps as the application names them: key and value in the
-// store's tree, and the tree's root under the application hash.
-const (
-	OpStore = "ics23:iavl"
-	OpApp   = "ics23:simple"
+	"github.com/tkms-network/tkms/enclave/stateproof"
 )
 
 // Bounds of a query.
 const (
 	maxKey   = 1024
 	maxStore = 64
-	// maxProof bounds one encoded step. A tree of 2^40 keys has 56 levels of
-	// about 40 bytes, twice that for absence.
-	maxProof = 64 << 10
 )
 
 // Prove returns the value of key in a store as of height, proven against the
@@ -49,7 +38,7 @@ func (c *Client) Prove(ctx context.Context, store string, key []byte, height int
 		if proof.Height != height {
 			err = fmt.Errorf("%w: of height %d, asked for %d", ErrProof, proof.Height, height)
 		} else {
-			err = VerifyProof(header.AppHash, store, key, proof, c.cfg.MaxValue)
+			err = proof.verify(header.AppHash, store, key, c.cfg.MaxValue)
 		}
 		if err != nil {
 			f.note(0, err)
@@ -81,54 +70,12 @@ func (f *follower) claim(ctx context.Context, store string, key []byte, height i
 	}
 }
 
-// VerifyProof checks an ICS-23 proof in two steps, of types OpStore and OpApp: key and
-// value, or absence, in the store's tree, and the tree's root among the stores under
-// the application hash, which the header after the proof's height has. An empty value
-// claims absence: the tree cannot prove an empty value. maxValue bounds the value in
-// bytes. It fails with ErrProof.
-func VerifyProof(appHash []byte, store string, key []byte, proof *Proof, maxValue int) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: panic: %v", ErrProof, p)
-		}
-	}()
-	if len(proof.Ops) != 2 || len(proof.Value) > maxValue {
-		return fmt.Errorf("%w: %d steps, value of %d bytes", ErrProof, len(proof.Ops), len(proof.Value))
-	}
-	inner, err := decodeStep(proof.Ops[0], OpStore, key)
-	if err != nil {
-		return err
-	}
-	outer, err := decodeStep(proof.Ops[1], OpApp, []byte(store))
-	if err != nil {
-		return err
-	}
-	root, err := inner.Calculate()
-	if err != nil {
+// verify checks the proof under the application hash that the next height's header has.
+func (p *Proof) verify(appHash []byte, store string, key []byte, maxValue int) error {
+	if err := stateproof.Verify(appHash, store, key, p.Value, p.Ops, maxValue); err != nil {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
-	if len(proof.Value) > 0 {
-		if inner.GetExist() == nil || !ics23.VerifyMembership(ics23.IavlSpec, root, inner, key, proof.Value) {
-			return fmt.Errorf("%w: value is not under the store's root", ErrProof)
-		}
-	} else if inner.GetNonexist() == nil || !ics23.VerifyNonMembership(ics23.IavlSpec, root, inner, key) {
-		return fmt.Errorf("%w: absence does not follow from the store's root", ErrProof)
-	}
-	if outer.GetExist() == nil || !ics23.VerifyMembership(ics23.TendermintSpec, appHash, outer, []byte(store), root) {
-		return fmt.Errorf("%w: store is not under the application hash", ErrProof)
-	}
 	return nil
-}
-
-func decodeStep(op cmtcrypto.ProofOp, kind string, key []byte) (*ics23.CommitmentProof, error) {
-	if op.Type != kind || string(op.Key) != string(key) || len(op.Data) > maxProof {
-		return nil, fmt.Errorf("%w: step is of another kind, key or size", ErrProof)
-	}
-	step := new(ics23.CommitmentProof)
-	if err := step.Unmarshal(op.Data); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrProof, err)
-	}
-	return step, nil
 }
 
 // UntrustedQuery passes an application query, a gRPC method say, to whichever

@@ -12,6 +12,8 @@ import (
 	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
 	ics23 "github.com/cosmos/ics23/go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tkms-network/tkms/enclave/stateproof"
 )
 
 func TestValuesAndAbsenceAreProven(t *testing.T) {
@@ -101,7 +103,7 @@ func proofLies(chain *chain) map[string]func(*abci.ResponseQuery) {
 			r.ProofOps.Ops[0].Key = []byte("height")
 		},
 		"a proof of another kind": func(r *abci.ResponseQuery) { r.ProofOps.Ops[0].Type = "ics23:smt" },
-		"a step beyond the bound": func(r *abci.ResponseQuery) { r.ProofOps.Ops[0].Data = make([]byte, maxProof+1) },
+		"a step beyond the bound": func(r *abci.ResponseQuery) { r.ProofOps.Ops[0].Data = make([]byte, 64<<10+1) },
 		"garbage":                 func(r *abci.ResponseQuery) { r.ProofOps.Ops[0].Data = []byte{0xff, 0xff} },
 		"batch proof": func(r *abci.ResponseQuery) {
 			var single ics23.CommitmentProof
@@ -195,7 +197,7 @@ func TestMutatedProofsNeverProveAnythingElse(t *testing.T) {
 			changed = changed || data[at] != value
 			data[at] = value
 		}
-		err := VerifyProof(appHash, "kms", []byte(key), proof, 1<<20)
+		err := proof.verify(appHash, "kms", []byte(key), 1<<20)
 		require.NotContains(t, fmt.Sprint(err), "panic")
 		if !changed {
 			require.NoError(t, err)
@@ -203,7 +205,7 @@ func TestMutatedProofsNeverProveAnythingElse(t *testing.T) {
 		}
 		if random.IntN(8) == 0 && err == nil {
 			proof.Value = append(bytes.Clone(proof.Value), 'x')
-			require.ErrorIs(t, VerifyProof(appHash, "kms", []byte(key), proof, 1<<20), ErrProof)
+			require.ErrorIs(t, proof.verify(appHash, "kms", []byte(key), 1<<20), ErrProof)
 		}
 	}
 	require.Positive(t, accepted)
@@ -219,9 +221,9 @@ func FuzzVerifyProof(f *testing.F) {
 	f.Add([]byte(nil), absent.ProofOps.Ops[0].Data, absent.ProofOps.Ops[1].Data)
 	f.Fuzz(func(t *testing.T, value, inner, outer []byte) {
 		proof := &Proof{Value: value, Ops: []cmtcrypto.ProofOp{
-			{Type: OpStore, Key: []byte("height"), Data: inner}, {Type: OpApp, Key: []byte("kms"), Data: outer},
+			{Type: stateproof.OpStore, Key: []byte("height"), Data: inner}, {Type: stateproof.OpApp, Key: []byte("kms"), Data: outer},
 		}}
-		err := VerifyProof(appHash, "kms", []byte("height"), proof, 1<<20)
+		err := proof.verify(appHash, "kms", []byte("height"), 1<<20)
 		if err == nil {
 			require.Equal(t, answer.Value, value, "nothing but the true value is provable")
 			return

@@ -9,14 +9,13 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	"github.com/cometbft/cometbft/crypto/tmhash"
+	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmtversion "github.com/cometbft/cometbft/proto/tendermint/version"
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/cometbft/cometbft/version"
 	"github.com/stretchr/testify/require"
-
-	"github.com/tkms-network/tkms/enclave/lightclient"
 )
 
 // Node answers as a node of the chain would: with headers that the genesis validators sign, for the states that
@@ -30,7 +29,7 @@ func (n Node) executedAt(height int64) (executed, error) {
 			return b, nil
 		}
 	}
-	return executed{}, fmt.Errorf("%w: height %d", lightclient.ErrNotYet, height)
+	return executed{}, fmt.Errorf("there is no block of height %d", height)
 }
 
 // Validators returns the genesis validators.
@@ -94,16 +93,16 @@ func (n Node) commit(header *cmttypes.Header, set *cmttypes.ValidatorSet) *cmtty
 	return commit
 }
 
-// Prove returns a record of the state after a height with its proof.
-func (n Node) Prove(ctx context.Context, store string, key []byte, height int64) (*lightclient.Proof, error) {
+// Prove returns a record of the state after a height with the steps of its proof.
+func (n Node) Prove(ctx context.Context, store string, key []byte, height int64) ([]byte, []cmtcrypto.ProofOp, error) {
 	response, err := n.App.Query(ctx, &abci.RequestQuery{Path: "/store/" + store + "/key", Data: key, Height: height, Prove: true})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if response.Code != 0 {
-		return nil, fmt.Errorf("%w: %s", lightclient.ErrNode, response.Log)
+		return nil, nil, fmt.Errorf("query: %s", response.Log)
 	}
-	return &lightclient.Proof{Height: response.Height, Value: response.Value, Ops: response.ProofOps.Ops}, nil
+	return response.Value, response.ProofOps.Ops, nil
 }
 
 // TxSearch understands the height of a query and returns all transactions of it that succeeded.

@@ -42,9 +42,13 @@ func TestSlotsAreThoseOfTheSafesLayout(t *testing.T) {
 		{}, crypto.Keccak256Hash(hash[:], common.BigToHash(big.NewInt(7)).Bytes()),
 	}, got)
 	for name, change := range map[string]func() ([]common.Hash, error){
-		"chain":   func() ([]common.Hash, error) { return wallets.Slots(wallets.SafeSignedMessage, 31338, wallet, message) },
-		"wallet":  func() ([]common.Hash, error) { return wallets.Slots(wallets.SafeSignedMessage, 31337, common.Address{1}, message) },
-		"message": func() ([]common.Hash, error) { return wallets.Slots(wallets.SafeSignedMessage, 31337, wallet, [32]byte{1}) },
+		"chain": func() ([]common.Hash, error) { return wallets.Slots(wallets.SafeSignedMessage, 31338, wallet, message) },
+		"wallet": func() ([]common.Hash, error) {
+			return wallets.Slots(wallets.SafeSignedMessage, 31337, common.Address{1}, message)
+		},
+		"message": func() ([]common.Hash, error) {
+			return wallets.Slots(wallets.SafeSignedMessage, 31337, wallet, [32]byte{1})
+		},
 	} {
 		other, err := change()
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	cmttypes "github.com/cometbft/cometbft/types"
@@ -14,7 +15,6 @@ import (
 	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
 	"github.com/cosmos/gogoproto/proto"
 
-	"github.com/tkms-network/tkms/enclave/lightclient"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
@@ -23,10 +23,13 @@ import (
 // Node is where a certificate's parts come from. Nothing it says needs to be believed:
 // Verify does not.
 type Node interface {
-	// SignedHeader, Validators and Prove are those of lightclient.Node.
+	// SignedHeader returns header and commit of a height, 0 for the latest.
 	SignedHeader(ctx context.Context, height int64) (*cmttypes.SignedHeader, error)
+	// Validators returns the validators of a height.
 	Validators(ctx context.Context, height int64) (*cmttypes.ValidatorSet, error)
-	Prove(ctx context.Context, store string, key []byte, height int64) (*lightclient.Proof, error)
+	// Prove returns the value of a key in a store after a height, empty if there is none,
+	// and the steps of its proof.
+	Prove(ctx context.Context, store string, key []byte, height int64) (value []byte, steps []cmtcrypto.ProofOp, err error)
 	// TxSearch is that of CometBFT's RPC.
 	TxSearch(ctx context.Context, query string, prove bool, page, perPage *int, orderBy string) (*coretypes.ResultTxSearch, error)
 }
@@ -73,17 +76,17 @@ func Gather(ctx context.Context, node Node, id []byte, trusted int64) (*types.Pr
 
 // prove reads a record with its proof.
 func (g *gathering) prove(ctx context.Context, store string, key []byte, height int64, record proto.Message) (types.StateProof, error) {
-	proof, err := g.node.Prove(ctx, store, key, height)
+	value, steps, err := g.node.Prove(ctx, store, key, height)
 	if err != nil {
 		return types.StateProof{}, err
 	}
-	if len(proof.Value) == 0 || len(proof.Ops) != 2 {
+	if len(value) == 0 || len(steps) != 2 {
 		return types.StateProof{}, ErrNoRecord
 	}
-	if err := proto.Unmarshal(proof.Value, record); err != nil {
+	if err := proto.Unmarshal(value, record); err != nil {
 		return types.StateProof{}, err
 	}
-	return types.StateProof{Height: height, Store: proof.Ops[0].Data, App: proof.Ops[1].Data}, nil
+	return types.StateProof{Height: height, Store: steps[0].Data, App: steps[1].Data}, nil
 }
 
 // committee reads an epoch and its members.

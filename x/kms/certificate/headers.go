@@ -15,7 +15,7 @@ import (
 
 	"github.com/cosmos/gogoproto/proto"
 
-	"github.com/tkms-network/tkms/enclave/lightclient"
+	"github.com/tkms-network/tkms/enclave/stateproof"
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -165,12 +165,9 @@ func (h headers) proven(store string, key []byte, record proto.Message, proof ty
 			return fmt.Errorf("%w: a step of the proof is not as TKMS writes it", ErrNotProven)
 		}
 	}
-	err = lightclient.VerifyProof(header.AppHash, store, key, &lightclient.Proof{
-		Height: proof.Height, Value: value,
-		Ops: []cmtcrypto.ProofOp{
-			{Type: lightclient.OpStore, Key: key, Data: proof.Store},
-			{Type: lightclient.OpApp, Key: []byte(store), Data: proof.App},
-		},
+	err = stateproof.Verify(header.AppHash, store, key, value, []cmtcrypto.ProofOp{
+		{Type: stateproof.OpStore, Key: key, Data: proof.Store},
+		{Type: stateproof.OpApp, Key: []byte(store), Data: proof.App},
 	}, maxRecord)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotProven, err)

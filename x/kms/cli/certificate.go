@@ -10,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	coretypes "github.com/cometbft/cometbft/rpc/core/types"
+	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
+	rpcclient "github.com/cometbft/cometbft/rpc/client"
+	cmttypes "github.com/cometbft/cometbft/types"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
 
-	"github.com/tkms-network/tkms/enclave/lightclient"
 	"github.com/tkms-network/tkms/x/kms/certificate"
 	"github.com/tkms-network/tkms/x/kms/types"
 )
@@ -81,31 +82,62 @@ func newCertificateCommand() *cobra.Command {
 	return cmd
 }
 
-// nodeOf is a node as certificate.Gather asks it.
-type nodeOf struct {
-	lightclient.Node
-	client client.CometRPC
-}
-
-// TxSearch implements certificate.Node.
-func (n nodeOf) TxSearch(ctx context.Context, query string, prove bool, page, perPage *int, orderBy string) (*coretypes.ResultTxSearch, error) {
-	return n.client.TxSearch(ctx, query, prove, page, perPage, orderBy)
-}
-
 func gather(ctx context.Context, clientCtx client.Context, id []byte, trusted int64) ([]byte, error) {
 	rpc, err := clientCtx.GetNode()
 	if err != nil {
 		return nil, err
 	}
-	node, err := lightclient.HTTP(clientCtx.NodeURI)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
 	defer cancel()
-	c, err := certificate.Gather(ctx, nodeOf{node, rpc}, id, trusted)
+	c, err := certificate.Gather(ctx, rpcNode{rpc}, id, trusted)
 	if err != nil {
 		return nil, err
 	}
 	return certificate.Encode(c)
+}
+
+// rpcNode answers certificate.Gather by CometBFT's RPC.
+type rpcNode struct{ client.CometRPC }
+
+// SignedHeader implements certificate.Node.
+func (n rpcNode) SignedHeader(ctx context.Context, height int64) (*cmttypes.SignedHeader, error) {
+	var at *int64
+	if height != 0 {
+		at = &height
+	}
+	result, err := n.Commit(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return &result.SignedHeader, nil
+}
+
+// Validators implements certificate.Node.
+func (n rpcNode) Validators(ctx context.Context, height int64) (*cmttypes.ValidatorSet, error) {
+	const perPage = 100 // what nodes give at most
+	var all []*cmttypes.Validator
+	for page, total := 1, 1; len(all) < total; page++ {
+		size := perPage
+		result, err := n.CometRPC.Validators(ctx, &height, &page, &size)
+		if err != nil {
+			return nil, err
+		}
+		if len(result.Validators) == 0 {
+			return nil, fmt.Errorf("the node has %d of %d validators", len(all), total)
+		}
+		all, total = append(all, result.Validators...), result.Total
+	}
+	return cmttypes.ValidatorSetFromExistingValidators(all)
+}
+
+// Prove implements certificate.Node.
+func (n rpcNode) Prove(ctx context.Context, store string, key []byte, height int64) ([]byte, []cmtcrypto.ProofOp, error) {
+	result, err := n.ABCIQueryWithOptions(ctx, "/store/"+store+"/key", key, rpcclient.ABCIQueryOptions{Height: height, Prove: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	if r := result.Response; r.Code != 0 || r.ProofOps == nil {
+		return nil, nil, fmt.Errorf("state of height %d: %s/%d: %s", height, r.Codespace, r.Code, r.Log)
+	}
+	return result.Response.Value, result.Response.ProofOps.Ops, nil
 }
