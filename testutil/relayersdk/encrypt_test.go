@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -38,12 +39,14 @@ func needLibrary(t *testing.T, timeout time.Duration) (context.Context, *relayer
 	return ctx, crs
 }
 
-// networkOf is the library's configuration of a host chain and a relayer.
-func networkOf(info api.Info, node, relayer string) relayersdk.Config {
+// networkOf is the library's configuration of a host chain and a relayer, with the
+// version of its interface.
+func networkOf(info api.Info, node, relayer string, version int) relayersdk.Config {
 	return relayersdk.Config{
 		ACL: info.Contracts.ACL.Hex(), KMSVerifier: info.Contracts.KMSVerifier.Hex(), InputVerifier: info.Contracts.InputVerifier.Hex(),
 		Decryption: info.Gateway.Decryption.Hex(), InputVerification: info.Gateway.InputVerification.Hex(),
-		ChainID: info.ChainID, GatewayChainID: info.Gateway.ChainID, Network: node, Relayer: relayer,
+		ChainID: info.ChainID, GatewayChainID: info.Gateway.ChainID, Network: node,
+		Relayer: fmt.Sprintf("%s/v%d", relayer, version), Version: version,
 	}
 }
 
@@ -80,7 +83,7 @@ func keyServer(t *testing.T, public, crs []byte, coprocessor string) string {
 	mux.HandleFunc("GET /v2/input-proof/1", func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, map[string]any{"status": "succeeded", "requestId": "1", "result": result})
 	})
-	return server.URL + "/v2"
+	return server.URL
 }
 
 func TestClientLibraryEncryptsForTheDAppUnderAKeyMadeInGo(t *testing.T) {
@@ -111,7 +114,7 @@ func TestClientLibraryEncryptsForTheDAppUnderAKeyMadeInGo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.Fund(ctx, alice.Address(), nil))
 
-	session, err := relayersdk.Open(ctx, networkOf(c.Info(), host.URL, keyServer(t, public, params, host.URL+api.PathCoprocessor)))
+	session, err := relayersdk.Open(ctx, networkOf(c.Info(), host.URL, keyServer(t, public, params, host.URL+api.PathCoprocessor), 2))
 	require.NoError(t, err)
 	t.Cleanup(session.Close)
 	list := []relayersdk.Value{

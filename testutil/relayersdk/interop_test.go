@@ -85,15 +85,15 @@ func start(t *testing.T, parties int, faults map[int]fault.Kind) *world {
 		defer response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	}, time.Minute, 100*time.Millisecond)
-	w.session = w.open("/v2")
+	w.session = w.open(2)
 	w.alice = w.person()
 	return w
 }
 
 // open starts the client library with a version of the relayer's interface.
-func (w *world) open(version string) *relayersdk.Session {
+func (w *world) open(version int) *relayersdk.Session {
 	w.Helper()
-	session, err := relayersdk.Open(w.ctx, networkOf(w.net.HostClient.Info(), w.net.HostURL, w.net.RelayerURL+version))
+	session, err := relayersdk.Open(w.ctx, networkOf(w.net.HostClient.Info(), w.net.HostURL, w.net.RelayerURL, version))
 	require.NoError(w, err)
 	w.Cleanup(session.Close)
 	return session
@@ -220,7 +220,7 @@ func TestClientLibraryReadsValuesOfEveryParty(t *testing.T) {
 			}
 			w.read(w.session, w.authorize(w.alice), secrets...)
 			w.latencies(fmt.Sprintf("userDecrypt euint64, n = %d", parties), secrets[3])
-			v1 := w.open("/v1")
+			v1 := w.open(1)
 			w.read(v1, w.authorize(w.alice), secrets...)
 			report(t, fmt.Sprintf("publicDecrypt of two, n = %d", parties), []time.Duration{w.disclose(w.session, w.alice, secrets[0], secrets[6])})
 			w.disclose(v1, w.alice, secrets[1])

@@ -23,10 +23,12 @@ type Config struct {
 	InputVerification string `json:"verifyingContractAddressInputVerification"`
 	ChainID           uint64 `json:"chainId"`
 	GatewayChainID    uint64 `json:"gatewayChainId"`
-	// Network is the host chain's JSON-RPC, Relayer the relayer's API with its version:
-	// the library speaks to http://host/v1 as to http://host/v2.
+	// Network is the host chain's JSON-RPC.
 	Network string `json:"network"`
+	// Relayer is the base of the relayer's interface, which ends with its version; Version
+	// is 1 or 2 again.
 	Relayer string `json:"relayerUrl"`
+	Version int    `json:"relayerRouteVersion"`
 }
 
 // ClientError is what the client library threw.
