@@ -302,33 +302,6 @@ func (p *prover) GatherUser(ctx context.Context, record *acltypes.HostChain, acc
 	return evidence, err
 }
 
-// copro accepts inputs, after failures if there are any.
-type copro struct {
-	mu       sync.Mutex
-	failures []error
-	inputs   []jobs.Input
-	reject   bool
-}
-
-func (c *copro) Verify(_ context.Context, input *jobs.Input) (*jobs.Proven, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.inputs = append(c.inputs, *input)
-	if len(c.failures) > 0 {
-		err := c.failures[0]
-		if len(c.failures) > 1 {
-			c.failures = c.failures[1:]
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if c.reject {
-		return &jobs.Proven{}, nil
-	}
-	return &jobs.Proven{Accepted: true, Handles: []common.Hash{common.Hash(handle(1))}, Signatures: [][]byte{make([]byte, 65)}}, nil
-}
-
 // carrier puts every transaction into block 7, when it is open.
 type carrier struct {
 	mu      sync.Mutex

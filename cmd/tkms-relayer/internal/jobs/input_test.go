@@ -1,6 +1,8 @@
 package jobs_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -9,6 +11,33 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/coprocessor"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 )
+
+// copro accepts inputs, after failures if there are any.
+type copro struct {
+	mu       sync.Mutex
+	failures []error
+	inputs   []jobs.Input
+	reject   bool
+}
+
+func (c *copro) Verify(_ context.Context, input *jobs.Input) (*jobs.Proven, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inputs = append(c.inputs, *input)
+	if len(c.failures) > 0 {
+		err := c.failures[0]
+		if len(c.failures) > 1 {
+			c.failures = c.failures[1:]
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if c.reject {
+		return &jobs.Proven{}, nil
+	}
+	return &jobs.Proven{Accepted: true, Handles: []common.Hash{common.Hash(handle(1))}, Signatures: [][]byte{make([]byte, 65)}}, nil
+}
 
 func input(seed byte) *jobs.Input {
 	return &jobs.Input{ChainID: hostChain, Contract: dApp, User: other, Ciphertext: []byte{seed, 2}, ExtraData: []byte{0}}
