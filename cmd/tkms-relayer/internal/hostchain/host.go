@@ -274,18 +274,20 @@ func (h *Host) order() []*member {
 	now := time.Now()
 	list := slices.Clone(h.members)
 	slices.SortStableFunc(list, func(a, b *member) int {
-		return cmp.Or(blame(a, now)-blame(b, now), -cmp.Compare(height(a), height(b)))
+		return cmp.Or(rank(a, now)-rank(b, now), -cmp.Compare(height(a), height(b)))
 	})
 	return list
 }
 
-func blame(m *member, now time.Time) int {
+// rank is 1 for a node that failed just now.
+func rank(m *member, now time.Time) int {
 	if now.Before(m.until) {
 		return 1
 	}
 	return 0
 }
 
+// height is how far a node is, as far as is known.
 func height(m *member) uint64 {
 	if m.head == nil {
 		return 0
