@@ -13,7 +13,7 @@ import (
 // digest a handle. It fails with ErrMalformedProof.
 func Public(proof types.DecryptionProof, handles, claimed [][32]byte, now uint64) (Question, error) {
 	if proof.Wallet != nil {
-		return Question{}, types.ErrMalformedProof.Wrap("a wallet where nobody's approval is asked for")
+		return Question{}, types.ErrMalformedProof.Wrap("a wallet where no approval is asked for")
 	}
 	return Question{handles: handles, claimed: claimed, proof: proof, now: now, asked: publicDecryption(handles)}, nil
 }

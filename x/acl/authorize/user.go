@@ -11,10 +11,14 @@ import (
 // User asks whether a user may have the plaintexts of handles. The conditions are those of
 // the ACL's own views: a handle may be read for a contract if it is allowed to its owner
 // and to the contract, and a delegation holds through its expiry second. It fails with
-// ErrMalformedProof.
+// ErrNotApproved if no wallet is shown though one has to approve, and with
+// ErrMalformedProof if one is though none has to.
 func User(proof types.DecryptionProof, access types.UserAccess, now uint64) (Question, error) {
-	if (proof.Wallet != nil) != (access.Approval != nil) {
-		return Question{}, types.ErrMalformedProof.Wrap("a wallet is shown if, and only if, its approval is asked for")
+	switch {
+	case access.Approval != nil && proof.Wallet == nil:
+		return Question{}, types.ErrNotApproved.Wrapf("wallet %X is not shown", access.User)
+	case access.Approval == nil && proof.Wallet != nil:
+		return Question{}, types.ErrMalformedProof.Wrap("a wallet where no approval is asked for")
 	}
 	return Question{
 		handles: access.Handles, claimed: access.Claimed, proof: proof, now: now,

@@ -288,7 +288,7 @@ func TestAWalletThatDidNotApproveIsRefused(t *testing.T) {
 		{name: "no rule for any", state: func(f *fixture) {
 			f.change(func(record *types.HostChain) { record.Wallets = nil })
 		}, want: types.ErrUnknownWallet},
-		{name: "not shown", proof: func(_ *fixture, p *types.DecryptionProof) { p.Wallet = nil }, want: types.ErrMalformedProof},
+		{name: "not shown", proof: func(_ *fixture, p *types.DecryptionProof) { p.Wallet = nil }, want: types.ErrNotApproved},
 		{name: "a slot too few", proof: func(_ *fixture, p *types.DecryptionProof) { p.Wallet.Storage = p.Wallet.Storage[:1] }, want: types.ErrMalformedProof},
 		{name: "a slot too many", proof: func(_ *fixture, p *types.DecryptionProof) {
 			p.Wallet.Storage = append(p.Wallet.Storage, p.Wallet.Storage[0])

@@ -29,11 +29,10 @@ const (
 	maxDrift = 10 * time.Second
 )
 
-// Trust is what the verifier knows from elsewhere: a header, or validators. The more
-// of it the certificate rests on, the better; the header comes first.
+// Trust is what the verifier knows from elsewhere: a header, or else validators.
 type Trust struct {
 	// Header is the hash of a header of the TKMS chain that the certificate carries, and
-	// Height its height, or 0. Empty: Validators are trusted.
+	// Height its height, or 0. If it is given, Validators are not looked at.
 	Header []byte
 	Height int64
 	// Validators are hashes of validator sets, as headers have them.
