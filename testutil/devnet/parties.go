@@ -14,6 +14,7 @@ import (
 
 	"github.com/cosmos/gogoproto/jsonpb"
 
+	"github.com/tkms-network/tkms/app/localnet"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
 	"github.com/tkms-network/tkms/enclave/party/status"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
@@ -34,7 +35,7 @@ func (d *Devnet) PrepareParties(ctx context.Context) error {
 	for _, node := range d.Layout.Nodes {
 		nodes = append(nodes, node.RPCURL())
 	}
-	ports, err := freePorts(2 * d.Config.Parties)
+	ports, err := localnet.FreeAddresses(2 * d.Config.Parties)
 	if err != nil {
 		return err
 	}

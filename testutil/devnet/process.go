@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -151,21 +150,6 @@ func tail(path string) string {
 	}
 	lines := bytes.Split(bytes.TrimSpace(raw), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-15):], []byte("\n")))
-}
-
-// freePorts returns loopback addresses that were free a moment ago.
-func freePorts(count int) ([]string, error) {
-	listeners := make([]net.Listener, count)
-	out := make([]string, count)
-	for i := range listeners {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close()
-		listeners[i], out[i] = listener, listener.Addr().String()
-	}
-	return out, nil
 }
 
 // WaitEnd returns the name of a process that ended by itself, or "" once ctx is
