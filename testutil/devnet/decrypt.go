@@ -97,6 +97,12 @@ func (d *Devnet) NewUser(ctx context.Context) (*User, error) {
 	return u, d.HostClient.Fund(ctx, u.Address(), nil)
 }
 
+// On returns the same account, with funds, on the host chain of another site.
+func (u *User) On(ctx context.Context, d *Devnet) (*User, error) {
+	other := &User{d, u.key, u.account}
+	return other, d.HostClient.Fund(ctx, u.Address(), nil)
+}
+
 // Address of the account.
 func (u *User) Address() common.Address { return u.account.Address() }
 

@@ -35,8 +35,11 @@ import (
 const (
 	// OperatorAccount registers the parties.
 	OperatorAccount = "operator"
-	// RelayerAccount pays for requests.
-	RelayerAccount = "relayer"
+	// RelayerAccount pays for the relayer's requests, OtherRelayerAccount for those of
+	// another relayer or of the relayer of another host chain: relayers that shared an
+	// account could sign the same transaction.
+	RelayerAccount      = "relayer"
+	OtherRelayerAccount = "other-relayer"
 	// DAppAccount asks for keys and sends raw transactions.
 	DAppAccount = "dapp"
 )
@@ -138,7 +141,7 @@ func New(cfg Config) (*Devnet, error) {
 		return nil, err
 	}
 	return &Devnet{
-		Config: cfg, Site: &Site{Dir: cfg.Dir}, root: root, keys: map[string]*secp256k1.PrivKey{}, senders: map[string]*client.Sender{},
+		Config: cfg, Site: &Site{Dir: cfg.Dir, account: RelayerAccount}, root: root, keys: map[string]*secp256k1.PrivKey{}, senders: map[string]*client.Sender{},
 	}, nil
 }
 
@@ -154,7 +157,7 @@ func (d *Devnet) StartValidators(ctx context.Context) error {
 	governance.ExpeditedVotingPeriod = d.Config.VotingPeriod * 3 / 4 // it must be shorter
 	cfg := localnet.Config{
 		Dir: filepath.Join(d.Config.Dir, "chain"), Validators: d.Config.Validators, Governance: governance,
-		Accounts: []string{OperatorAccount, RelayerAccount, DAppAccount},
+		Accounts: []string{OperatorAccount, RelayerAccount, OtherRelayerAccount, DAppAccount},
 		Modules: func(cdc codec.JSONCodec, state genesis.State) error {
 			return genesis.Edit(cdc, state, partiestypes.ModuleName, func(g *partiestypes.GenesisState) error {
 				g.Params.DevNitroRoot = root.DER()

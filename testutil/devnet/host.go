@@ -7,11 +7,13 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/tkms-network/tkms/app/localnet"
 	hostapi "github.com/tkms-network/tkms/testutil/hostchain/api"
 	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
@@ -23,7 +25,7 @@ const artifactsVariable = "TKMS_HOSTCHAIN_ARTIFACTS"
 
 // StartHostChain starts the fhEVM chain and connects to it.
 func (d *Devnet) StartHostChain(ctx context.Context) error {
-	ports, err := freePorts(1)
+	ports, err := localnet.FreeAddresses(1)
 	if err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func (d *Devnet) HostChainRecord(ctx context.Context) (acltypes.HostChain, error
 		},
 		Freshness: acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 10, DelegationMaxAgeSeconds: 30},
 		// The coprocessor serves the ciphertexts of inputs that a relayer handed to it.
-		BlobEndpoints: []string{d.BlobURL, d.HostURL + hostapi.PathCiphertexts},
+		BlobEndpoints: append(slices.Clone(d.Stores), d.BlobURL, d.HostURL+hostapi.PathCiphertexts),
 		Simulated:     []string{"coprocessor", "validator network"},
 	}
 	if d.Config.CRS != "" {
@@ -105,14 +107,14 @@ func (d *Devnet) SetKMSContext(ctx context.Context, epoch partiestypes.Epoch) er
 	return d.HostClient.SetKMSContext(ctx, signers, uint64(2*epoch.T+1))
 }
 
-// PrepareRelayer chooses its address, which the registration of the host chain
+// prepareRelayer chooses its address, which the registration of the host chain
 // names, and writes its keys.
-func (d *Devnet) PrepareRelayer(ctx context.Context) error {
-	ports, err := freePorts(1)
+func (d *Devnet) prepareRelayer(ctx context.Context, name string) error {
+	ports, err := localnet.FreeAddresses(1)
 	if err != nil {
 		return err
 	}
-	home := filepath.Join(d.Site.Dir, "relayer")
+	home := filepath.Join(d.Site.Dir, name)
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (d *Devnet) PrepareRelayer(ctx context.Context) error {
 		return err
 	}
 	keyFile, hostKeyFile := filepath.Join(home, "tkms.key"), filepath.Join(home, "host.key")
-	if err := os.WriteFile(keyFile, []byte(d.KeyHex(RelayerAccount)), 0o600); err != nil {
+	if err := os.WriteFile(keyFile, []byte(d.KeyHex(d.account)), 0o600); err != nil {
 		return err
 	}
 	if err := os.WriteFile(hostKeyFile, []byte(hex.EncodeToString(crypto.FromECDSA(hostKey))), 0o600); err != nil {
@@ -140,7 +142,7 @@ func (d *Devnet) PrepareRelayer(ctx context.Context) error {
 	if d.Config.CRS != "" {
 		args = append(args, "--crs-file", d.Config.CRS)
 	}
-	d.Relayer = newProcess(d.Site.Dir, "relayer", filepath.Join(d.Config.Bin, "tkms-relayer"), args...)
+	d.Relayer = newProcess(d.Site.Dir, name, filepath.Join(d.Config.Bin, "tkms-relayer"), args...)
 	return nil
 }
 

@@ -163,13 +163,48 @@ func newReadRequest(q client.UserQuestion) (path string, body readRequest) {
 type Reading struct {
 	*client.UserAnswer
 	Latency time.Duration
+	// ShareBytes is the size of the largest share's payload.
+	ShareBytes int
+}
+
+// At returns the reader, with the same keys, as a client of another relayer.
+func (r *Reader) At(d *Devnet) *Reader {
+	other := *r
+	other.devnet = d
+	return &other
 }
 
 // Read asks a relayer as the published clients do, but without their pauses, and
 // decrypts the answer.
 func (r *Reader) Read(ctx context.Context, q client.UserQuestion) (*Reading, error) {
 	start := time.Now()
-	shares, err := r.devnet.relayedShares(ctx, q)
+	job, err := r.Post(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	reading, err := r.Collect(ctx, q, job)
+	if err != nil {
+		return nil, err
+	}
+	reading.Latency = time.Since(start)
+	return reading, nil
+}
+
+// Post asks the relayer for shares and returns its name of the job.
+func (r *Reader) Post(ctx context.Context, q client.UserQuestion) (job string, err error) {
+	path, body := newReadRequest(q)
+	var posted relayAnswer
+	response, err := postJSON(ctx, r.devnet.RelayerURL+path, body, &posted)
+	if err != nil {
+		return "", err
+	}
+	return posted.Result.JobID, posted.failed(response.StatusCode)
+}
+
+// Collect waits for the shares of a job, and decrypts them as the answer to a question.
+func (r *Reader) Collect(ctx context.Context, q client.UserQuestion, job string) (*Reading, error) {
+	start := time.Now()
+	shares, err := r.devnet.relayedShares(ctx, q, job)
 	if err != nil {
 		return nil, err
 	}
@@ -177,23 +212,19 @@ func (r *Reader) Read(ctx context.Context, q client.UserQuestion) (*Reading, err
 	if err != nil {
 		return nil, err
 	}
-	return &Reading{answer, time.Since(start)}, nil
+	reading := &Reading{UserAnswer: answer, Latency: time.Since(start)}
+	for _, s := range shares {
+		reading.ShareBytes = max(reading.ShareBytes, len(s.Payload))
+	}
+	return reading, nil
 }
 
 // readWait is how many seconds the relayer may hold an answer back.
 const readWait = 10
 
-// relayedShares has the relayer ask for shares and waits for them.
-func (d *Devnet) relayedShares(ctx context.Context, q client.UserQuestion) ([]kmstypes.Share, error) {
-	path, body := newReadRequest(q)
-	var posted relayAnswer
-	response, err := postJSON(ctx, d.RelayerURL+path, body, &posted)
-	if err != nil {
-		return nil, err
-	}
-	if err := posted.failed(response.StatusCode); err != nil {
-		return nil, err
-	}
+// relayedShares waits for the shares of a job.
+func (d *Devnet) relayedShares(ctx context.Context, q client.UserQuestion, job string) ([]kmstypes.Share, error) {
+	path, _ := newReadRequest(q)
 	for {
 		var answer struct {
 			relayFailure
@@ -201,7 +232,7 @@ func (d *Devnet) relayedShares(ctx context.Context, q client.UserQuestion) ([]km
 				Result []struct{ Payload, Signature string }
 			} `json:"result"`
 		}
-		code, err := getAnyJSON(ctx, d.RelayerURL+path+"/"+posted.Result.JobID, readWait, &answer)
+		code, err := getAnyJSON(ctx, d.RelayerURL+path+"/"+job, readWait, &answer)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -78,6 +79,28 @@ func (d *Devnet) RelayFailure(ctx context.Context, job string) error {
 		return err
 	}
 	return answer.failed(code)
+}
+
+// Relayed waits for the plaintext words that a job ends with.
+func (d *Devnet) Relayed(ctx context.Context, job string) ([]byte, error) {
+	for {
+		var answer struct {
+			relayFailure
+			Result struct {
+				DecryptedValue string `json:"decryptedValue"`
+			} `json:"result"`
+		}
+		code, err := getAnyJSON(ctx, d.RelayerURL+"/v2/public-decrypt/"+job, readWait, &answer)
+		if err != nil {
+			return nil, err
+		}
+		if err := answer.failed(code); err != nil {
+			return nil, err
+		}
+		if code == http.StatusOK {
+			return hex.DecodeString(answer.Result.DecryptedValue)
+		}
+	}
 }
 
 // RequestID returns the id under which TKMS records a request for handles.

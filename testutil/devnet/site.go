@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -25,6 +26,9 @@ type Site struct {
 	Relayer    *Process
 	// RelayerURL is the base of the relayer's API, BlobURL that of its ciphertexts.
 	RelayerURL, BlobURL string
+	// Stores are URLs of further ciphertexts that the registration of the host chain
+	// names before BlobURL.
+	Stores []string
 
 	// KeyID is the active key, once RequestKey returned.
 	KeyID []byte
@@ -32,6 +36,10 @@ type Site struct {
 	Public *tfhe.CompactPublicKey
 
 	key kmstypes.Key
+	// account pays for the relayer's requests.
+	account string
+	// others are the relayers that AddRelayer started.
+	others []*Process
 }
 
 // HostIdentity tells host chains apart. Zero values take the test host chain's
@@ -63,18 +71,42 @@ func (i HostIdentity) flags() []string {
 // stopped by its own Site.Stop.
 func (d *Devnet) Beside(name string, identity HostIdentity) (*Devnet, error) {
 	other := *d
-	other.Site = &Site{Dir: filepath.Join(d.Config.Dir, name), Identity: identity}
+	other.Site = &Site{Dir: filepath.Join(d.Config.Dir, name), Identity: identity, account: OtherRelayerAccount}
 	return &other, os.MkdirAll(other.Site.Dir, 0o700)
 }
 
-// Stop stops relayer and host chain.
+// Via returns the network as clients of the relayer at a URL see it.
+func (d *Devnet) Via(relayerURL string) *Devnet {
+	other, site := *d, *d.Site
+	site.RelayerURL, site.others = relayerURL, nil
+	other.Site = &site
+	return &other
+}
+
+// AddRelayer starts a second relayer of the host chain, with a home and an account of
+// its own, and returns the network as its clients see it. Ciphertexts stay with the
+// first one, which the registration names. The relayer is stopped with the site.
+func (d *Devnet) AddRelayer(ctx context.Context) (*Devnet, error) {
+	other := d.Via("")
+	other.account = OtherRelayerAccount
+	if err := other.prepareRelayer(ctx, "other-relayer"); err != nil {
+		return nil, err
+	}
+	other.BlobURL = d.BlobURL
+	d.others = append(d.others, other.Relayer)
+	return other, other.StartRelayer(ctx)
+}
+
+// Stop stops relayers and host chain.
 func (s *Site) Stop() error {
 	var failures []error
 	if s.HostClient != nil {
 		s.HostClient.Close()
 	}
-	if s.Relayer != nil {
-		failures = append(failures, s.Relayer.Stop())
+	for _, p := range append(s.others, s.Relayer) {
+		if p != nil {
+			failures = append(failures, p.Stop())
+		}
 	}
 	if s.Host != nil {
 		failures = append(failures, s.Host.Stop())

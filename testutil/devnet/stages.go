@@ -72,7 +72,7 @@ func (d *Devnet) stageHostChain(ctx context.Context) (string, error) {
 }
 
 func (d *Devnet) stageRelayer(ctx context.Context) (string, error) {
-	if err := d.PrepareRelayer(ctx); err != nil {
+	if err := d.prepareRelayer(ctx, "relayer"); err != nil {
 		return "", err
 	}
 	return d.RelayerURL, d.StartRelayer(ctx)
