@@ -82,7 +82,7 @@ func TestACallbackUnderWayIsFollowedAfterARestart(t *testing.T) {
 		b.carrier.mu.Lock()
 		defer b.carrier.mu.Unlock()
 		return b.carrier.resent == 1
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	b.carrier.mu.Lock()
 	b.carrier.mined = true
 	b.carrier.mu.Unlock()

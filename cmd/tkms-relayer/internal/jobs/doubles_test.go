@@ -64,7 +64,7 @@ type chain struct {
 
 func newChain() *chain {
 	return &chain{
-		start: time.Now(), known: map[string]*kmstypes.Request{}, due: map[string]int64{}, hashes: map[string]error{}, deadline: 1000,
+		start: time.Now(), known: map[string]*kmstypes.Request{}, due: map[string]int64{}, hashes: map[string]error{}, deadline: 60_000,
 		shares: []uint32{1, 2, 3, 4}, members: []uint32{1, 2, 3, 4},
 		records: tkms.Records{
 			HostChain: &acltypes.HostChain{
@@ -393,7 +393,7 @@ func (b *bench) submit(contract *common.Address, batch ...handles.Handle) *jobs.
 // until waits for a job in a state that is wanted.
 func (b *bench) until(id string, wanted func(*jobs.Job) bool) *jobs.Job {
 	b.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		job, err := b.manager.Get(id)
 		require.NoError(b, err)

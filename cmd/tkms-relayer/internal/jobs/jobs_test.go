@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
@@ -151,6 +152,30 @@ func TestRefusalsThatStayEndTheJobWithALabel(t *testing.T) {
 	}
 }
 
+func TestARefusalIsNotTakenForAnEarlierOne(t *testing.T) {
+	const askers, each = 8, 25
+	b := setUp(t, func(b *bench) {
+		b.cfg.Open, b.chain.inMempool = askers*each, true
+		for range askers * each {
+			b.chain.refuse = append(b.chain.refuse, refused(acltypes.ErrHostChainPaused))
+		}
+	})
+	var group sync.WaitGroup
+	for asker := range byte(askers) {
+		group.Go(func() {
+			for i := range byte(each) {
+				job, err := b.manager.Submit([]handles.Handle{handle(asker*each + i)}, nil)
+				if assert.NoError(t, err) {
+					_, err = b.manager.Wait(t.Context(), job.ID)
+					assert.NoError(t, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, askers*each, b.chain.count(), "no job that failed was started anew")
+}
+
 func TestRefusalsInBlocksAreNotPaidForEver(t *testing.T) {
 	stale := refused(acltypes.ErrStaleHeader)
 	b := setUp(t, func(b *bench) { b.chain.refuse = []error{stale, stale, stale, stale, stale, stale} })
@@ -274,7 +299,7 @@ func TestOldJobsAreDropped(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := b.manager.Get(job.ID)
 		return errors.Is(err, jobs.ErrNotFound)
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 func TestTwoRelayersWithOneRequestPayOnceAndBothEndWithTheResult(t *testing.T) {

@@ -194,34 +194,44 @@ func hashes(batch []handles.Handle) []common.Hash {
 
 // submit returns the job with the name of a wish, which becomes it if there is none.
 func (m *Manager) submit(wish *Job, contract *common.Address) (*Job, error) {
+	e, err := m.acquire(wish)
+	if err != nil {
+		return nil, err
+	}
+	defer e.mu.Unlock()
+	return m.ask(e, contract)
+}
+
+// acquire returns the entry of a job, which it makes if there is none, with its lock
+// held.
+func (m *Manager) acquire(wish *Job) (*entry, error) {
 	for {
-		e, err := m.acquire(wish)
-		if err != nil {
-			return nil, err
+		e, made, err := m.enter(wish)
+		if made || err != nil {
+			return e, err
 		}
 		e.mu.Lock()
-		if e.gone {
-			e.mu.Unlock()
-			continue
+		if !e.gone {
+			return e, nil
 		}
-		job, err := m.ask(e, contract)
 		e.mu.Unlock()
-		return job, err
 	}
 }
 
-// acquire returns the entry of a job, which it makes if there is none.
-func (m *Manager) acquire(wish *Job) (*entry, error) {
+// enter returns the entry of a job that is worked on, or makes it and starts the
+// work. One just made is locked: the job must not end before its asker has it, or the
+// asker would find a failure and start it anew.
+func (m *Manager) enter(wish *Job) (e *entry, made bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	}
 	if e := m.active[wish.ID]; e != nil {
-		return e, nil
+		return e, false, nil
 	}
 	if len(m.active) >= m.cfg.Open {
-		return nil, ErrBusy
+		return nil, false, ErrBusy
 	}
 	job, err := m.shelf.get(wish.ID)
 	if errors.Is(err, ErrNotFound) || err == nil && job.State == Failed {
@@ -230,11 +240,12 @@ func (m *Manager) acquire(wish *Job) (*entry, error) {
 		job.State, job.Created, job.Updated = Working, now, now
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	e := newEntry(job)
+	e = newEntry(job)
+	e.mu.Lock()
 	m.start(e)
-	return e, nil
+	return e, true, nil
 }
 
 // ask adds a callback and makes sure that the job is on disk. The caller holds
