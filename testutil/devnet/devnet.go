@@ -35,9 +35,8 @@ import (
 const (
 	// OperatorAccount registers the parties.
 	OperatorAccount = "operator"
-	// RelayerAccount pays for the relayer's requests, OtherRelayerAccount for those of
-	// another relayer or of the relayer of another host chain: relayers that shared an
-	// account could sign the same transaction.
+	// RelayerAccount pays for the relayer's requests, OtherRelayerAccount for those of a
+	// second relayer, of the same host chain or of another.
 	RelayerAccount      = "relayer"
 	OtherRelayerAccount = "other-relayer"
 	// DAppAccount asks for keys and sends raw transactions.
