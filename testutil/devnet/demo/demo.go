@@ -27,6 +27,7 @@ const (
 	stepRepeat  = 7
 	stepAbsence = 8
 	stepRead    = 9
+	stepAudit   = 10
 )
 
 // stockItems is how many offline items the parties keep ahead: enough for every
@@ -97,6 +98,8 @@ type run struct {
 	user *devnet.User
 	// items are the values of step 4.
 	items []*item
+	// private is a value of step 9 that only the user may read.
+	private *item
 }
 
 func (r *run) all(ctx context.Context) (err error) {
@@ -115,7 +118,7 @@ func (r *run) all(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, part := range []func(context.Context) error{r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence, r.readAll} {
+	for _, part := range []func(context.Context) error{r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence, r.readAll, r.commandLine} {
 		if err := part(ctx); err != nil {
 			return err
 		}

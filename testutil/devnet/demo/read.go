@@ -44,6 +44,7 @@ func (r *run) readAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.private = v.items[3]
 	for _, it := range v.items {
 		if err := r.read(ctx, fmt.Sprintf("%s: authorized, proven, re-encrypted to her key, read", it.Type), v.owner, nil, it); err != nil {
 			return err
@@ -59,7 +60,7 @@ func (r *run) readAll(ctx context.Context) error {
 		return err
 	}
 	owner := r.user.Address()
-	if err := r.read(ctx, "the delegate reads for her", v.delegate, &owner, v.items[3]); err != nil {
+	if err := r.read(ctx, "the delegate reads for her", v.delegate, &owner, r.private); err != nil {
 		return err
 	}
 	return r.refuseReaders(ctx, v)
@@ -168,7 +169,9 @@ func (r *run) refuseReaders(ctx context.Context, v reading) error {
 		{name: "it is signed by another key", want: kmsCode(kmstypes.ErrNotSignedByUser), reader: v.stranger,
 			sent: func(m *kmstypes.MsgRequestUserDecryption) { m.Authorization.User = owner.Bytes() }},
 		{name: "it is for another public key", want: kmsCode(kmstypes.ErrNotSignedByUser), reader: v.owner,
-			sent: func(m *kmstypes.MsgRequestUserDecryption) { m.Authorization.PublicKey = foreign.Authorization.PublicKey }},
+			sent: func(m *kmstypes.MsgRequestUserDecryption) {
+				m.Authorization.PublicKey = foreign.Authorization.PublicKey
+			}},
 		{name: "it is for another contract", want: kmsCode(kmstypes.ErrContractNotAuthorized), reader: v.owner,
 			terms: func(t *client.Terms) { t.Contracts = [][20]byte{other} }},
 		{name: "the public key is short by a byte", want: kmsCode(kmstypes.ErrInvalidPublicKey), reader: v.owner,
