@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/devnet"
@@ -80,10 +81,12 @@ func (r *run) keepPrivate(ctx context.Context, v *reading) (err error) {
 	if err := submitAll(ctx, r.user, v.items); err != nil {
 		return err
 	}
+	group, allowing := errgroup.WithContext(ctx)
 	for _, it := range v.items {
-		if err := r.user.Allow(ctx, it.handle, r.user.Address()); err != nil {
-			return err
-		}
+		group.Go(func() error { return r.user.Allow(allowing, it.handle, r.user.Address()) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	if v.owner, err = r.user.Reader(ctx); err != nil {
 		return err
