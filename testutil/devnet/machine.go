@@ -1,19 +1,58 @@
 package devnet
 
-import "github.com/tkms-network/tkms/testutil/measure"
+import (
+	"time"
 
-// PeakMemory returns the largest resident size that any party and any validator
-// had since its start, in megabytes; 0 if the system does not tell.
-func (d *Devnet) PeakMemory() (partyMB, validatorMB float64) {
+	"github.com/tkms-network/tkms/testutil/measure"
+)
+
+// Kinds of processes.
+const (
+	KindValidators = "validators"
+	KindParties    = "parties"
+	KindRelayer    = "relayer"
+	KindHostChain  = "host chain"
+)
+
+// Usage is what all processes of a kind together took of the machine since they
+// started; zero where the system does not tell.
+type Usage struct {
+	Kind      string
+	Processes int
+	CPU       time.Duration
+	// PeakMemory is the largest resident size that one of them had, in bytes.
+	PeakMemory int64
+}
+
+// Usage tells what the running processes took, by kind.
+func (d *Devnet) Usage() []Usage {
+	var parties, validators []int
 	for _, p := range d.Parties {
-		if pid, err := p.PID(); err == nil {
-			partyMB = max(partyMB, float64(measure.PeakMemory(pid))/1e6)
-		}
+		parties = appendPID(parties, p.Process)
 	}
 	for i := range d.Layout.Nodes {
 		if pid, err := d.Chain.PID(i); err == nil {
-			validatorMB = max(validatorMB, float64(measure.PeakMemory(pid))/1e6)
+			validators = append(validators, pid)
 		}
 	}
-	return partyMB, validatorMB
+	return []Usage{
+		usageOf(KindValidators, validators), usageOf(KindParties, parties),
+		usageOf(KindRelayer, appendPID(nil, d.Relayer)), usageOf(KindHostChain, appendPID(nil, d.Host)),
+	}
+}
+
+func appendPID(pids []int, p *Process) []int {
+	if pid, err := p.PID(); err == nil {
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+func usageOf(kind string, pids []int) Usage {
+	u := Usage{Kind: kind, Processes: len(pids)}
+	for _, pid := range pids {
+		u.CPU += measure.CPU(pid)
+		u.PeakMemory = max(u.PeakMemory, measure.PeakMemory(pid))
+	}
+	return u
 }

@@ -3,9 +3,11 @@
 package measure
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,6 +33,34 @@ func Memory(pid int) int64 { return sizeOf(pid, "VmRSS") }
 func ResetPeak(pid int) error {
 	// proc(5): 5 resets the peak resident set size.
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+}
+
+// clockTick is the unit of times in proc(5): USER_HZ, which Linux fixes at 100 a second.
+const clockTick = 10 * time.Millisecond
+
+// CPU returns the user and system time that a process took since its start, in whole
+// hundredths of a second; 0 if the system does not tell.
+func CPU(pid int) time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The second field is a name in parentheses that may hold anything.
+	_, rest, _ := strings.Cut(string(raw[max(0, bytes.LastIndexByte(raw, ')')):]), " ")
+	fields := strings.Fields(rest) // from the third field on
+	const user, system = 14 - 3, 15 - 3
+	if len(fields) <= system {
+		return 0
+	}
+	var ticks time.Duration
+	for _, field := range []string{fields[user], fields[system]} {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * clockTick
 }
 
 func sizeOf(pid int, field string) int64 {

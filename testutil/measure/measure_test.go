@@ -42,3 +42,14 @@ func TestThePeakFollowsWhatIsTouched(t *testing.T) {
 	require.NotEqual(t, "unknown", LoadAverage())
 	require.Zero(t, Memory(-1))
 }
+
+func TestTheCPUTimeOfAProcessGrowsWithItsWork(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("no /proc")
+	}
+	before := CPU(os.Getpid())
+	for end := time.Now().Add(time.Minute); CPU(os.Getpid()) < before+5*clockTick && time.Now().Before(end); {
+	}
+	require.GreaterOrEqual(t, CPU(os.Getpid()), before+5*clockTick)
+	require.Zero(t, CPU(-1))
+}

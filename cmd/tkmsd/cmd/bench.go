@@ -25,8 +25,8 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure latencies on this machine beside the reference's",
 		Long: "Measure latencies on this machine beside the reference's published table.\n\n" +
-			"Brings up a network with each number of parties and decrypts values of every type, one at a time at random\n" +
-			"moments. Figures mean something on an idle machine only: see the load average.",
+			"Brings up a network with each number of parties and decrypts values of every type, for everybody and for a user, one at a\n" +
+			"time at random moments. Figures mean something on an idle machine only: see the load average.",
 		Example: "tkmsd bench\ntkmsd bench --parties 4 --types euint64 --samples 20 --output json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,7 +68,7 @@ func benchCommand() *cobra.Command {
 			return home.close(err)
 		},
 	}
-	cmd.AddCommand(benchEngineCommand(), enginePartyCommand())
+	cmd.AddCommand(benchEngineCommand(), enginePartyCommand(), benchUsersCommand())
 	f := cmd.Flags()
 	home.addFlags(cmd)
 	f.IntSliceVar(&o.Parties, "parties", []int{1, 4}, "numbers of parties to measure: 1, 4, 7, 10 or 13")

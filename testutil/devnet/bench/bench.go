@@ -60,6 +60,7 @@ type network struct {
 	console *console.Console
 	net     *devnet.Devnet
 	user    *devnet.User
+	reader  *devnet.Reader
 	samples map[tfhe.Type]*samples
 }
 
@@ -67,6 +68,7 @@ type network struct {
 type samples struct {
 	values             []*sample
 	engine, tkms, host []time.Duration
+	userTKMS, read     []time.Duration
 	fromStock          int
 }
 
@@ -86,15 +88,11 @@ func (n *network) measure(ctx context.Context, cfg devnet.Config) (result *Netwo
 	}()
 	result = &Network{Parties: n.net.Config.Parties}
 	label := strconv.Itoa(result.Parties)
-	for _, stage := range n.net.Stages() {
-		_, took, err := n.console.Step(label, stage.Name, func() (string, error) { return stage.Run(ctx) })
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", stage.Name, err)
-		}
-		if stage.Generates {
-			result.KeygenMS = float64(took.Microseconds()) / 1000
-		}
+	keygen, err := bringUp(ctx, n.net, n.console, label)
+	if err != nil {
+		return nil, err
 	}
+	result.KeygenMS = float64(keygen.Microseconds()) / 1000
 	if _, _, err := n.console.Step(label, "values are encrypted and taken by the dApp", func() (string, error) { return "", n.prepare(ctx) }); err != nil {
 		return nil, err
 	}
@@ -105,13 +103,37 @@ func (n *network) measure(ctx context.Context, cfg devnet.Config) (result *Netwo
 	for _, t := range n.options.Types {
 		result.Rows = append(result.Rows, n.row(t))
 	}
-	result.PartyMB, result.ValidatorMB = n.net.PeakMemory()
+	for _, u := range n.net.Usage() {
+		switch u.Kind {
+		case devnet.KindParties:
+			result.PartyMB = float64(u.PeakMemory) / 1e6
+		case devnet.KindValidators:
+			result.ValidatorMB = float64(u.PeakMemory) / 1e6
+		}
+	}
 	return result, nil
+}
+
+// bringUp runs all stages of a network and returns how long the key took.
+func bringUp(ctx context.Context, net *devnet.Devnet, console *console.Console, label string) (keygen time.Duration, err error) {
+	for _, stage := range net.Stages() {
+		_, took, err := console.Step(label, stage.Name, func() (string, error) { return stage.Run(ctx) })
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", stage.Name, err)
+		}
+		if stage.Generates {
+			keygen = took
+		}
+	}
+	return keygen, nil
 }
 
 // prepare gives all values to the dApp.
 func (n *network) prepare(ctx context.Context) (err error) {
 	if n.user, err = n.net.NewUser(ctx); err != nil {
+		return err
+	}
+	if n.reader, err = n.user.Reader(ctx); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -133,8 +155,10 @@ func (n *network) prepare(ctx context.Context) (err error) {
 				if err := n.net.Store(ctx, s.Encrypted); err != nil {
 					return err
 				}
-				s.handle, err = n.user.Submit(ctx, s.Encrypted)
-				return err
+				if s.handle, err = n.user.Submit(ctx, s.Encrypted); err != nil || !Readable(t) {
+					return err
+				}
+				return n.user.Allow(ctx, s.handle, n.user.Address())
 			})
 		}
 	}
@@ -146,12 +170,14 @@ func (n *network) requests(ctx context.Context) error {
 	for i := range n.options.Samples {
 		for _, t := range n.options.Types {
 			n.console.Progress("%d of %d, %s", i+1, n.options.Samples, t)
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(mathrand.N(pause)): //nolint:gosec // a moment, no secret
+			all, s := n.samples[t], n.samples[t].values[i]
+			// The user reads her value before it is disclosed to everybody.
+			if Readable(t) {
+				if err := n.atRandom(ctx, all, s, n.read); err != nil {
+					return fmt.Errorf("%s, user decryption %d: %w", t, i+1, err)
+				}
 			}
-			if err := n.request(ctx, n.samples[t], n.samples[t].values[i]); err != nil {
+			if err := n.atRandom(ctx, all, s, n.request); err != nil {
 				return fmt.Errorf("%s, request %d: %w", t, i+1, err)
 			}
 		}
@@ -159,9 +185,51 @@ func (n *network) requests(ctx context.Context) error {
 	return nil
 }
 
-func (n *network) request(ctx context.Context, all *samples, s *sample) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+// atRandom does something with a sample at a random moment, for a while at most.
+func (n *network) atRandom(ctx context.Context, all *samples, s *sample, do func(context.Context, *samples, *sample) error) error {
+	pauseFor(ctx, mathrand.N(pause)) //nolint:gosec // a moment, no secret
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	return do(ctx, all, s)
+}
+
+// Readable tells whether clients read a type for a user.
+func Readable(t tfhe.Type) bool { return t.Bits() <= 256 }
+
+// read has the user read a value of hers.
+func (n *network) read(ctx context.Context, all *samples, s *sample) error {
+	question, err := n.reader.Ask(nil, nil, s.handle)
+	if err != nil {
+		return err
+	}
+	id, err := question.ID()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	start := time.Now()
+	group.Go(func() error {
+		if _, err := n.net.WaitFulfilled(ctx, id[:], 0); err != nil {
+			return err
+		}
+		all.userTKMS = append(all.userTKMS, time.Since(start))
+		return nil
+	})
+	group.Go(func() error {
+		reading, err := n.reader.Read(ctx, question)
+		if err != nil {
+			return err
+		}
+		if reading.Values[0].Cmp(s.Value) != 0 {
+			return fmt.Errorf("she read %s, encrypted was %s", reading.Values[0], s.Value)
+		}
+		all.read = append(all.read, reading.Latency)
+		return nil
+	})
+	return group.Wait()
+}
+
+func (n *network) request(ctx context.Context, all *samples, s *sample) error {
 	journey, err := n.user.Travel(ctx, s.handle)
 	if err != nil {
 		return err
@@ -187,6 +255,9 @@ func (n *network) row(t tfhe.Type) Row {
 	all := n.samples[t]
 	engine, tkms, host := referenceOf(t, n.net.Config.Parties)
 	row := Row{Type: t.String(), Engine: figure(all.engine, engine), TKMS: figure(all.tkms, tkms), Host: figure(all.host, host)}
+	if Readable(t) {
+		row.User = &UserFigures{TKMS: figure(all.userTKMS, 0), Read: figure(all.read, 0)}
+	}
 	if len(all.engine) > 0 {
 		row.FromStock = float64(all.fromStock) / float64(len(all.engine))
 	}

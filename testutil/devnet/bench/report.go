@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -48,6 +47,15 @@ type Row struct {
 	Host   Figure `json:"host"`
 	// FromStock is the share of engine samples with all offline items ready.
 	FromStock float64 `json:"from_stock"`
+	// User is nil for a type that clients do not read for a user.
+	User *UserFigures `json:"user,omitempty"`
+}
+
+// UserFigures are of user decryptions, from the question at the relayer: TKMS to the
+// fulfilment, with shares of 2t+1 parties, committed on another node; Read to the value.
+type UserFigures struct {
+	TKMS Figure `json:"tkms"`
+	Read Figure `json:"read"`
 }
 
 // Figure is a distribution beside the published figure of the reference, 0 where
@@ -95,26 +103,18 @@ func Types() []tfhe.Type {
 }
 
 // WriteJSON writes the report for programs.
-func (r *Report) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
-}
+func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
 
 // WriteText writes a table for each number of parties. Ref is the reference's
 // published figure.
 func (r *Report) WriteText(w io.Writer) error {
 	for _, n := range r.Networks {
-		noun := "parties"
-		if n.Parties == 1 {
-			noun = "party"
-		}
-		fmt.Fprintf(w, "\n%d %s; milliseconds, %d requests a type at random moments, host chain blocks of %.1f s; ref: the reference's slides\n\n", n.Parties, noun, r.Samples, r.HostBlockMS/1000)
+		fmt.Fprintf(w, "\n%s; milliseconds, %d requests a type at random moments, host chain blocks of %.1f s; ref: the reference's slides\n\n", count(n.Parties), r.Samples, r.HostBlockMS/1000)
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(table, "\t|\tengine\t\t\t|\tTKMS end to end\t\t\t|\tto the host chain\t\t\t")
-		fmt.Fprintln(table, "type\t|\tp50\tp95\tref\t|\tp50\tp95\tref\t|\tp50\tp95\tref\t")
+		fmt.Fprintln(table, "\t|\tengine\t\t\t|\tTKMS end to end\t\t\t|\tto the host chain\t\t\t|\tfor a user, TKMS\t\t|\tto her value\t\t")
+		fmt.Fprintln(table, "type\t|\tp50\tp95\tref\t|\tp50\tp95\tref\t|\tp50\tp95\tref\t|\tp50\tp95\t|\tp50\tp95\t")
 		for _, row := range n.Rows {
-			fmt.Fprintf(table, "%s\t|\t%s\t|\t%s\t|\t%s\t\n", row.Type, row.Engine.cells(1), row.TKMS.cells(0), row.Host.cells(0))
+			fmt.Fprintf(table, "%s\t|\t%s\t|\t%s\t|\t%s\t|\t%s\t\n", row.Type, row.Engine.cells(1), row.TKMS.cells(0), row.Host.cells(0), row.User.cells())
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -132,4 +132,12 @@ func (f Figure) cells(digits int) string {
 		ref = fmt.Sprintf("%.0f", f.ReferenceMS)
 	}
 	return fmt.Sprintf("%.*f\t%.*f\t%s", digits, f.P50, digits, f.P95, ref)
+}
+
+// cells writes figures without a reference as two columns each.
+func (f *UserFigures) cells() string {
+	if f == nil {
+		return "-\t-\t|\t-\t-"
+	}
+	return fmt.Sprintf("%.0f\t%.0f\t|\t%.0f\t%.0f", f.TKMS.P50, f.TKMS.P95, f.Read.P50, f.Read.P95)
 }
