@@ -292,6 +292,7 @@ func (w *world) delegation(secrets []secret) {
 	w.nextBlock()
 	_, err = w.net.HostClient.RevokeDelegation(w.ctx, w.alice.account, bob.address, w.dapp())
 	require.NoError(w, err)
+	w.nextBlock() // the relayer proves by the head that it has seen last
 	refused("not_delegated")
 	_, _, err = w.session.UserDecrypt(authorization(), w.pairs(secrets)...)
 	var failure *relayersdk.ClientError
