@@ -223,7 +223,7 @@ func TestChainSealsByItselfEveryPeriod(t *testing.T) {
 	require.Greater(t, uint64(input.Block), start)
 	_, err = c.Submit(ctx, alice, input.Handle, input.InputProof)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return chain.Head().Number.Uint64() > start+5 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return chain.Head().Number.Uint64() > start+5 }, time.Minute, 10*time.Millisecond)
 	health, err := c.Health(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "ok", health.Status)

@@ -26,7 +26,7 @@ import (
 
 // How long a test waits for what happens by itself, and between looks.
 const (
-	waitAtMost = 30 * time.Second
+	waitAtMost = time.Minute
 	pause      = 5 * time.Millisecond
 )
 
