@@ -1,42 +1,25 @@
 package network_test
 
 import (
-	"context"
 	"encoding/hex"
 	"math/big"
-	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/fault"
-	"github.com/tkms-network/tkms/testutil/network"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
-
-// binVariable names the folder that 'make build' fills.
-const binVariable = "TKMS_BIN"
 
 // faulty is the number of the party that lies.
 const faulty = 4
 
 func TestALyingPartyIsConvictedOnTheChainAndRequestsGoOn(t *testing.T) {
-	bin := os.Getenv(binVariable)
-	if os.Getenv(network.EnableVariable) == "" || bin == "" {
-		t.Skipf("starts a whole network: set %s=1 and %s to the folder of the binaries to run it", network.EnableVariable, binVariable)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
-	defer cancel()
-	d, err := devnet.New(devnet.Config{Bin: bin, Dir: t.TempDir(), Faults: map[int]fault.Kind{faulty: fault.BadShare}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Stop()) })
-	for _, stage := range d.Stages() {
-		_, err := stage.Run(ctx)
-		require.NoError(t, err, stage.Name)
-	}
+	w := start(t, devnet.Config{Faults: map[int]fault.Kind{faulty: fault.BadShare}}, nil)
+	ctx, d := w.ctx, w.Devnet
 
 	// Its wrong shares of the key's bits convicted it.
 	convictions, err := d.Evidence(ctx)
@@ -50,14 +33,8 @@ func TestALyingPartyIsConvictedOnTheChainAndRequestsGoOn(t *testing.T) {
 	require.True(t, epoch.Absences[0].Convicted)
 
 	// Three parties serve on, and name the fourth in each request.
-	user, err := d.NewUser(ctx)
-	require.NoError(t, err)
-	encrypted, err := devnet.Encrypt(d.Public, tfhe.EUint64, big.NewInt(4242))
-	require.NoError(t, err)
-	require.NoError(t, d.Store(ctx, encrypted))
-	handle, err := user.Submit(ctx, encrypted)
-	require.NoError(t, err)
-	require.NoError(t, user.Disclose(ctx, handle))
+	user := w.user()
+	handle := w.public(user, 4242)
 	outcome, err := d.Decrypt(ctx, handle)
 	require.NoError(t, err)
 	require.Equal(t, big.NewInt(4242).FillBytes(make([]byte, 32)), outcome.Request.Plaintext)
@@ -70,5 +47,12 @@ func TestALyingPartyIsConvictedOnTheChainAndRequestsGoOn(t *testing.T) {
 	require.NoError(t, err)
 	for _, e := range convictions {
 		require.Equal(t, d.Parties[faulty-1].ID, e.PartyId)
+	}
+
+	// A user reads her value too, and sees who lied once its share is in.
+	reader := w.reader(user)
+	question := w.ask(reader, w.private(user, 2424))
+	for !slices.Equal([]int{int(epoch.Absences[0].Index)}, w.read(reader, question, 2424).Wrong) {
+		time.Sleep(100 * time.Millisecond)
 	}
 }
