@@ -50,7 +50,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	if r.stopServer, err = serve(cfg.listen, r.server, r.server.Release, log); err != nil {
 		return cli.WithHint(err, "is another process using the address? choose another --listen")
 	}
-	log.Info("relayer starts", "listen", cfg.listen, "host_chain", cfg.hostChainID, "account", r.chain.Address(), "callbacks", r.carrier())
+	log.Info("relayer starts", "listen", cfg.listen, "host_chain", cfg.hostChainID, "account", r.chain.Address().String(), "callbacks", r.carrier())
 	<-ctx.Done()
 	log.Info("relayer stops")
 	return nil
