@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,19 +126,26 @@ func describe(c *console.Console, net *devnet.Devnet) {
 	info := net.HostClient.Info()
 	c.Line("%-10s %s   chain id %d", "host chain", net.HostURL, info.ChainID)
 	c.Line("%-10s %s   ciphertexts %s", "relayer", net.RelayerURL, net.BlobURL)
+	c.Line("%-10s %s", "CRS", cmp.Or(net.Config.CRS, "none, so the client library starts only with one of its own: make client-crs"))
 	c.Line("%-10s %s", "logs", net.Config.Dir)
-	c.Line("\ncontracts on the host chain: ACL %s, KMSVerifier %s, registry %s, dApp %s", info.Contracts.ACL, info.Contracts.KMSVerifier, info.Contracts.Registry, info.Contracts.Disclosure)
+	c.Line("\non the host chain:")
+	c.Line("  ACL %s   registry %s   dApp %s", info.Contracts.ACL, info.Contracts.Registry, info.Contracts.Disclosure)
+	c.Line("  KMSVerifier %s   InputVerifier %s", info.Contracts.KMSVerifier, info.Contracts.InputVerifier)
+	c.Line("  gateway chain id %d   Decryption %s   InputVerification %s", info.Gateway.ChainID, info.Gateway.Decryption, info.Gateway.InputVerification)
+	c.Line("\naccounts: '%s' in tkmsd's keyring has utkms; the host chain gives its coin to whom tkmstest_fund names", devnet.DAppAccount)
 	node, tkmsd := net.Layout.Nodes[0], filepath.Join(net.Config.Bin, "tkmsd")
 	c.Line("\ntry:")
 	for _, example := range []string{
-		tkmsd + " query kms host-key " + fmt.Sprint(info.ChainID) + " --node " + node.RPCURL(),
-		tkmsd + " query parties epoch " + fmt.Sprint(devnet.FirstEpoch) + " --node " + node.RPCURL(),
-		tkmsd + " query parties evidence --node " + node.RPCURL(),
-		tkmsd + " query acl host-chain " + fmt.Sprint(info.ChainID) + " --node " + node.RPCURL(),
-		tkmsd + " keys list --keyring-backend test --keyring-dir " + net.Layout.KeyringDir,
+		"export TKMS_NODE=" + node.RPCURL() + " TKMS_CHAIN_ID=" + net.Layout.ChainID + " TKMS_KEYRING_BACKEND=test TKMS_KEYRING_DIR=" + net.Layout.KeyringDir,
+		tkmsd + " query kms host-key " + fmt.Sprint(info.ChainID),
+		tkmsd + " query parties epoch " + fmt.Sprint(devnet.FirstEpoch),
+		tkmsd + " query parties evidence",
+		tkmsd + " query acl host-chain " + fmt.Sprint(info.ChainID),
+		tkmsd + " keys list",
 		"curl -s " + node.RESTURL() + "/tkms/kms/v1/totals",
 		"curl -s " + net.RelayerURL + "/v2/keyurl",
 		"curl -s http://" + net.Parties[0].StatusAddr + "/status",
+		"node docs/examples/dapp/read.mjs --relayer " + net.RelayerURL + " --host " + net.HostURL,
 	} {
 		c.Line("  %s", example)
 	}
