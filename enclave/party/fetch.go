@@ -26,7 +26,7 @@ func (p *Party) prepareRequest(ctx context.Context, s *seat, request *kmstypes.R
 		}
 		if err == nil {
 			var host *acltypes.HostChain
-			if host, err = hostChain(ctx, p.cfg.Chain, request.HostChainId, p.heightNow()); err == nil {
+			if host, err = p.hostOf(ctx, request); err == nil {
 				return held, host, nil
 			}
 			p.waitFor(request, status.ReasonUnavailable, err)
@@ -37,6 +37,35 @@ func (p *Party) prepareRequest(ctx context.Context, s *seat, request *kmstypes.R
 			return nil, nil, context.Cause(ctx)
 		}
 	}
+}
+
+// hosts are the newest proven records of host chains.
+type hosts struct {
+	mu    sync.Mutex
+	known map[uint64]provenHost
+}
+
+type provenHost struct {
+	record *acltypes.HostChain
+	height int64
+}
+
+// hostOf returns the record of a request's host chain, no older than the request: all
+// requests of a block share one proof.
+func (p *Party) hostOf(ctx context.Context, request *kmstypes.Request) (*acltypes.HostChain, error) {
+	// Held while the record is proven: who comes meanwhile needs the same.
+	p.hosts.mu.Lock()
+	defer p.hosts.mu.Unlock()
+	id, height := request.HostChainId, p.heightNow()
+	if known := p.hosts.known[id]; known.record != nil && known.height >= request.AcceptedHeight {
+		return known.record, nil
+	}
+	host, err := hostChain(ctx, p.cfg.Chain, id, height)
+	if err != nil {
+		return nil, err
+	}
+	p.hosts.known[id] = provenHost{host, height}
+	return host, nil
 }
 
 // pause waits and reports whether ctx goes on.

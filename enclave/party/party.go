@@ -41,6 +41,7 @@ type Party struct {
 	metrics *metrics.Metrics
 	random  io.Reader
 	slots   chan struct{} // downloads under way
+	hosts   hosts
 
 	ctx     context.Context
 	running sync.WaitGroup
@@ -71,6 +72,7 @@ func New(cfg Config, board *status.Board, m *metrics.Metrics) *Party {
 	p := &Party{
 		cfg: cfg, board: board, metrics: m, random: rand.Reader, blobs: blob.Fetcher{Client: cfg.HTTP},
 		posted: map[string]int64{}, tasks: map[string]*task{}, slots: make(chan struct{}, max(1, cfg.Requests)), told: map[string]bool{},
+		hosts: hosts{known: map[uint64]provenHost{}},
 	}
 	signer := client.Signer{ChainID: cfg.ChainID, Key: cfg.Identity.Signing}
 	p.poster = post.New(postChain{cfg.Chain}, signer, func(err error) { cfg.Log.Warn("post failed", "err", err) })

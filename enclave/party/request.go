@@ -88,7 +88,7 @@ func (p *Party) startRequest(s *seat, request *kmstypes.Request) {
 		}
 		return
 	}
-	t := &task{id: requestTask(request), request: request, recorded: s.answered(request)}
+	t := &task{id: requestTask(request), request: request, recorded: s.answered(request), look: p.heightNow() + firstLook}
 	ctx, fresh := p.add(s, t)
 	if !fresh {
 		return
@@ -236,7 +236,7 @@ func resultOf(r *kmstypes.Request) *kmstypes.Result {
 // postResult posts an answer unless the chain has it.
 func (p *Party) postResult(t *task, result *kmstypes.Result) {
 	p.mu.Lock()
-	t.result, t.posted = result, p.height
+	t.result, t.posted, t.look = result, p.height, p.height+firstLook
 	recorded := t.recorded
 	p.mu.Unlock()
 	p.progress(t.request, func(r *status.Request) { r.State = status.StatePosted })

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/tkms-network/tkms/enclave/party/status"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -14,8 +15,19 @@ import (
 // found through the list of open work.
 const maxCatchUp = 50
 
-// recheck is how many open tasks are proven anew with each block.
+// recheck is how many open requests, and keys, are proven anew with each block.
 const recheck = 32
+
+// A request is looked at again when its answer may be there: firstLook blocks after the
+// one in which it was seen or answered, as a transaction takes that long, and every
+// nextLook blocks from then on. A proof costs about as much as a decryption.
+const (
+	firstLook = 3
+	nextLook  = 2
+)
+
+// proofs is how many records are proven at a time.
+const proofs = 8
 
 // task is one request or key that this party works on.
 type task struct {
@@ -32,6 +44,7 @@ type task struct {
 	result    *kmstypes.Result   // the answer, once there is one
 	posted    int64              // height at which it was last posted
 	refused   bool               // there will be no answer
+	look      int64              // height from which on a request is looked at again
 	until     int64              // last height for which a request is kept that nothing more is to be done for, 0 before
 }
 
@@ -103,16 +116,40 @@ func (p *Party) takeList(ctx context.Context, s *seat, keys, requests [][]byte, 
 		}
 		p.startKey(s, &key)
 	}
-	for _, id := range requests {
-		var request kmstypes.Request
-		if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(id), height, &request); errors.Is(err, ErrAbsent) {
-			continue
-		} else if err != nil {
+	found := make([]*kmstypes.Request, len(requests))
+	err := each(len(requests), func(i int) error {
+		request := new(kmstypes.Request)
+		err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(requests[i]), height, request)
+		if err == nil {
+			found[i] = request
+		} else if !errors.Is(err, ErrAbsent) {
 			return err
 		}
-		p.startRequest(s, &request)
+		return nil
+	})
+	// In the chain's order, so that all parties begin with the same ones.
+	for _, request := range found {
+		if request != nil {
+			p.startRequest(s, request)
+		}
 	}
-	return nil
+	return err
+}
+
+// each calls do with 0 to count-1, some at a time, and returns what failed.
+func each(count int, do func(i int) error) error {
+	failures := make([]error, count)
+	slots := make(chan struct{}, proofs)
+	var running sync.WaitGroup
+	for i := range count {
+		slots <- struct{}{}
+		running.Go(func() {
+			failures[i] = do(i)
+			<-slots
+		})
+	}
+	running.Wait()
+	return errors.Join(failures...)
 }
 
 // add registers a task unless it is known, and returns its context.
@@ -150,13 +187,14 @@ func keyTask(k *kmstypes.Key) string {
 // followTasks proves records of tasks anew: closed ones end, keys go on.
 func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
 	p.mu.Lock()
-	all := make([]*task, 0, len(p.tasks))
-	var over []*task
+	var requests, keys, over []*task
 	for _, t := range p.tasks {
 		switch {
-		case t.until == 0:
-			all = append(all, t)
-		case height > t.until:
+		case t.request == nil:
+			keys = append(keys, t)
+		case t.until == 0 && height >= t.look:
+			requests = append(requests, t)
+		case t.until != 0 && height > t.until:
 			over = append(over, t)
 		}
 	}
@@ -164,18 +202,20 @@ func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
 	for _, t := range over {
 		p.end(s, t)
 	}
-	for _, t := range all[:min(len(all), recheck)] {
-		var err error
-		if t.request != nil {
-			err = p.followRequest(ctx, s, t, height)
-		} else {
-			err = p.followKey(ctx, s, t, height)
-		}
-		if err != nil {
+	for _, t := range keys[:min(len(keys), recheck)] {
+		if err := p.followKey(ctx, s, t, height); err != nil {
 			return err
 		}
 	}
-	return nil
+	requests = requests[:min(len(requests), recheck)]
+	return each(len(requests), func(i int) error { return p.followRequest(ctx, s, requests[i], height) })
+}
+
+// lookLater puts the next look at a request off.
+func (p *Party) lookLater(t *task, height int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.look = max(t.look, height)
 }
 
 // followRequest ends a task whose request is closed, and posts its answer again
@@ -187,6 +227,7 @@ func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int6
 	if err != nil && !errors.Is(err, ErrAbsent) {
 		return err
 	}
+	p.lookLater(t, height+nextLook)
 	current := err == nil && now.Attempt == t.request.Attempt
 	fulfilled := current && now.Status == kmstypes.REQUEST_STATUS_FULFILLED
 	if current && now.Status == kmstypes.REQUEST_STATUS_ACCEPTED {
