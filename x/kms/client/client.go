@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	rpcclient "github.com/cometbft/cometbft/rpc/client"
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
+	jsonrpc "github.com/cometbft/cometbft/rpc/jsonrpc/client"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 	"github.com/cosmos/gogoproto/proto"
@@ -17,6 +19,9 @@ import (
 
 // pollInterval is how often an answer is looked for; well below a block.
 const pollInterval = 15 * time.Millisecond
+
+// idleConnections is how many connections to a node are kept for further calls.
+const idleConnections = 64
 
 // ErrQuery reports a query that the node refused.
 var ErrQuery = errors.New("query refused")
@@ -43,7 +48,15 @@ type Client struct {
 // Dial returns a client of the node with an RPC address such as
 // http://127.0.0.1:26657. It does not connect yet.
 func Dial(address string) (*Client, error) {
-	rpc, err := rpchttp.New(address, "/websocket")
+	plain, err := jsonrpc.DefaultHTTPClient(address)
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", address, err)
+	}
+	if transport, ok := plain.Transport.(*http.Transport); ok {
+		// Two are kept by default: of many callers most would make a new one each time.
+		transport.MaxIdleConnsPerHost = idleConnections
+	}
+	rpc, err := rpchttp.NewWithClient(address, "/websocket", plain)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", address, err)
 	}
