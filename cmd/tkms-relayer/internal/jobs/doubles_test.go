@@ -53,8 +53,10 @@ type chain struct {
 	// refuse is what the next transactions fail with: in the mempool if inMempool.
 	refuse    []error
 	inMempool bool
-	// silent says that the parties never answer; lost that no transaction gets in.
+	// silent says that the parties never answer, lost that no transaction gets in;
+	// ignored is how many attempts at a request the parties do not answer.
 	silent, lost bool
+	ignored      uint32
 	// deadline is how many blocks a request may take.
 	deadline int64
 	// shares are the indices whose shares of user decryptions are in, members those
@@ -118,7 +120,7 @@ func (c *chain) Request(_ context.Context, id []byte) (*kmstypes.Request, error)
 	}
 	switch height := c.height(); {
 	case request.Status != kmstypes.REQUEST_STATUS_ACCEPTED:
-	case !c.silent && height >= c.due[string(id)]:
+	case !c.silent && request.Attempt > c.ignored && height >= c.due[string(id)]:
 		request.Status, request.FulfilledHeight = kmstypes.REQUEST_STATUS_FULFILLED, height
 		request.Plaintext = make([]byte, 32*len(request.Ciphertexts))
 		for i := range uint32(4) {

@@ -88,15 +88,10 @@ func TestWhatTheChainKnowsAlreadyIsNotAskedAgain(t *testing.T) {
 }
 
 func TestAnExpiredRequestIsMadeAgain(t *testing.T) {
-	b := setUp(t, func(b *bench) { b.chain.silent, b.chain.deadline = true, 20 })
-	job := b.submit(nil, handle(1))
-	b.until(job.ID, func(*jobs.Job) bool { return b.chain.count() == 2 })
-	b.chain.mu.Lock()
-	b.chain.silent = false
-	b.chain.mu.Unlock()
-	job = b.until(job.ID, done)
+	b := setUp(t, func(b *bench) { b.chain.ignored, b.chain.deadline = 1, 20 })
+	job := b.until(b.submit(nil, handle(1)).ID, done)
 	require.Equal(t, jobs.Succeeded, job.State)
-	require.Greater(t, job.Result.Attempt, uint32(1))
+	require.Equal(t, uint32(2), job.Result.Attempt)
 }
 
 func TestPartiesThatNeverAnswerEndTheJobAfterSomeAttempts(t *testing.T) {
