@@ -117,7 +117,7 @@ func TestADecryptionFromProofToCertificateAndPay(t *testing.T) {
 	require.EqualValues(t, price, w.balance(authtypes.NewModuleAddress(kmstypes.ModuleName)))
 	require.Equal(t, kmstypes.Totals{Requests: 1, Open: 1, Escrow: price}, w.totals())
 
-	w.repeated(id, batch[1], batch[0])
+	w.repeated(id, batch[0], batch[1])
 
 	plaintext := w.plaintext(id, 123456789, 1)
 	w.answer(id, plaintext, w.parties[:2]...)

@@ -35,7 +35,7 @@ if (!(request.threshold > 0) || signed < request.threshold) throw new Error(`${s
 const u = (value, bytes) => toBeHex(value, bytes);
 const tag = toUtf8Bytes('tkms/v1/kms/request');
 const id = sha256(concat([
-  u(tag.length, 1), tag, u(BigInt(request.host_chain_id), 8), u(1, 4), hex(request.key_id), u(handles.length, 4), ...[...handles].sort(),
+  u(tag.length, 1), tag, u(BigInt(request.host_chain_id), 8), u(1, 4), hex(request.key_id), u(handles.length, 4), ...handles,
 ]));
 if (id !== hex(request.id)) throw new Error(`the id is not that of the handles, ${id}`);
 console.log(`id         ${id}`);

@@ -4,8 +4,8 @@
 // It guarantees that a handle it accepts names a supported type on the stated
 // host chain, that a plaintext it accepts has exactly the words of its types
 // with every value in range, and that the id of a request depends on nothing
-// but the host chain, the kind, the key and the set of handles, and of a user
-// decryption on their order, their contracts and the user's words. It says nothing
+// but the host chain, the kind, the key and the handles in their order, and of a
+// user decryption on their contracts and the user's words. It says nothing
 // about whether a ciphertext exists for a handle, nor whether anybody may
 // decrypt it: x/acl proves that.
 //

@@ -19,20 +19,21 @@ const (
 
 // RequestID returns the identity of a request: SHA-256 of the tag (length u8 in
 // front), host chain u64, kind u32, key id, number of handles u32 and the
-// handles in ascending order; integers big endian. Header, proof, sender and the
-// order of the handles are not in it, so whoever asks again gets the same id.
+// handles as ordered; integers big endian. Header, proof and sender are not in it, so
+// whoever asks again gets the same id. The order is in it because the parties sign
+// over it: one who asked first in another order would leave everybody with signatures
+// that do not fit their question.
 func RequestID(hostChainID uint64, kind uint32, keyID [32]byte, batch []Handle) [32]byte {
 	h := newRequestHash(hostChainID, kind, keyID, len(batch))
-	for _, handle := range sortedCopy(batch) {
+	for _, handle := range batch {
 		h.Write(handle[:])
 	}
 	return [32]byte(h.Sum(nil))
 }
 
 // UserRequestID returns the identity of a user decryption. The head is that of
-// RequestID with KindUserDecryption; then follow each handle and its contract in
-// the order given, which what the parties sign depends on, the user, and the
-// EIP-712 digest of what the user signed. Header, proof, sender and the bytes of
+// RequestID with KindUserDecryption; then follow each handle and its contract as
+// ordered, the user, and the EIP-712 digest of what the user signed. Header, proof, sender and the bytes of
 // the user's signature are not in it. There must be one contract a handle.
 func UserRequestID(hostChainID uint64, keyID [32]byte, batch []Handle, contracts [][20]byte, user [20]byte, authorization [32]byte) [32]byte {
 	h := newRequestHash(hostChainID, KindUserDecryption, keyID, len(batch))

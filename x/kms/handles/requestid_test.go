@@ -8,14 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheRequestIDDependsOnTheSetOfHandlesAndNotOnTheirOrder(t *testing.T) {
+func TestTheRequestIDDependsOnTheHandlesInTheirOrder(t *testing.T) {
 	key := [32]byte{1}
 	ab := parse(t, handle(1, Bool), handle(2, Uint8))
 	ba := parse(t, handle(2, Uint8), handle(1, Bool))
 	id := RequestID(hostChain, KindPublicDecryption, key, ab)
-	require.Equal(t, id, RequestID(hostChain, KindPublicDecryption, key, ba))
-	require.Equal(t, handle(2, Uint8), ba[0][:], "the batch is not reordered")
-
+	require.NotEqual(t, id, RequestID(hostChain, KindPublicDecryption, key, ba))
 	require.NotEqual(t, id, RequestID(hostChain+1, KindPublicDecryption, key, ab))
 	require.NotEqual(t, id, RequestID(hostChain, KindPublicDecryption+1, key, ab))
 	require.NotEqual(t, id, RequestID(hostChain, KindPublicDecryption, [32]byte{2}, ab))

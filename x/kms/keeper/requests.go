@@ -51,12 +51,11 @@ func (k Keeper) take(ctx context.Context, q question) (id []byte, created bool, 
 	return id, true, k.accept(ctx, host, q, id)
 }
 
-// matchDigests compares the digests that a caller claims with those on record;
-// the orders of the handles may differ.
+// matchDigests compares the digests that a caller claims with those on record, whose
+// handles are the caller's because the id covers them in their order.
 func matchDigests(r types.Request, q question) error {
 	for i, digest := range q.claimed {
-		at := slices.IndexFunc(r.Ciphertexts, func(c types.Ciphertext) bool { return slices.Equal(c.Handle, q.batch[i][:]) })
-		if at < 0 || !slices.Equal(r.Ciphertexts[at].Digest, digest[:]) {
+		if !slices.Equal(r.Ciphertexts[i].Digest, digest[:]) {
 			return types.ErrDigestMismatch.Wrapf("handle %d", i)
 		}
 	}

@@ -48,7 +48,7 @@ func TestARepeatedRequestCreatesNothingAndCostsNothing(t *testing.T) {
 	before, verified := f.totals(), f.acl.verified
 	record := f.request(id)
 
-	again := f.decryption(b, a)
+	again := f.decryption(a, b)
 	again.Requester, again.MaxFee, again.Proof = account("bob").String(), 0, acltypes.DecryptionProof{Header: []byte("bad")}
 	repeat := func() {
 		t.Helper()
@@ -72,6 +72,15 @@ func TestARepeatedRequestCreatesNothingAndCostsNothing(t *testing.T) {
 	repeat()
 }
 
+func TestAnotherOrderIsAnotherRequestSinceThePartiesSignOverIt(t *testing.T) {
+	f := newFixture(t, 4)
+	a, b := handle(9, handles.Uint64), handle(1, handles.Bool)
+	first, second := f.accepted(a, b), f.accepted(b, a)
+	require.NotEqual(t, first, second)
+	require.Equal(t, a, f.request(first).Ciphertexts[0].Handle)
+	require.Equal(t, b, f.request(second).Ciphertexts[0].Handle)
+}
+
 func TestADigestClaimMustBeTheOneOnRecord(t *testing.T) {
 	f := newFixture(t, 4)
 	a, b := handle(9, handles.Uint64), handle(1, handles.Bool)
@@ -84,8 +93,8 @@ func TestADigestClaimMustBeTheOneOnRecord(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, created)
 
-	repeat := f.decryption(b, a)
-	repeat.Digests = [][]byte{digestOf(b), digestOf(a)}
+	repeat := f.decryption(a, b)
+	repeat.Digests = [][]byte{digestOf(a), digestOf(b)}
 	_, created, err = f.send(repeat)
 	require.NoError(t, err)
 	require.False(t, created)
@@ -203,9 +212,8 @@ func TestOfflineItemsAreContiguousAndNeverAssignedTwice(t *testing.T) {
 	take(f.accepted(handle(4, handles.Uint256)))
 	f.endBlocks(120)
 	require.Equal(t, types.REQUEST_STATUS_EXPIRED, f.request(first).Status)
-	take(f.accepted(handle(2, handles.Bool), handle(1, handles.Uint64), handle(3, handles.Uint4)))
+	take(f.accepted(handle(1, handles.Uint64), handle(2, handles.Bool), handle(3, handles.Uint4)))
 	require.EqualValues(t, 2, f.request(first).Attempt)
-	require.Equal(t, handle(2, handles.Bool), f.request(first).Ciphertexts[0].Handle, "a new attempt takes its caller's order")
 	open, err := f.queries.OpenWork(f.ctx, &types.QueryOpenWorkRequest{EpochId: epochID})
 	require.NoError(t, err)
 	require.Equal(t, next, open.NextItem)

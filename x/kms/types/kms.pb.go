@@ -1001,9 +1001,8 @@ func (m *Share) GetHeight() int64 {
 // Request is one decryption, from acceptance to pay-out. Parties prove this
 // record and need nothing else from the chain to act on it.
 type Request struct {
-	// 32 bytes: hash of host chain, kind, key and sorted handles; of a user decryption,
-	// of host chain, kind, key, handles with their contracts as ordered, and the
-	// authorization.
+	// 32 bytes: hash of host chain, kind, key and handles as ordered; of a user
+	// decryption, also of their contracts and of the authorization.
 	Id          []byte      `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Kind        RequestKind `protobuf:"varint,2,opt,name=kind,proto3,enum=tkms.kms.v1.RequestKind" json:"kind,omitempty"`
 	HostChainId uint64      `protobuf:"varint,3,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
@@ -1015,7 +1014,7 @@ type Request struct {
 	// Equal plaintexts, or shares, needed: 2t+1.
 	Threshold uint32 `protobuf:"varint,8,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	Requester string `protobuf:"bytes,9,opt,name=requester,proto3" json:"requester,omitempty"`
-	// In the order of the caller that was accepted: the order of the plaintexts.
+	// In the order of the plaintexts.
 	Ciphertexts []Ciphertext `protobuf:"bytes,10,rep,name=ciphertexts,proto3" json:"ciphertexts"`
 	// The domain in which the parties sign, as of acceptance.
 	Domain        types.VerifierDomain `protobuf:"bytes,11,opt,name=domain,proto3" json:"domain"`

@@ -162,8 +162,7 @@ type MsgRequestPublicDecryption struct {
 	Requester   string `protobuf:"bytes,1,opt,name=requester,proto3" json:"requester,omitempty"`
 	HostChainId uint64 `protobuf:"varint,2,opt,name=host_chain_id,json=hostChainId,proto3" json:"host_chain_id,omitempty"`
 	KeyId       []byte `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	// In the order in which the plaintexts are wanted. If the request exists, its
-	// order stays.
+	// In the order in which the plaintexts are wanted.
 	Handles [][]byte `protobuf:"bytes,4,rep,name=handles,proto3" json:"handles,omitempty"`
 	// Optional, one a handle: the digest of the bytes that the requester holds.
 	Digests [][]byte              `protobuf:"bytes,5,rep,name=digests,proto3" json:"digests,omitempty"`

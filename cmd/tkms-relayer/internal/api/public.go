@@ -48,8 +48,7 @@ type trace struct {
 	Attempt   uint32 `json:"attempt"`
 	KeyID     string `json:"keyId"`
 	Height    int64  `json:"height"`
-	// CiphertextHandles in the order that was signed: of a public decryption that of
-	// whoever asked TKMS first.
+	// CiphertextHandles in the order that was signed.
 	CiphertextHandles []string             `json:"ciphertextHandles"`
 	Simulated         []string             `json:"simulated"`
 	Steps             map[string]jobs.Step `json:"steps"`

@@ -35,12 +35,12 @@ const (
 	Failed State = "failed"
 )
 
-// Job is one wish: for the plaintexts of a set of handles, for shares that a user
+// Job is one wish: for the plaintexts of a list of handles, for shares that a user
 // can open, or for the coprocessor's word on an encrypted input.
 type Job struct {
 	ID   string `json:"id"`
 	Kind Kind   `json:"kind"`
-	// Handles in the order of who asked first; of user decryptions that of every asker.
+	// Handles as ordered by every asker.
 	Handles []common.Hash `json:"handles,omitempty"`
 	// User is set for user decryptions.
 	User *UserRequest `json:"user,omitempty"`
@@ -86,8 +86,7 @@ type Result struct {
 	RequestID string `json:"requestId"`
 	Attempt   uint32 `json:"attempt"`
 	KeyID     string `json:"keyId"`
-	// Handles in the order that the parties signed: of a public decryption that of
-	// whoever made the request on TKMS, of a user decryption that of the job.
+	// Handles in the order that the parties signed, which is that of the job.
 	Handles []common.Hash `json:"handles"`
 	// Plaintext is the ABI words of the values in the order of Handles; empty for a
 	// user decryption.

@@ -41,12 +41,8 @@ func TestTheSameHandlesAreOneJobWhoeverAsksAndWhen(t *testing.T) {
 	var group sync.WaitGroup
 	ids := make([]string, 8)
 	for i := range ids {
-		batch := []handles.Handle{handle(1), handle(2)}
-		if i%2 == 1 {
-			batch[0], batch[1] = batch[1], batch[0]
-		}
 		group.Go(func() {
-			job, err := b.manager.Submit(batch, nil)
+			job, err := b.manager.Submit([]handles.Handle{handle(1), handle(2)}, nil)
 			if err == nil {
 				ids[i] = job.ID
 			}
@@ -63,6 +59,7 @@ func TestTheSameHandlesAreOneJobWhoeverAsksAndWhen(t *testing.T) {
 	require.Equal(t, jobs.Succeeded, b.submit(nil, handle(1), handle(2)).State)
 	require.Equal(t, 1, b.chain.count())
 	require.NotEqual(t, ids[0], b.submit(nil, handle(1)).ID)
+	require.NotEqual(t, ids[0], b.submit(nil, handle(2), handle(1)).ID, "signatures are over the order")
 }
 
 func TestAJobGoesOnAfterARestart(t *testing.T) {
@@ -301,7 +298,7 @@ func TestTwoRelayersWithOneRequestPayOnceAndBothEndWithTheResult(t *testing.T) {
 	hold := make(chan struct{})
 	first := setUp(t, func(b *bench) { b.prover.hold = hold })
 	second := setUp(t, func(b *bench) { b.prover.hold, b.chain, b.cfg.Chain = hold, first.chain, first.chain })
-	mine, other := first.submit(nil, handle(1), handle(2)), second.submit(nil, handle(2), handle(1))
+	mine, other := first.submit(nil, handle(1), handle(2)), second.submit(nil, handle(1), handle(2))
 	close(hold) // neither knew of the other's when it began
 	mine, other = first.until(mine.ID, done), second.until(other.ID, done)
 	require.Equal(t, jobs.Succeeded, mine.State)

@@ -1,11 +1,9 @@
 package jobs
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -43,13 +41,11 @@ type Input = coprocessor.Input
 // Proven is the coprocessor's word on an input.
 type Proven = coprocessor.Result
 
-// publicID names the job of a set of handles: a hash of the tag, the host chain and
-// the handles in ascending order. Which key they are under is for the chain to say.
+// publicID names the job of a list of handles: a hash of the tag, the host chain and
+// the handles as ordered. Which key they are under is for the chain to say.
 func publicID(hostChainID uint64, batch []handles.Handle) string {
-	sorted := slices.Clone(batch)
-	slices.SortFunc(sorted, func(a, b handles.Handle) int { return bytes.Compare(a[:], b[:]) })
 	input := binary.BigEndian.AppendUint64([]byte(publicTag), hostChainID)
-	for _, h := range sorted {
+	for _, h := range batch {
 		input = append(input, h[:]...)
 	}
 	return hashed(input)
