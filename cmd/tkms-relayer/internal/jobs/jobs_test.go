@@ -32,7 +32,7 @@ func TestAJobEndsWithTheSignedPlaintext(t *testing.T) {
 	require.Contains(t, job.Steps, jobs.StepSent)
 	msg := b.chain.sent[0][0].(*kmstypes.MsgRequestPublicDecryption)
 	require.EqualValues(t, 77, msg.MaxFee)
-	id := handles.RequestID(hostChain, handles.KindPublicDecryption, [32]byte{}, []handles.Handle{handle(1), handle(2)})
+	id := handles.RequestID(hostChain, handles.KindPublicDecryption, [32]byte{}, []handles.Handle{handle(2), handle(1)})
 	require.Equal(t, hex.EncodeToString(id[:]), job.Result.RequestID)
 }
 
