@@ -22,9 +22,10 @@ import (
 // plenty of gas.
 const plenty = 20_000_000
 
-// shortPhases lets a set-up with complaints take some seconds.
+// shortPhases lets a set-up with complaints take half a minute at most. Members speak up
+// in the last quarter of a phase, which a busy machine must leave them time for.
 func shortPhases(p *partiestypes.Params) {
-	p.SetupConfirmBlocks, p.SetupAnswerBlocks, p.SetupRevealBlocks = 80, 80, 60
+	p.SetupConfirmBlocks, p.SetupAnswerBlocks, p.SetupRevealBlocks = 240, 160, 120
 }
 
 // setupWithoutOpenings begins a set-up in which party 4 posts a root and is gone
