@@ -54,9 +54,7 @@ func TestAMemberWithWrongSharesOfABatchIsConvictedAndTheRestGoOn(t *testing.T) {
 	key := w.activeKey()
 	public := w.publicKey(key)
 	// Of a batch in the making it would sign a second vector, which is another offence.
-	for _, n := range w.nodes[1:] {
-		w.eventually("stock", func() bool { return n.board.Party().StockItems > 0 })
-	}
+	w.stocked()
 	w.stop(4)
 	w.damageKeys(4, epoch)
 	w.start(4)

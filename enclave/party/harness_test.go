@@ -274,6 +274,14 @@ func (w *world) eventually(what string, condition func() bool) {
 	}
 }
 
+// stocked waits until all parties have the items of a batch.
+func (w *world) stocked() {
+	w.t.Helper()
+	for _, n := range w.nodes[1:] {
+		w.eventually("stock", func() bool { return n.board.Party().StockItems > 0 })
+	}
+}
+
 func (w *world) epoch(id uint64) (epoch partiestypes.Epoch) {
 	w.chain.view(func(ctx context.Context) { epoch, _ = w.chain.parties.EpochByID(ctx, id) })
 	return epoch
