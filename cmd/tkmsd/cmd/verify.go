@@ -162,7 +162,7 @@ func readCertificate(path string, stdin io.Reader) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		stdin = file
 	}
 	return io.ReadAll(io.LimitReader(stdin, certificate.MaxSize+1)) // one more, so that excess is seen

@@ -105,7 +105,7 @@ func (s *Server) readUser(f *fields, request *userRequest, delegated bool) ([]ha
 	wish := &jobs.UserRequest{}
 	a := &wish.Authorization
 	window, prefix := request.RequestValidity, "requestValidity."
-	owner := common.Address{}
+	var owner common.Address
 	if delegated {
 		window, prefix = request.validity, ""
 		owner = f.address("delegatorAddress", request.DelegatorAddress)

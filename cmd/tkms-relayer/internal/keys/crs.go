@@ -41,7 +41,7 @@ func ReadCRS(path string) (*CRS, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	data, err := io.ReadAll(io.LimitReader(file, maxCRSBytes+1))
 	if err != nil {
 		return nil, err

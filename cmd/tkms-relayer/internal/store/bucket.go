@@ -61,7 +61,7 @@ func (b bucket) adopt(file, name string, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	// In one call, so that it is there whole or not at all.
 	_, err = b.client.PutObject(ctx, b.location.Bucket, b.key(name), body, size, minio.PutObjectOptions{
 		ContentType: "application/octet-stream", DisableMultipart: true,
