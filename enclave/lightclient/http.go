@@ -2,6 +2,7 @@ package lightclient
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	rpcclient "github.com/cometbft/cometbft/rpc/client"
+	cmtbytes "github.com/cometbft/cometbft/libs/bytes"
+	"github.com/cometbft/cometbft/proto/tendermint/crypto"
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	jsonrpcclient "github.com/cometbft/cometbft/rpc/jsonrpc/client"
 	"github.com/cometbft/cometbft/types"
@@ -25,6 +27,7 @@ const (
 type httpNode struct {
 	address string
 	client  *rpchttp.HTTP
+	caller  *jsonrpcclient.Client
 }
 
 // HTTP is a Node reached through CometBFT's JSON-RPC at an address such as
@@ -44,7 +47,11 @@ func HTTP(address string) (Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: node %q: %w", ErrConfig, address, err)
 	}
-	return &httpNode{address: address, client: client}, nil
+	caller, err := jsonrpcclient.NewWithHTTPClient(address, plain)
+	if err != nil {
+		return nil, fmt.Errorf("%w: node %q: %w", ErrConfig, address, err)
+	}
+	return &httpNode{address: address, client: client, caller: caller}, nil
 }
 
 // boundedTransport cuts responses off after maxResponse bytes: the JSON-RPC
@@ -135,34 +142,61 @@ func (n *httpNode) Validators(ctx context.Context, height int64) (*types.Validat
 
 // Prove implements Node.
 func (n *httpNode) Prove(ctx context.Context, store string, key []byte, height int64) (*Proof, error) {
-	result, err := n.client.ABCIQueryWithOptions(ctx, "/store/"+store+"/key", key, rpcclient.ABCIQueryOptions{Height: height, Prove: true})
+	r, err := n.query(ctx, "/store/"+store+"/key", key, height, true)
 	if err != nil {
-		return nil, n.failed(err)
+		return nil, err
 	}
-	r := &result.Response
 	if r.Code != 0 {
 		if strings.Contains(r.Log, "proof is unexpectedly empty") || strings.Contains(r.Log, "version does not exist") {
 			return nil, fmt.Errorf("%w: %s", ErrNotYet, r.Log)
 		}
 		return nil, fmt.Errorf("%w: %s: query failed with code %d: %s", ErrNode, n.address, r.Code, r.Log)
 	}
-	proof := &Proof{Height: r.Height, Value: r.Value}
-	if r.ProofOps != nil {
-		proof.Ops = r.ProofOps.Ops
-	}
-	return proof, nil
+	return &Proof{Height: r.Height, Value: r.Value, Ops: r.ProofOps.Ops}, nil
 }
 
 // Query implements Node.
 func (n *httpNode) Query(ctx context.Context, path string, data []byte, height int64) ([]byte, int64, error) {
-	result, err := n.client.ABCIQueryWithOptions(ctx, path, data, rpcclient.ABCIQueryOptions{Height: height})
+	r, err := n.query(ctx, path, data, height, false)
 	if err != nil {
-		return nil, 0, n.failed(err)
+		return nil, 0, err
 	}
-	if result.Response.Code != 0 {
-		return nil, 0, fmt.Errorf("%w: %s: query failed with code %d: %s", ErrNode, n.address, result.Response.Code, result.Response.Log)
+	if r.Code != 0 {
+		return nil, 0, fmt.Errorf("%w: %s: query failed with code %d: %s", ErrNode, n.address, r.Code, r.Log)
 	}
-	return result.Response.Value, result.Response.Height, nil
+	return r.Value, r.Height, nil
+}
+
+// queried is what is read of the answer to a query. CometBFT's own type is decoded by
+// reflection over protobuf messages, which takes several times as long: a party spent a
+// fifth of its time there.
+type queried struct {
+	Code     uint32 `json:"code"`
+	Log      string `json:"log"`
+	Value    []byte `json:"value"`
+	Height   int64  `json:"height,string"`
+	ProofOps struct {
+		Ops []crypto.ProofOp `json:"ops"`
+	} `json:"proofOps"`
+}
+
+// queryResult has a decoder of its own because CometBFT's JSON would reflect over it.
+type queryResult struct{ response queried }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *queryResult) UnmarshalJSON(data []byte) error {
+	return json.Unmarshal(data, &struct {
+		Response *queried `json:"response"`
+	}{&r.response})
+}
+
+func (n *httpNode) query(ctx context.Context, path string, data []byte, height int64, prove bool) (*queried, error) {
+	result := new(queryResult)
+	arguments := map[string]any{"path": path, "data": cmtbytes.HexBytes(data), "height": height, "prove": prove}
+	if _, err := n.caller.Call(ctx, "abci_query", arguments, result); err != nil {
+		return nil, n.failed(err)
+	}
+	return &result.response, nil
 }
 
 // BroadcastTx implements Node.
