@@ -185,6 +185,10 @@ func gasFor(msgs []sdk.Msg, count int) uint64 {
 	return gasRequest + gasHandle*uint64(count) + gasByte*uint64(size)
 }
 
+// earliest is after how many blocks a transaction can have its answer: the next block
+// takes it, parties prove it under the header of the one after that, and post.
+const earliest = 3
+
 // patientBlocks is after how many blocks without effect a transaction is looked for.
 const patientBlocks = 3
 
@@ -200,6 +204,9 @@ func (r *run) follow(ctx context.Context, id []byte, after uint32, sent *tkms.Se
 		// The height first: a record read after it is at least as new.
 		if head, err = chain.Wait(ctx, head.Height); err != nil {
 			return nil, err
+		}
+		if sent != nil && head.Height < began+earliest {
+			continue
 		}
 		record, err := chain.Request(ctx, id)
 		if err != nil && !errors.Is(err, client.ErrNotFound) {
