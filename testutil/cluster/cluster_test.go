@@ -152,7 +152,7 @@ func TestAKeyThatThePartiesGenerateWorks(t *testing.T) {
 }
 
 func TestThePartiesGenerateAKeyThatTFHErsUsesAndDecryptWhatItEncrypts(t *testing.T) {
-	if err := tfhers.Available(); err != nil {
+	if err := tfhers.Scripts.Available(); err != nil {
 		if os.Getenv("TKMS_INTEROP") != "" {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ type CRS struct {
 // MakeCRS installs the client library and has its TFHE-rs make a CRS, unless both is
 // done already. That takes minutes; what goes on is written to progress.
 func MakeCRS(ctx context.Context, progress io.Writer) (*CRS, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(Dir(), "crs.sh"))
+	cmd := exec.CommandContext(ctx, filepath.Join(Scripts.Dir, "crs.sh"))
 	cmd.Stderr = progress
 	out, err := cmd.Output()
 	if err != nil {

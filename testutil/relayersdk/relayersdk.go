@@ -10,31 +10,7 @@
 // one party. Who uses it trusts that party not to have kept its secret.
 package relayersdk
 
-import (
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-)
+import "github.com/tkms-network/tkms/testutil/npm"
 
-// ErrNotInstalled reports that node or the client library is missing.
-var ErrNotInstalled = errors.New("relayersdk: the client library is not installed: run testutil/relayersdk/crs.sh")
-
-// Dir returns the directory of the scripts, which is that of this source file.
-func Dir() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
-}
-
-// Available returns nil if the scripts can be run, else [ErrNotInstalled].
-func Available() error {
-	if _, err := exec.LookPath("node"); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotInstalled, err)
-	}
-	if _, err := os.Stat(filepath.Join(Dir(), "node_modules", "@zama-fhe", "relayer-sdk", "package.json")); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotInstalled, err)
-	}
-	return nil
-}
+// Scripts are what drives the library.
+var Scripts = npm.Here("@zama-fhe/relayer-sdk", "testutil/relayersdk/crs.sh")

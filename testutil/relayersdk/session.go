@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -78,13 +77,12 @@ type answer struct {
 // CRS from the relayer, signers and thresholds from the host chain. The process ends
 // with ctx or Close.
 func Open(ctx context.Context, config Config) (*Session, error) {
-	if err := Available(); err != nil {
+	s := &Session{errors: new(bytes.Buffer), over: make(chan struct{}), waiting: map[int]chan answer{}}
+	var err error
+	if s.cmd, err = Scripts.Command(ctx, "session.mjs"); err != nil {
 		return nil, err
 	}
-	s := &Session{errors: new(bytes.Buffer), over: make(chan struct{}), waiting: map[int]chan answer{}}
-	s.cmd = exec.CommandContext(ctx, "node", filepath.Join(Dir(), "session.mjs"))
 	s.cmd.Stderr = s.errors
-	var err error
 	if s.in, err = s.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("relayersdk: %w", err)
 	}

@@ -9,37 +9,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/npm"
 )
 
-// ErrNotInstalled reports that node or the package node-tfhe is missing.
-var ErrNotInstalled = errors.New("tfhers: node-tfhe is not installed: run npm ci in testutil/tfhers")
-
-// Dir returns the directory of the scripts, which is that of this source file.
-func Dir() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
-}
-
-// Available returns nil if the scripts can be run, else [ErrNotInstalled].
-func Available() error {
-	if _, err := exec.LookPath("node"); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotInstalled, err)
-	}
-	if _, err := os.Stat(filepath.Join(Dir(), "node_modules", "node-tfhe", "package.json")); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotInstalled, err)
-	}
-	return nil
-}
+// Scripts are what drives the library.
+var Scripts = npm.Here("node-tfhe", "npm ci in testutil/tfhers")
 
 // List is a compact list that TFHE-rs made.
 type List struct {
@@ -105,10 +86,10 @@ func Check(ctx context.Context, args ...string) (string, error) {
 }
 
 func run(ctx context.Context, script string, args ...string) (string, error) {
-	if err := Available(); err != nil {
+	cmd, err := Scripts.Command(ctx, script, args...)
+	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join(Dir(), script)}, args...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

@@ -20,7 +20,7 @@ import (
 // needNode skips without node-tfhe, unless TKMS_INTEROP says that it must be there.
 func needNode(t *testing.T) context.Context {
 	t.Helper()
-	if err := tfhers.Available(); err != nil {
+	if err := tfhers.Scripts.Available(); err != nil {
 		if os.Getenv("TKMS_INTEROP") != "" {
 			t.Fatal(err)
 		}

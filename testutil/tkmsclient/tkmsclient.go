@@ -13,43 +13,21 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/tkms-network/tkms/testutil/answers"
+	"github.com/tkms-network/tkms/testutil/npm"
 	"github.com/tkms-network/tkms/x/kms/eip712"
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
 
-// Errors of this package.
-var (
-	// ErrNotInstalled reports that node or the package node-tkms is missing.
-	ErrNotInstalled = errors.New("tkmsclient: node-tkms is not installed: run npm ci in testutil/tkmsclient")
-	// ErrRefused wraps what the client threw.
-	ErrRefused = errors.New("tkmsclient: the client refuses")
-)
+// ErrRefused wraps what the client threw.
+var ErrRefused = errors.New("tkmsclient: the client refuses")
 
-// Dir returns the directory of the script, which is that of this source file.
-func Dir() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
-}
-
-// Available returns nil if the script can be run, else [ErrNotInstalled].
-func Available() error {
-	if _, err := exec.LookPath("node"); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotInstalled, err)
-	}
-	if _, err := os.Stat(filepath.Join(Dir(), "node_modules", "node-tkms", "package.json")); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotInstalled, err)
-	}
-	return nil
-}
+// Scripts are what drives the client.
+var Scripts = npm.Here("node-tkms", "npm ci in testutil/tkmsclient")
 
 // Key is a user's key in the client's own forms.
 type Key struct {
@@ -175,14 +153,14 @@ func one(ctx context.Context, job, v any) error {
 }
 
 func run(ctx context.Context, jobs []any) ([]outcome, error) {
-	if err := Available(); err != nil {
-		return nil, err
-	}
 	input, err := json.Marshal(jobs)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "node", filepath.Join(Dir(), "client.js"))
+	cmd, err := Scripts.Command(ctx, "client.js")
+	if err != nil {
+		return nil, err
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	if err := cmd.Run(); err != nil {

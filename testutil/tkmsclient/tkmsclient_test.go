@@ -32,7 +32,7 @@ import (
 // needNode skips without node-tkms, unless TKMS_INTEROP says that it must be there.
 func needNode(t *testing.T) context.Context {
 	t.Helper()
-	if err := tkmsclient.Available(); err != nil {
+	if err := tkmsclient.Scripts.Available(); err != nil {
 		if os.Getenv("TKMS_INTEROP") != "" {
 			t.Fatal(err)
 		}
