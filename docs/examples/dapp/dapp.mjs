@@ -34,7 +34,8 @@ const say = (name, text) => console.log(`${name.padEnd(12)} ${text}`);
 
 // 1. The key. The chain has its digest; whoever serves the bytes need not be trusted.
 const { response: keyurl } = await json(`${opt.relayer}/v2/keyurl`);
-const { dataId: keyId, urls: [keyUrl] } = keyurl.fheKeyInfo[0].fhePublicKey;
+const { dataId: keyId, urls } = keyurl.fheKeyInfo[0].fhePublicKey;
+const keyUrl = urls.at(-1); // before it are the forms that older releases of TFHE-rs read
 const keyBytes = new Uint8Array(await (await http(keyUrl)).arrayBuffer());
 say('key', `${keyId}, ${keyBytes.length} bytes`);
 if (opt.rest) {
