@@ -124,3 +124,17 @@ func TestEngineBenchmarksRefuseWhatTheyCannotMeasure(t *testing.T) {
 		require.Contains(t, stderr, c.message)
 	}
 }
+
+func TestBenchmarksOfUsersRefuseWhatTheyCannotMeasure(t *testing.T) {
+	for _, c := range []struct{ args, message string }{
+		{"--parties=5", "error: no protocol for 5 parties\nhint: --parties is "},
+		{"--output=xml", "error: --output is text or json, not \"xml\"\n"},
+		{"--type=euint2048", "error: clients read no euint2048 for a user\nhint: --type takes "},
+		{"--users=0", "error: --users and --seconds are at least 1\n"},
+	} {
+		code, stdout, stderr := run("bench", "users", c.args)
+		require.Equal(t, 1, code)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, c.message)
+	}
+}
