@@ -35,7 +35,7 @@ func (r *run) commandLine(ctx context.Context) error {
 		what string
 		id   []byte
 	}{{"public", public}, {"user", private}} {
-		name := fmt.Sprintf("certificate of a %s decryption: valid without a node, altered it is not", c.what)
+		name := fmt.Sprintf("certificate of a %s decryption: valid offline, altered refused", c.what)
 		err := r.step(ctx, stepAudit, name, func(ctx context.Context) (string, error) { return r.certify(ctx, c.what, c.id) })
 		if err != nil {
 			return err
