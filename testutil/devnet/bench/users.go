@@ -64,6 +64,8 @@ type reader struct {
 	value  *big.Int
 	handle fhevm.Handle
 	asked  int
+	// began is the start of the first validity.
+	began time.Time
 }
 
 // answers is what became of the questions.
@@ -216,7 +218,12 @@ func (c *crowd) askOnce(ctx context.Context, r *reader, end time.Time) bool {
 func (r *reader) read(ctx context.Context) (*devnet.Reading, error) {
 	r.asked++
 	earlier := time.Duration(r.asked) * time.Second
-	question, err := r.Ask(nil, func(t *client.Terms) { t.Start = t.Start.Add(-earlier) }, r.handle)
+	question, err := r.Ask(nil, func(t *client.Terms) {
+		if r.began.IsZero() {
+			r.began = t.Start
+		}
+		t.Start = r.began.Add(-earlier) // not from now, which moves on as fast
+	}, r.handle)
 	if err != nil {
 		return nil, err
 	}
