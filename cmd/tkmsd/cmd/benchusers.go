@@ -33,7 +33,7 @@ func benchUsersCommand() *cobra.Command {
 			"read the answer, check it and ask again: each question is a new request with a fresh proof. Reported are answers a\n" +
 			"second while all asked, the time from question to value, what failed or got lost, and what the processes took.\n\n" +
 			"It fails if a question fails or gets lost. Figures mean something on an idle machine only: see the load average.",
-		Example: "tkmsd bench users\ntkmsd bench users --users 20 --seconds 60 --parties 7 --output json",
+		Example: "tkmsd bench users\ntkmsd bench users --users 20 --seconds 20 --parties 7 --out users.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chosen, err := parseTypes([]string{typ})

@@ -83,7 +83,8 @@ func ParseBatch(hostChainID uint64, batch [][]byte) ([]Handle, error) {
 		}
 		parsed[i] = h
 	}
-	sorted := sortedCopy(parsed)
+	sorted := slices.Clone(parsed)
+	slices.SortFunc(sorted, func(a, b Handle) int { return bytes.Compare(a[:], b[:]) })
 	for i := 1; i < len(sorted); i++ {
 		if sorted[i] == sorted[i-1] {
 			return nil, fmt.Errorf("%w: %s", ErrDuplicate, sorted[i])
@@ -108,10 +109,4 @@ func Bits(batch []Handle) uint64 {
 		sum += uint64(h.Type().Bits())
 	}
 	return sum
-}
-
-func sortedCopy(batch []Handle) []Handle {
-	sorted := slices.Clone(batch)
-	slices.SortFunc(sorted, func(a, b Handle) int { return bytes.Compare(a[:], b[:]) })
-	return sorted
 }
