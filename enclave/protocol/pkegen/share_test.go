@@ -12,7 +12,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
-	"github.com/tkms-network/tkms/enclave/protocol/keygen"
+	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/ring"
