@@ -55,6 +55,8 @@ func (n *memoryNetwork) join(t testing.TB, self, parties int, change func(*sessi
 
 func (m *memoryMesh) Self() int { return m.self }
 
+func (m *memoryMesh) SendBulk(to int, parts ...[]byte) error { return m.Send(to, parts...) }
+
 func (m *memoryMesh) Send(to int, parts ...[]byte) error {
 	if m.dropped != nil && m.dropped(to) {
 		return errors.New("dropped")

@@ -31,10 +31,12 @@ var (
 )
 
 // Mesh carries frames. Send copies its arguments and never blocks on the
-// network; transport.Mesh is one.
+// network, nor does SendBulk, whose frames do not hold up those of Send;
+// transport.Mesh is one.
 type Mesh interface {
 	Self() int
 	Send(to int, parts ...[]byte) error
+	SendBulk(to int, parts ...[]byte) error
 }
 
 // Config configures a Router. Zero values of the limits take defaults.

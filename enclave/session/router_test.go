@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -384,22 +385,42 @@ func TestAFloodOfCallsIsAnsweredBusy(t *testing.T) {
 
 // tappedMesh records what is sent and delivers nothing.
 type tappedMesh struct {
-	sent chan []byte
+	sent, bulk chan []byte
 }
 
 func (tappedMesh) Self() int { return 1 }
 
 func (m tappedMesh) Send(_ int, parts ...[]byte) error {
-	var frame []byte
-	for _, p := range parts {
-		frame = append(frame, p...)
-	}
-	m.sent <- frame
+	m.sent <- slices.Concat(parts...)
 	return nil
 }
 
+func (m tappedMesh) SendBulk(_ int, parts ...[]byte) error {
+	m.bulk <- slices.Concat(parts...)
+	return nil
+}
+
+// speaker says one word and is done.
+type speaker struct{}
+
+func (speaker) Start() ([]mpc.Message, error)                      { return []mpc.Message{{Payload: []byte("word")}}, nil }
+func (speaker) Receive(int, uint16, []byte) ([]mpc.Message, error) { return nil, nil }
+func (speaker) Done() bool                                         { return true }
+
+func TestABulkSessionStaysOffThePromptLane(t *testing.T) {
+	mesh := tappedMesh{make(chan []byte, 1), make(chan []byte, 1)}
+	r, err := session.New(session.Config{Mesh: mesh, Parties: 2})
+	require.NoError(t, err)
+	defer r.Close()
+	require.NoError(t, r.Run(timeLimited(t), session.ID{1}, speaker{}))
+	require.Len(t, mesh.sent, 1)
+	require.NoError(t, r.Run(timeLimited(t), session.ID{2}, speaker{}, session.WithBulk()))
+	require.Len(t, mesh.sent, 1)
+	require.Len(t, mesh.bulk, 1)
+}
+
 func TestOnlyTheAskedPartyCanAnswer(t *testing.T) {
-	mesh := tappedMesh{make(chan []byte, 1)}
+	mesh := tappedMesh{sent: make(chan []byte, 1)}
 	r, err := session.New(session.Config{Mesh: mesh, Parties: 3})
 	require.NoError(t, err)
 	defer r.Close()
@@ -427,7 +448,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 'm', 'x'})
 	f.Add([]byte{3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 'x'})
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		r, err := session.New(session.Config{Mesh: tappedMesh{make(chan []byte, 8)}, Parties: 2})
+		r, err := session.New(session.Config{Mesh: tappedMesh{sent: make(chan []byte, 8)}, Parties: 2})
 		require.NoError(t, err)
 		r.Handle("m", func(_ int, body []byte) ([]byte, error) { return body, nil })
 		r.Receive(2, frame)

@@ -18,6 +18,7 @@ type session struct {
 	header  [messageHeader]byte
 	parts   [2][]byte // of the frame being sent: header and payload
 	wake    chan struct{}
+	send    func(to int, parts ...[]byte) error
 
 	mu    sync.Mutex
 	inbox []inbound
@@ -60,6 +61,7 @@ func (s *session) take(buffer []inbound) []inbound {
 
 type runOptions struct {
 	parties []int
+	bulk    bool
 	linger  time.Duration
 	done    func()
 	closed  func()
@@ -74,6 +76,10 @@ type Option func(*runOptions)
 func WithParties(indices ...int) Option {
 	return func(o *runOptions) { o.parties = indices }
 }
+
+// WithBulk sends the session's messages behind those of others: they are large and
+// may take their time.
+func WithBulk() Option { return func(o *runOptions) { o.bulk = true } }
 
 // WithLinger lets the machine go on receiving for d after it is done, so that
 // late messages still name cheaters. It is then shared with the router: done is
@@ -93,7 +99,7 @@ func (r *Router) Run(ctx context.Context, id ID, machine mpc.Machine, options ..
 	for _, o := range options {
 		o(&opt)
 	}
-	s, err := r.newSession(id, opt.parties)
+	s, err := r.newSession(id, opt)
 	if err != nil {
 		return err
 	}
@@ -165,11 +171,15 @@ func (r *Router) linger(s *session, machine mpc.Machine, batch []inbound, opt ru
 	}
 }
 
-func (r *Router) newSession(id ID, parties []int) (*session, error) {
+func (r *Router) newSession(id ID, opt runOptions) (*session, error) {
 	s := &session{
-		id: id, parties: make([]int, 0, r.cfg.Parties), member: make([]bool, r.cfg.Parties+1),
+		id: id, parties: make([]int, 0, r.cfg.Parties), member: make([]bool, r.cfg.Parties+1), send: r.cfg.Mesh.Send,
 		inbox: make([]inbound, 0, inboxRoom*r.cfg.Parties), bytes: make([]int, r.cfg.Parties+1), wake: make(chan struct{}, 1),
 	}
+	if opt.bulk {
+		s.send = r.cfg.Mesh.SendBulk
+	}
+	parties := opt.parties
 	if parties == nil {
 		for i := 1; i <= r.cfg.Parties; i++ {
 			parties = append(parties, i)
@@ -233,7 +243,7 @@ func (r *Router) send(s *session, out []mpc.Message) error {
 
 func (r *Router) sendOne(s *session, to int, payload []byte) {
 	s.parts = [2][]byte{s.header[:], payload}
-	if err := r.cfg.Mesh.Send(to, s.parts[:]...); err != nil {
+	if err := s.send(to, s.parts[:]...); err != nil {
 		r.count(statUnsent)
 		r.cfg.Log.Debug("message not sent", "session", s.id, "to", to, "err", err)
 	}

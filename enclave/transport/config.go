@@ -41,8 +41,8 @@ type Peer struct {
 }
 
 // Receive takes a frame from a peer and owns it. Calls for one connection come
-// one after another, calls for different peers concurrently. While it blocks,
-// nothing more is read from that peer, and from that peer only.
+// one after another, calls for different peers or lanes concurrently. While it
+// blocks, nothing more is read from that peer on that lane, and from there only.
 type Receive func(peer int, frame []byte)
 
 // Metrics observes a mesh. Methods are called from many goroutines and must be
@@ -96,11 +96,11 @@ type Config struct {
 	// (default 5 s); afterwards they are dropped at once.
 	HoldDown time.Duration
 	// Heartbeat is the interval of heartbeats on an idle link (default 1 s). A
-	// link on which nothing arrived for four intervals is cut.
+	// link on which nothing arrived for four intervals is cut, on the bulk lane forty.
 	Heartbeat time.Duration
 	// HandshakeTimeout bounds dialling and handshake together (default 5 s).
 	HandshakeTimeout time.Duration
-	// WriteTimeout bounds one write (default 10 s).
+	// WriteTimeout bounds one write (default 10 s), on the bulk lane ten times that.
 	WriteTimeout time.Duration
 	// BackoffMin and BackoffMax bound the pause between two attempts to dial
 	// (default 50 ms and 2 s).

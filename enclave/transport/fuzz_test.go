@@ -46,7 +46,7 @@ func FuzzHandshakeInput(f *testing.F) {
 		require.Error(t, err)
 		require.Nil(t, l)
 		alice.mesh.cfg.Dial = func(context.Context, string) (net.Conn, error) { return speakTo(t, data), nil }
-		l, err = alice.mesh.dial(ctx, bob.peer())
+		l, err = alice.mesh.dial(ctx, Prompt, bob.peer())
 		require.Error(t, err)
 		require.Nil(t, l)
 	})
@@ -70,7 +70,7 @@ func FuzzAMaliciousPeersBytes(f *testing.F) {
 		raw, err := net.Dial("tcp", bob.address)
 		require.NoError(t, err)
 		defer raw.Close()
-		secure := tls.Client(raw, alice.mesh.cfg.tlsConfig(func(Pin) error { return nil }))
+		secure := tls.Client(raw, alice.mesh.cfg.tlsConfig(protocols[:], func(Pin) error { return nil }))
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		require.NoError(t, alice.mesh.greet(ctx, raw, secure, 2, false))

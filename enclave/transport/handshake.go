@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	protocolName = "tkms-peer/1"
-	helloDomain  = "tkms/v1/peer/hello"
-	helloSize    = len(helloDomain) + 32 + 2 + 2
+	helloDomain = "tkms/v1/peer/hello"
+	helloSize   = len(helloDomain) + 32 + 2 + 2
 )
 
 // A hello is domain ‖ network ‖ sender's index ‖ receiver's index. In TLS 1.3 a
@@ -40,13 +39,13 @@ func (c *Config) expectHello(conn io.Reader, from, to int) error {
 
 // tlsConfig returns settings under which only a holder of a key that accept
 // admits completes a handshake.
-func (c *Config) tlsConfig(accept func(Pin) error) *tls.Config {
+func (c *Config) tlsConfig(offered []string, accept func(Pin) error) *tls.Config {
 	return &tls.Config{
 		Certificates:                []tls.Certificate{c.Identity.certificate},
 		MinVersion:                  tls.VersionTLS13,
 		MaxVersion:                  tls.VersionTLS13,
 		CurvePreferences:            []tls.CurveID{tls.X25519MLKEM768},
-		NextProtos:                  []string{protocolName},
+		NextProtos:                  offered,
 		ClientAuth:                  tls.RequireAnyClientCert,
 		SessionTicketsDisabled:      true,
 		DynamicRecordSizingDisabled: true,
@@ -54,7 +53,7 @@ func (c *Config) tlsConfig(accept func(Pin) error) *tls.Config {
 		// key below is the whole check, and TLS proves its possession.
 		InsecureSkipVerify: true, // #nosec G402
 		VerifyConnection: func(state tls.ConnectionState) error {
-			if state.DidResume || state.CurveID != tls.X25519MLKEM768 || state.NegotiatedProtocol != protocolName {
+			if _, known := laneOf(state.NegotiatedProtocol); state.DidResume || state.CurveID != tls.X25519MLKEM768 || !known {
 				return fmt.Errorf("%w: unexpected TLS parameters", ErrPeerRefused)
 			}
 			if len(state.PeerCertificates) != 1 {
@@ -65,8 +64,8 @@ func (c *Config) tlsConfig(accept func(Pin) error) *tls.Config {
 	}
 }
 
-// dial connects to a peer with a higher index.
-func (m *Mesh) dial(ctx context.Context, target Peer) (*link, error) {
+// dial connects a lane to a peer with a higher index.
+func (m *Mesh) dial(ctx context.Context, lane Lane, target Peer) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.HandshakeTimeout)
 	defer cancel()
 	raw, err := m.cfg.Dial(ctx, target.Address)
@@ -74,7 +73,7 @@ func (m *Mesh) dial(ctx context.Context, target Peer) (*link, error) {
 		return nil, fmt.Errorf("transport: dialling peer %d at %s: %w", target.Index, target.Address, err)
 	}
 	cork := &corkedConn{Conn: raw}
-	secure := tls.Client(cork, m.cfg.tlsConfig(func(pin Pin) error {
+	secure := tls.Client(cork, m.cfg.tlsConfig(protocols[lane:lane+1], func(pin Pin) error {
 		if pin != target.Pin {
 			return fmt.Errorf("%w: peer %d answered with key %s", ErrPeerRefused, target.Index, pin)
 		}
@@ -88,12 +87,12 @@ func (m *Mesh) dial(ctx context.Context, target Peer) (*link, error) {
 }
 
 // accept takes a connection of a peer with a lower index.
-func (m *Mesh) accept(ctx context.Context, raw net.Conn) (int, *link, error) {
+func (m *Mesh) accept(ctx context.Context, raw net.Conn) (place, *link, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.HandshakeTimeout)
 	defer cancel()
 	var from Peer
 	cork := &corkedConn{Conn: raw}
-	secure := tls.Server(cork, m.cfg.tlsConfig(func(pin Pin) error {
+	secure := tls.Server(cork, m.cfg.tlsConfig(protocols[:], func(pin Pin) error {
 		var known bool
 		if from, known = m.findByPin(pin); !known || from.Index > m.cfg.Self {
 			return fmt.Errorf("%w: key %s may not dial here", ErrPeerRefused, pin)
@@ -102,13 +101,14 @@ func (m *Mesh) accept(ctx context.Context, raw net.Conn) (int, *link, error) {
 	}))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return 0, nil, fmt.Errorf("transport: handshake with %s: %w", raw.RemoteAddr(), err)
+		return place{}, nil, fmt.Errorf("transport: handshake with %s: %w", raw.RemoteAddr(), err)
 	}
 	if err := m.greet(ctx, raw, secure, from.Index, true); err != nil {
 		_ = raw.Close()
-		return 0, nil, err
+		return place{}, nil, err
 	}
-	return from.Index, newLink(cork, secure, from.Pin), nil
+	lane, _ := laneOf(secure.ConnectionState().NegotiatedProtocol) // the handshake accepts no other name
+	return place{lane, from.Index}, newLink(cork, secure, from.Pin), nil
 }
 
 // greet finishes the handshake and exchanges hellos, the server's first.

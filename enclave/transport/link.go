@@ -69,6 +69,8 @@ func (l *link) readLoop(p *peer) error {
 func (l *link) writeLoop(p *peer) error {
 	defer l.close()
 	heartbeat := binary.BigEndian.AppendUint32(nil, 0)
+	slowness := time.Duration(p.lane.slowness())
+	patience, silence := slowness*p.mesh.cfg.WriteTimeout, slowness*4*p.mesh.cfg.Heartbeat
 	ticker := time.NewTicker(p.mesh.cfg.Heartbeat)
 	defer ticker.Stop()
 	var batch []byte
@@ -82,16 +84,16 @@ func (l *link) writeLoop(p *peer) error {
 			if frames == 0 {
 				continue
 			}
-			if err := l.write(batch, p.mesh.cfg.WriteTimeout); err != nil {
+			if err := l.write(batch, patience); err != nil {
 				p.giveBack(batch, frames)
 				return err
 			}
 			p.mesh.cfg.Metrics.Sent(p.index, frames, len(batch))
 		case <-ticker.C:
-			if time.Since(l.start)-time.Duration(l.heard.Load()) > 4*p.mesh.cfg.Heartbeat {
+			if time.Since(l.start)-time.Duration(l.heard.Load()) > silence {
 				return errSilent
 			}
-			if err := l.write(heartbeat, p.mesh.cfg.WriteTimeout); err != nil {
+			if err := l.write(heartbeat, patience); err != nil {
 				return err
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // maxHandshakes bounds connections that have not yet proven who they are.
 const maxHandshakes = 64
 
-// Mesh holds one authenticated connection to each registered peer. Of two
+// Mesh holds an authenticated connection a lane to each registered peer. Of two
 // parties the one with the lower index dials. It is safe for concurrent use.
 type Mesh struct {
 	cfg     Config
@@ -22,9 +22,9 @@ type Mesh struct {
 	running sync.WaitGroup
 
 	mu    sync.Mutex
-	peers map[int]*peer
+	peers map[place]*peer
 	// byIndex is a snapshot of peers for senders, who must not wait for mu.
-	byIndex atomic.Pointer[[MaxIndex + 1]*peer]
+	byIndex atomic.Pointer[registry]
 	ctx     context.Context
 	cancel  context.CancelFunc
 	started bool
@@ -37,8 +37,8 @@ func New(cfg Config) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{cfg: cfg, peers: make(map[int]*peer)}
-	m.byIndex.Store(new([MaxIndex + 1]*peer))
+	m := &Mesh{cfg: cfg, peers: make(map[place]*peer)}
+	m.byIndex.Store(new(registry))
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m, nil
 }
@@ -75,31 +75,39 @@ func (m *Mesh) SetPeers(peers []Peer) error {
 	if m.closed {
 		return ErrClosed
 	}
-	snapshot := new([MaxIndex + 1]*peer)
+	snapshot := new(registry)
 	for _, info := range peers {
-		p := m.peers[info.Index]
-		if p == nil {
-			p = &peer{
-				mesh: m, index: info.Index, info: info, down: time.Now(),
-				wake: make(chan struct{}, 1), redial: make(chan struct{}, 1), cancel: func() {},
-			}
-			m.peers[info.Index] = p
-			if m.started {
-				m.launch(p)
-			}
-		} else if p.current() != info {
-			p.update(info)
+		for lane := range lanes {
+			snapshot[lane][info.Index] = m.register(lane, info)
 		}
-		snapshot[info.Index] = p
 	}
 	m.byIndex.Store(snapshot)
-	for index, p := range m.peers {
-		if snapshot[index] == nil {
-			delete(m.peers, index)
+	for at, p := range m.peers {
+		if snapshot[at.lane][at.index] == nil {
+			delete(m.peers, at)
 			p.remove()
 		}
 	}
 	return nil
+}
+
+// register makes or updates a peer's side of a lane. Called with the lock held.
+func (m *Mesh) register(lane Lane, info Peer) *peer {
+	at := place{lane, info.Index}
+	p := m.peers[at]
+	if p == nil {
+		p = &peer{
+			mesh: m, lane: lane, index: info.Index, info: info, down: time.Now(),
+			wake: make(chan struct{}, 1), redial: make(chan struct{}, 1), cancel: func() {},
+		}
+		m.peers[at] = p
+		if m.started {
+			m.launch(p)
+		}
+	} else if p.current() != info {
+		p.update(info)
+	}
+	return p
 }
 
 func (m *Mesh) launch(p *peer) {
@@ -116,10 +124,15 @@ func (p *peer) current() Peer {
 	return p.info
 }
 
-// Send queues one frame whose payload is the concatenation of parts; it copies
-// them and never blocks on the network. The error says that the frame was
-// dropped; a nil error does not promise delivery.
-func (m *Mesh) Send(to int, parts ...[]byte) error {
+// Send queues one frame whose payload is the concatenation of parts on the prompt
+// lane; it copies them and never blocks on the network. The error says that the
+// frame was dropped; a nil error does not promise delivery.
+func (m *Mesh) Send(to int, parts ...[]byte) error { return m.send(Prompt, to, parts) }
+
+// SendBulk is Send on the bulk lane.
+func (m *Mesh) SendBulk(to int, parts ...[]byte) error { return m.send(Bulk, to, parts) }
+
+func (m *Mesh) send(lane Lane, to int, parts [][]byte) error {
 	size := 0
 	for _, part := range parts {
 		size += len(part)
@@ -130,7 +143,7 @@ func (m *Mesh) Send(to int, parts ...[]byte) error {
 	if to < 1 || to > MaxIndex {
 		return ErrUnknownPeer
 	}
-	p := m.byIndex.Load()[to]
+	p := m.byIndex.Load()[lane][to]
 	if p == nil {
 		return ErrUnknownPeer
 	}
@@ -140,7 +153,7 @@ func (m *Mesh) Send(to int, parts ...[]byte) error {
 // Peers returns the registered indices in ascending order.
 func (m *Mesh) Peers() []int {
 	var indices []int
-	for index, p := range m.byIndex.Load() {
+	for index, p := range m.byIndex.Load()[Prompt] {
 		if p != nil {
 			indices = append(indices, index)
 		}
@@ -148,10 +161,10 @@ func (m *Mesh) Peers() []int {
 	return indices
 }
 
-// Status describes every registered peer, by index.
+// Status describes every registered peer, by index, as far as the prompt lane goes.
 func (m *Mesh) Status() []PeerStatus {
 	var all []PeerStatus
-	for _, p := range m.byIndex.Load() {
+	for _, p := range m.byIndex.Load()[Prompt] {
 		if p != nil {
 			all = append(all, p.status())
 		}
@@ -185,7 +198,7 @@ func (m *Mesh) Close() error {
 	if m.cfg.Listener != nil {
 		err = m.cfg.Listener.Close()
 	}
-	m.byIndex.Store(new([MaxIndex + 1]*peer))
+	m.byIndex.Store(new(registry))
 	for _, p := range m.peers {
 		p.remove()
 	}
@@ -221,12 +234,12 @@ func (m *Mesh) acceptLoop() {
 		}
 		m.running.Go(func() {
 			defer func() { <-slots }()
-			index, l, err := m.accept(m.ctx, raw)
+			at, l, err := m.accept(m.ctx, raw)
 			if err != nil {
 				m.cfg.Log.Debug("refused a connection", "from", raw.RemoteAddr().String(), "err", err)
 				return
 			}
-			p := m.byIndex.Load()[index]
+			p := m.byIndex.Load()[at.lane][at.index]
 			if p == nil || p.install(l) != nil {
 				l.close()
 			}
@@ -235,7 +248,7 @@ func (m *Mesh) acceptLoop() {
 }
 
 func (m *Mesh) findByPin(pin Pin) (Peer, bool) {
-	for _, p := range m.byIndex.Load() {
+	for _, p := range m.byIndex.Load()[Prompt] {
 		if p == nil {
 			continue
 		}

@@ -222,7 +222,7 @@ func TestAnotherNetworkIsRefused(t *testing.T) {
 func handshakeAs(t *testing.T, target *node, id *Identity, change func(*tls.Config)) error {
 	t.Helper()
 	cfg := &tls.Config{
-		InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, NextProtos: []string{protocolName},
+		InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, NextProtos: protocols[:],
 		CurvePreferences: []tls.CurveID{tls.X25519MLKEM768},
 	}
 	if id != nil {
@@ -272,7 +272,7 @@ func TestAClientDoesNotBelieveTheHandshakeBeforeTheServerSpeaks(t *testing.T) {
 	alice := newNode(t, 1, func(c *Config) { c.HandshakeTimeout = 200 * time.Millisecond })
 	mute := identity(t)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{mute.certificate}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{protocolName},
+		Certificates: []tls.Certificate{mute.certificate}, ClientAuth: tls.RequireAnyClientCert, NextProtos: protocols[:],
 	})
 	require.NoError(t, err)
 	defer listener.Close()
@@ -299,7 +299,7 @@ func TestABrokenConnectionIsReplacedAndWhatWasQueuedArrives(t *testing.T) {
 	introduce(t, alice, bob)
 	waitConnected(t, 1, alice, bob)
 	for round := range 5 {
-		alice.mesh.byIndex.Load()[2].breakLink()
+		alice.mesh.byIndex.Load()[Prompt][2].breakLink()
 		waitConnected(t, 1, alice, bob)
 		text := fmt.Sprintf("after break %d", round)
 		require.Eventually(t, func() bool {
@@ -356,6 +356,22 @@ func (c *countingMetrics) Link(_ int, up bool) {
 	if !up {
 		c.cuts.Add(1)
 	}
+}
+
+func TestTheBulkLaneIsAnotherConnection(t *testing.T) {
+	alice, bob := newNode(t, 1, nil), newNode(t, 2, nil)
+	introduce(t, alice, bob)
+	waitConnected(t, 1, alice, bob)
+	bulk := alice.mesh.byIndex.Load()[Bulk][2]
+	require.Eventually(t, func() bool { return bulk.status().Up }, patience, time.Millisecond)
+	require.NoError(t, alice.mesh.SendBulk(2, []byte("large")))
+	require.Equal(t, "large", string((<-bob.frames).frame))
+	alice.mesh.byIndex.Load()[Prompt][2].breakLink()
+	require.True(t, bulk.status().Up)
+	require.NoError(t, alice.mesh.SendBulk(2, []byte("on its own")))
+	require.Equal(t, "on its own", string((<-bob.frames).frame))
+	require.NoError(t, bob.mesh.SetPeers(nil))
+	require.Eventually(t, func() bool { return !bulk.status().Up }, patience, time.Millisecond)
 }
 
 func TestAPeerThatDoesNotReadFillsOnlyItsOwnQueue(t *testing.T) {
@@ -415,7 +431,7 @@ func TestASilentLinkIsCut(t *testing.T) {
 	introduce(t, alice, bob)
 	waitConnected(t, 1, alice)
 	require.Eventually(t, func() bool {
-		p := alice.mesh.byIndex.Load()[2]
+		p := alice.mesh.byIndex.Load()[Prompt][2]
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return errors.Is(p.lastErr, errSilent)

@@ -13,10 +13,11 @@ var errSilent = errors.New("transport: the peer fell silent")
 // keepBuffer is the largest send buffer kept for reuse.
 const keepBuffer = 1 << 20
 
-// peer is the sending side towards one registered party, living through many
-// links.
+// peer is the sending side of a lane towards one registered party, living through
+// many links.
 type peer struct {
 	mesh   *Mesh
+	lane   Lane
 	index  int
 	cancel context.CancelFunc
 	wake   chan struct{}
@@ -124,13 +125,13 @@ func (p *peer) install(l *link) error {
 	}
 	p.link, p.lastErr = l, nil
 	p.mu.Unlock()
-	p.mesh.cfg.Metrics.Link(p.index, true)
-	p.mesh.cfg.Log.Debug("peer connected", "peer", p.index)
+	p.linked(true)
+	p.mesh.cfg.Log.Debug("peer connected", "peer", p.index, "lane", p.lane)
 	p.mesh.running.Go(func() {
-		written := make(chan error, 1)
-		go func() { written <- l.writeLoop(p) }()
-		readErr := l.readLoop(p)
-		writeErr := <-written
+		read, written := make(chan error, 1), make(chan error, 1)
+		p.lane.work(func() { written <- l.writeLoop(p) })
+		p.lane.work(func() { read <- l.readLoop(p) })
+		readErr, writeErr := <-read, <-written
 		if writeErr == nil {
 			writeErr = readErr
 		}
@@ -138,6 +139,13 @@ func (p *peer) install(l *link) error {
 	})
 	signal(p.wake)
 	return nil
+}
+
+// linked tells what watches the mesh that the peer is there or not.
+func (p *peer) linked(up bool) {
+	if p.lane == Prompt {
+		p.mesh.cfg.Metrics.Link(p.index, up)
+	}
 }
 
 func (p *peer) linkEnded(l *link, err error) {
@@ -148,8 +156,8 @@ func (p *peer) linkEnded(l *link, err error) {
 	}
 	p.mu.Unlock()
 	if current {
-		p.mesh.cfg.Metrics.Link(p.index, false)
-		p.mesh.cfg.Log.Debug("peer disconnected", "peer", p.index, "err", err)
+		p.linked(false)
+		p.mesh.cfg.Log.Debug("peer disconnected", "peer", p.index, "lane", p.lane, "err", err)
 		signal(p.redial)
 	}
 }
@@ -196,7 +204,7 @@ func (p *peer) dialLoop(ctx context.Context) {
 			}
 			continue
 		}
-		l, err := p.mesh.dial(ctx, info)
+		l, err := p.mesh.dial(ctx, p.lane, info)
 		if err == nil {
 			err = p.install(l)
 		}

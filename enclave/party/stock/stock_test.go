@@ -35,6 +35,8 @@ type memoryMesh struct {
 
 func (m memoryMesh) Self() int { return m.self }
 
+func (m memoryMesh) SendBulk(to int, parts ...[]byte) error { return m.Send(to, parts...) }
+
 func (m memoryMesh) Send(to int, parts ...[]byte) error {
 	m.network.mu.Lock()
 	router, cut := m.network.routers[to], m.network.cut[to] || m.network.cut[m.self]
