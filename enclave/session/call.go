@@ -168,8 +168,15 @@ func invoke(handler Handler, from int, body []byte) (answer []byte, err error) {
 	return handler(from, body)
 }
 
+// promptReply is the largest answer, in bytes, that others may wait behind.
+const promptReply = 256 << 10
+
 func (r *Router) answer(to int, id uint64, outcome status, body []byte) {
-	if err := r.cfg.Mesh.Send(to, appendReplyHeader(nil, id, outcome), body); err != nil {
+	send := r.cfg.Mesh.Send
+	if len(body) > promptReply {
+		send = r.cfg.Mesh.SendBulk
+	}
+	if err := send(to, appendReplyHeader(nil, id, outcome), body); err != nil {
 		r.count(statUnsent)
 		r.cfg.Log.Debug("answer not sent", "to", to, "err", err)
 		if outcome == statusOK {

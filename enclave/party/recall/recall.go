@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,10 +37,15 @@ var (
 	ErrEncoding = errors.New("recall: malformed list of messages")
 )
 
+// Provider makes again what this party sent in a session that it is done with, or
+// returns nil if it knows no such session of the peer's. It bounds what that costs.
+type Provider func(id session.ID, peer int) []mpc.Message
+
 // Log remembers what this party sent. It is safe for concurrent use.
 type Log struct {
-	mu       sync.Mutex
-	sessions map[session.ID]*record
+	mu        sync.Mutex
+	sessions  map[session.ID]*record
+	providers map[string]Provider // by owner
 }
 
 type record struct {
@@ -48,7 +55,9 @@ type record struct {
 }
 
 // New returns an empty Log.
-func New() *Log { return &Log{sessions: map[session.ID]*record{}} }
+func New() *Log {
+	return &Log{sessions: map[session.ID]*record{}, providers: map[string]Provider{}}
+}
 
 // Record returns machine with everything that it sends remembered as the
 // session's, until Drop is called with the same owner.
@@ -60,10 +69,25 @@ func (l *Log) Record(id session.ID, owner string, members sharing.Parties, machi
 	return &recorded{Machine: machine, log: l, kept: kept}
 }
 
-// Drop forgets the sessions of an owner.
+// Provide lets the owner make again what is too large to be remembered, until Drop.
+func (l *Log) Provide(owner string, provider Provider) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.providers[owner] = provider
+}
+
+// Forget drops one session, whose messages the owner can make again.
+func (l *Log) Forget(id session.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.sessions, id)
+}
+
+// Drop forgets the sessions of an owner, and its provider.
 func (l *Log) Drop(owner string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(l.providers, owner)
 	for id, kept := range l.sessions {
 		if kept.owner == owner {
 			delete(l.sessions, id)
@@ -108,12 +132,22 @@ func (l *Log) Serve(peer int, body []byte) ([]byte, error) {
 	}
 	copy(id[:], body)
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	kept := l.sessions[id]
-	if kept == nil || !kept.members.Has(peer) {
+	if kept != nil && kept.members.Has(peer) {
+		defer l.mu.Unlock()
+		return Encode(meantFor(kept.messages, peer)), nil
+	}
+	providers := slices.Collect(maps.Values(l.providers))
+	l.mu.Unlock()
+	if kept != nil {
 		return nil, ErrUnknown
 	}
-	return Encode(meantFor(kept.messages, peer)), nil
+	for _, provide := range providers { // of one owner at most
+		if again := provide(id, peer); again != nil {
+			return Encode(meantFor(again, peer)), nil
+		}
+	}
+	return nil, ErrUnknown
 }
 
 // Restore remembers messages that an earlier life of this process sent, unless the

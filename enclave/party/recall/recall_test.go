@@ -70,6 +70,32 @@ func TestWhatWasSentIsForgottenWithItsOwner(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnknown)
 }
 
+func TestWhatIsForgottenTheOwnerMakesAgain(t *testing.T) {
+	log := spoken(t)
+	asked := 0
+	log.Provide("request", func(wanted session.ID, peer int) []mpc.Message {
+		asked++
+		if wanted != id || peer != 3 {
+			return nil
+		}
+		return []mpc.Message{{Payload: []byte("again")}, {To: 2, Payload: []byte("not to carol")}}
+	})
+	_, err := log.Serve(3, id[:])
+	require.NoError(t, err)
+	require.Zero(t, asked, "what is remembered is not made again")
+	log.Forget(id)
+	raw, err := log.Serve(3, id[:])
+	require.NoError(t, err)
+	got, err := Decode(raw)
+	require.NoError(t, err)
+	require.Equal(t, []mpc.Message{{Payload: []byte("again")}}, got)
+	_, err = log.Serve(2, id[:])
+	require.ErrorIs(t, err, ErrUnknown)
+	log.Drop("request")
+	_, err = log.Serve(3, id[:])
+	require.ErrorIs(t, err, ErrUnknown)
+}
+
 func TestWhatAnEarlierProcessSentIsHandedOutUnlessThisOneSentIt(t *testing.T) {
 	messages := []mpc.Message{{Payload: []byte("before")}, {To: 2, Payload: []byte("to bob")}}
 	log := New()
