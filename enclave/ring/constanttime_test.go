@@ -21,9 +21,8 @@ var handled = []struct {
 		"Unpack":       padding, "Lanes.UnpackWords": padding,
 	}},
 	{path: "sharing", public: map[string]string{
-		"Code.OpenIntegers": openings, "Code.Integers": openings, "Code.Decode": openings, "Code.open": openings, "Code.OpenWords": openings,
+		"Code.OpenIntegers": openings, "Code.Integers": openings, "Code.open": openings, "Code.OpenWords": openings,
 		"plan.check": openings, "plan.write": openings, "field.decode": openings, "field.solve": openings, "field.divide": openings,
-		"Opener.Add": openings, "Opener.settle": openings,
 	}},
 	{path: "prss", files: []string{"source.go", "run.go"}},
 	{path: "protocol/decrypt", public: map[string]string{

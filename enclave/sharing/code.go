@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
 // Errors of this package.
@@ -34,22 +35,24 @@ func DegreeFor(n int) int {
 // Code is the Reed–Solomon code of one n, t and d. It is safe for concurrent use.
 type Code struct {
 	ring ring.Ring
+	wide wide.Ring
 	n, t int
 
-	mu    sync.Mutex
-	plans map[planKey]*plan
+	mu        sync.Mutex
+	plans     map[planKey]*plan
+	widePlans map[planKey]*widePlan
 }
 
 // New returns the code of n parties, t corruptions and extension degree d.
 func New(n, t, d int) (*Code, error) {
-	r, err := ring.New(d)
+	r, err := wide.New(d)
 	if err != nil {
 		return nil, err
 	}
-	if n < 1 || t < 0 || n < 3*t+1 || n > r.Points() {
+	if n < 1 || t < 0 || n < 3*t+1 || n > r.Narrow().Points() {
 		return nil, fmt.Errorf("%w: n=%d t=%d d=%d", ErrParameters, n, t, d)
 	}
-	return &Code{ring: r, n: n, t: t, plans: map[planKey]*plan{}}, nil
+	return &Code{ring: r.Narrow(), wide: r, n: n, t: t, plans: map[planKey]*plan{}, widePlans: map[planKey]*widePlan{}}, nil
 }
 
 // N returns the number of parties.
@@ -111,22 +114,10 @@ func (c *Code) power(i, j int) ring.Elem {
 // point in the value at α_at (0 for the secret) of the polynomial of degree
 // len−1 through all of them.
 func (c *Code) Lagrange(from Parties, at int) []ring.Elem {
-	points := from.List()
-	out := make([]ring.Elem, len(points))
-	target := c.ring.Point(at)
-	for a, i := range points {
-		num, den := ring.Integer(1), ring.Integer(1)
-		for _, j := range points {
-			if i != j {
-				num = c.ring.Mul(num, c.ring.Sub(target, c.ring.Point(j)))
-				den = c.ring.Mul(den, c.ring.Sub(c.ring.Point(i), c.ring.Point(j)))
-			}
-		}
-		inverse, err := c.ring.Inverse(den)
-		if err != nil {
-			panic("sharing: points coincide") // they are distinct members of the exceptional set
-		}
-		out[a] = c.ring.Mul(num, inverse)
+	coefficients := c.LagrangeWide(from, at)
+	out := make([]ring.Elem, len(coefficients))
+	for a, e := range coefficients {
+		out[a] = e.Narrow()
 	}
 	return out
 }

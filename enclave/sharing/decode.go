@@ -4,44 +4,55 @@ import (
 	"fmt"
 
 	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
 // Decode finds the polynomial of degree t on which at least agree of the given
 // points lie mod 2^k and returns its value at 0 and the parties whose points
 // miss it, or ErrUndecodable. points is indexed by party and read for the members
 // of from; agree is at least n−t, so that the polynomial is unique.
+func (c *Code) Decode(from Parties, points []ring.Elem, k uint, agree int) (ring.Elem, Parties, error) {
+	widened := make([]wide.Elem, len(points))
+	for i, e := range points {
+		widened[i] = wide.Widen(e)
+	}
+	value, wrong, err := c.DecodeWide(from, widened, k, agree)
+	return value.Narrow(), wrong, err
+}
+
+// DecodeWide is Decode for k up to 128.
 //
 // eprint 2025/699, section 3 (robust opening): decode mod 2 over GF(2^d), lift
 // the polynomial found, subtract it, halve, and go on with the next bit. A party
 // found wrong at one bit is left out of the next.
-func (c *Code) Decode(from Parties, points []ring.Elem, k uint, agree int) (ring.Elem, Parties, error) {
-	r := c.ring
-	residue := make([]ring.Elem, c.n+1)
+func (c *Code) DecodeWide(from Parties, points []wide.Elem, k uint, agree int) (wide.Elem, Parties, error) {
+	r := c.wide
+	residue := make([]wide.Elem, c.n+1)
 	for _, i := range from.List() {
 		residue[i] = r.ReduceElem(points[i], k)
 	}
-	var value ring.Elem
+	var value wide.Elem
 	var wrong Parties
 	f := newField(c.Degree())
 	for bit := range k {
 		active := from.Without(wrong)
 		if active.Count() < agree {
-			return ring.Elem{}, 0, fmt.Errorf("%w: %d of %v", ErrUndecodable, agree, from)
+			return wide.Elem{}, 0, fmt.Errorf("%w: %d of %v", ErrUndecodable, agree, from)
 		}
 		poly, off, ok := f.decode(c.t, active, residue, active.Count()-agree)
 		if !ok {
-			return ring.Elem{}, 0, fmt.Errorf("%w: %d of %v", ErrUndecodable, agree, from)
+			return wide.Elem{}, 0, fmt.Errorf("%w: %d of %v", ErrUndecodable, agree, from)
 		}
 		wrong |= off
-		lifted := make([]ring.Elem, len(poly))
+		lifted := make([]wide.Elem, len(poly))
 		for j, x := range poly {
 			lifted[j] = r.Point(int(x))
 		}
-		value = r.Add(value, r.Scale(lifted[0], 1<<bit))
+		value = r.Add(value, r.Scale(lifted[0], wide.Word{Lo: 1}.Shl(bit)))
 		for _, i := range active.Without(off).List() {
 			rest := r.Sub(residue[i], c.evaluate(lifted, i))
 			for j := range rest {
-				rest[j] >>= 1
+				rest[j] = rest[j].Shr(1)
 			}
 			residue[i] = r.ReduceElem(rest, max(k-bit-1, 1))
 		}
@@ -50,11 +61,11 @@ func (c *Code) Decode(from Parties, points []ring.Elem, k uint, agree int) (ring
 }
 
 // evaluate returns the value at α_i.
-func (c *Code) evaluate(poly []ring.Elem, i int) ring.Elem {
-	var y ring.Elem
-	alpha := c.ring.Point(i)
+func (c *Code) evaluate(poly []wide.Elem, i int) wide.Elem {
+	var y wide.Elem
+	alpha := c.wide.Point(i)
 	for j := len(poly) - 1; j >= 0; j-- {
-		y = c.ring.Add(c.ring.Mul(y, alpha), poly[j])
+		y = c.wide.Add(c.wide.Mul(y, alpha), poly[j])
 	}
 	return y
 }
@@ -101,12 +112,12 @@ func (f field) evaluate(poly []uint8, at uint8) uint8 {
 // decode finds the polynomial of degree t that all but at most errors of the
 // points (their residues mod 2) lie on, and who misses it: Berlekamp–Welch, that
 // is Q(α_i) = y_i·E(α_i) with E monic of degree errors and deg Q ≤ errors + t.
-func (f field) decode(t int, active Parties, residue []ring.Elem, errors int) ([]uint8, Parties, bool) {
+func (f field) decode(t int, active Parties, residue []wide.Elem, errors int) ([]uint8, Parties, bool) {
 	list := active.List()
 	y := make([]uint8, len(list))
 	for a, i := range list {
 		for c := range f.d {
-			y[a] |= uint8(residue[i][c]&1) << c
+			y[a] |= uint8(residue[i][c].Lo&1) << c
 		}
 	}
 	unknowns := 2*errors + t + 1

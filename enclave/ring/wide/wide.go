@@ -1,5 +1,3 @@
-// Package wide is arithmetic modulo 2^128 and in the Galois rings over it: what
-// package ring is for 64 bits. Noise squashing needs it.
 package wide
 
 import (
