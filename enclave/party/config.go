@@ -61,7 +61,7 @@ type Config struct {
 const (
 	// ProductionPKE is the compact public key of fhEVM's production parameters,
 	// with the secret keys behind it.
-	ProductionPKE = "production-pke"
+	ProductionPKE = tfhe.NameProductionPKE
 	// TestPKE is the same in small dimensions without security.
 	TestPKE = "insecure-test-pke"
 )
@@ -70,7 +70,7 @@ const (
 func parameters(name string) (tfhe.Parameters, error) {
 	switch name {
 	case ProductionPKE:
-		return tfhe.Production(), nil
+		return tfhe.ProductionPKE(), nil
 	case TestPKE:
 		return tfhe.Test(), nil
 	}

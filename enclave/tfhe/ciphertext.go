@@ -14,15 +14,25 @@ const (
 	// PublicKeyEncryptionKey is the secret key of the compact public key:
 	// compact lists that nothing has been computed on.
 	PublicKeyEncryptionKey
+	// CompressionKey is the flattened key of compressed ciphertexts.
+	CompressionKey
+	// SquashingKey is the flattened key of noise-squashed ciphertexts, modulo 2^128.
+	SquashingKey
+	// SquashingCompressionKey is the flattened key of compressed noise-squashed
+	// ciphertexts, modulo 2^128.
+	SquashingCompressionKey
+	keyKinds
 )
+
+// Secret returns the secret key of that kind.
+func (k KeyKind) Secret() Secret {
+	return [keyKinds]Secret{SecretCompute, SecretPKE, SecretCompression, SecretSquashing, SecretSquashingCompression}[k]
+}
 
 // String names the key.
 func (k KeyKind) String() string {
-	switch k {
-	case ComputeKey:
-		return "compute"
-	case PublicKeyEncryptionKey:
-		return "pke"
+	if k < keyKinds {
+		return k.Secret().String()
 	}
 	return fmt.Sprintf("key(%d)", uint8(k))
 }
@@ -164,6 +174,10 @@ func (c *Ciphertext) Parameters() Parameters { return c.parameters }
 
 // Dimension returns the number of coefficients of an LWE ciphertext's mask.
 func (c *Ciphertext) Dimension() int { return c.dimension }
+
+// Polynomial returns the number of coefficients of a mask, a divisor of Dimension,
+// that View rotates together.
+func (c *Ciphertext) Polynomial() int { return c.dimension }
 
 // Len returns the number of LWE ciphertexts: as many as the type has blocks, or
 // about half of that in a packed list.

@@ -69,9 +69,17 @@ func (k *ClientKey) MarshalJSON() ([]byte, error) { return []byte(`"redacted"`),
 
 // Zero erases all secret bits.
 func (k *ClientKey) Zero() {
-	for _, s := range [][]uint64{k.GLWE, k.LWE, k.PKE, k.Compression, k.Squashing, k.SquashingCompression, k.OPRF} {
-		clear(s)
+	for s := range secretCount {
+		clear(*k.Secret(s))
 	}
+}
+
+// Secret returns where the bits of a secret are, nil for a part that the key does
+// not have.
+func (k *ClientKey) Secret(s Secret) *[]uint64 {
+	return [secretCount]*[]uint64{
+		&k.PKE, &k.GLWE, &k.LWE, &k.Compression, &k.Squashing, &k.SquashingCompression, &k.OPRF,
+	}[s]
 }
 
 func (k *ClientKey) layout(c *coder) {

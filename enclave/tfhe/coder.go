@@ -10,7 +10,10 @@ import (
 // and its re-randomization metadata. TFHE-rs leaves both empty.
 const maxOpaque = 4096
 
-// maxTypeName bounds the type name in the header; the longest one here has 42.
+// maxHeader bounds the safe_serialize header.
+const maxHeader = 26 + 8 + maxTypeName
+
+// maxTypeName bounds the type name in the header; the longest one here has 53.
 const maxTypeName = 64
 
 // Words is a vector of 64-bit words in their wire form, eight little-endian
@@ -65,6 +68,9 @@ type coder struct {
 	// that of the first tag that tells.
 	release Release
 	detect  bool
+
+	// skeleton, if not nil, takes what is written, with gaps.
+	skeleton *Layout
 }
 
 func (c *coder) fail(reason error, format string, args ...any) {

@@ -5,6 +5,9 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"math/bits"
+	"sync"
+
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
 // Seed names a place in one of TFHE-rs' public pseudo-random streams, from which
@@ -48,33 +51,85 @@ func KeySetSeed(seed [16]byte) Seed {
 // ExpandMask returns the first n words of the stream at seed.
 func ExpandMask(seed Seed, n int) []uint64 {
 	out := make([]uint64, n)
-	newMaskStream(seed).fill(out)
+	seed.stream().words(0, out)
 	return out
 }
 
-// maskStream reads a Seed's stream in order.
-type maskStream struct {
-	block   cipher.Block
-	counter Counter
-	buf     [16]byte
-	used    int
+// forward returns the place n bytes later in the seed's stream.
+func (s Seed) forward(n uint64) Seed {
+	byteSum := s.Byte + n%aes.BlockSize
+	s.Block = s.Block.add(n/aes.BlockSize + byteSum/aes.BlockSize)
+	s.Byte = byteSum % aes.BlockSize
+	return s
 }
 
-func newMaskStream(seed Seed) *maskStream {
-	s := &maskStream{used: aes.BlockSize}
-	key, first := seed.Plain, Counter{}
-	if seed.XOF != nil {
-		key, first = hashXOFSeed(seed.XOF)
+// maskStream is a Seed's stream. It is safe for concurrent use.
+type maskStream struct {
+	block cipher.Block
+	first Counter // of the block that the stream starts in
+	skip  uint64  // bytes of that block before it starts
+}
+
+func (s Seed) stream() maskStream {
+	key, first := s.Plain, Counter{}
+	if s.XOF != nil {
+		key, first = hashXOFSeed(s.XOF)
 	}
-	s.block = newAES(key)
-	var carry uint64
-	s.counter.Lo, carry = bits.Add64(first.Lo, seed.Block.Lo, 0)
-	s.counter.Hi, _ = bits.Add64(first.Hi, seed.Block.Hi, carry)
-	if seed.Byte != 0 {
-		s.refill()
-		s.used = int(seed.Byte % aes.BlockSize)
+	low, carry := bits.Add64(first.Lo, s.Block.Lo, 0)
+	high, _ := bits.Add64(first.Hi, s.Block.Hi, carry)
+	return maskStream{block: newAES(key), first: Counter{Lo: low, Hi: high}, skip: s.Byte}
+}
+
+// words reads 64-bit words from byte at of the stream on.
+func (s maskStream) words(at uint64, dst []uint64) {
+	s.read(at, 8*len(dst), func(chunk []byte) {
+		for i := range len(chunk) / 8 {
+			dst[i] = binary.LittleEndian.Uint64(chunk[8*i:])
+		}
+		dst = dst[len(chunk)/8:]
+	})
+}
+
+// wideWords reads 128-bit words.
+func (s maskStream) wideWords(at uint64, dst []wide.Word) {
+	s.read(at, wide.Size*len(dst), func(chunk []byte) {
+		for i := range len(chunk) / wide.Size {
+			dst[i] = wide.Read(chunk[wide.Size*i:])
+		}
+		dst = dst[len(chunk)/wide.Size:]
+	})
+}
+
+// streamBuffer holds a piece of a stream. It is passed to the cipher through an
+// interface, which would put one on the heap for each row of a key.
+type streamBuffer [64 * aes.BlockSize]byte
+
+var streamBuffers = sync.Pool{New: func() any { return new(streamBuffer) }}
+
+// read hands out n bytes from byte at of the stream on, in pieces of a multiple of
+// 16 bytes but for the last.
+func (s maskStream) read(at uint64, n int, emit func(chunk []byte)) {
+	buf := streamBuffers.Get().(*streamBuffer)
+	defer streamBuffers.Put(buf)
+	at += s.skip
+	for n > 0 {
+		counter, skip := s.first.add(at/aes.BlockSize), int(at%aes.BlockSize) // #nosec G115 -- below 16
+		filled := min(len(buf), (skip+n+aes.BlockSize-1)&^(aes.BlockSize-1))
+		for i := 0; i < filled; i += aes.BlockSize {
+			block := buf[i : i+aes.BlockSize]
+			binary.LittleEndian.PutUint64(block, counter.Lo)
+			binary.LittleEndian.PutUint64(block[8:], counter.Hi)
+			s.block.Encrypt(block, block)
+			counter = counter.add(1)
+		}
+		whole := min(n, (filled-skip)&^(aes.BlockSize-1))
+		if filled-skip >= n {
+			whole = n
+		}
+		emit(buf[skip : skip+whole])
+		at += uint64(whole) // #nosec G115 -- positive
+		n -= whole
 	}
-	return s
 }
 
 // hashXOFSeed is a CBC-MAC under the zero key over the zero-padded seed and its
@@ -108,32 +163,6 @@ func newAES(key [16]byte) cipher.Block {
 		panic(err) // a 16-byte key is never refused
 	}
 	return b
-}
-
-func (s *maskStream) refill() {
-	binary.LittleEndian.PutUint64(s.buf[:8], s.counter.Lo)
-	binary.LittleEndian.PutUint64(s.buf[8:], s.counter.Hi)
-	s.block.Encrypt(s.buf[:], s.buf[:])
-	s.used = 0
-	s.counter.Lo++
-	if s.counter.Lo == 0 {
-		s.counter.Hi++
-	}
-}
-
-func (s *maskStream) fill(out []uint64) {
-	var word [8]byte
-	for i := range out {
-		for done := 0; done < len(word); {
-			if s.used == aes.BlockSize {
-				s.refill()
-			}
-			n := copy(word[done:], s.buf[s.used:])
-			done += n
-			s.used += n
-		}
-		out[i] = binary.LittleEndian.Uint64(word[:])
-	}
 }
 
 func (s *Seed) layout(c *coder) {

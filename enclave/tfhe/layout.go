@@ -1,9 +1,16 @@
 package tfhe
 
+import "math/bits"
+
 // Layouts of the parts that several objects share.
 
 // Counter is an unsigned 128-bit integer: a position in a public stream.
 type Counter struct{ Lo, Hi uint64 }
+
+func (c Counter) add(n uint64) Counter {
+	low, carry := bits.Add64(c.Lo, n, 0)
+	return Counter{Lo: low, Hi: c.Hi + carry}
+}
 
 // Variants that the parameter sets of this package prescribe.
 const (
@@ -12,8 +19,12 @@ const (
 	orderKeyswitchBootstrap = 0
 	encryptionKeyBig        = 0
 	encryptionKeySmall      = 1
+	modulusSwitchStandard   = 0
 	modulusSwitchCentered   = 2
 	expansionCasting        = 0
+	expansionNoCasting      = 1
+	schemeNone              = 0
+	xofFirstByte            = 0
 	reRandDerivedKey        = 1
 )
 
@@ -71,6 +82,21 @@ func (c *coder) pkeParameters(p *Parameters) {
 	c.modulus(64)
 	c.expansionKind()
 	c.enum("zero-knowledge scheme", p.ZKScheme)
+}
+
+// derivedKeyParameters is CompactPublicKeyEncryptionParameters of the public key under
+// the compute key: what it encrypts needs no casting.
+func (c *coder) derivedKeyParameters(p *Parameters) {
+	c.version(verPKEParameters)
+	c.parameter("re-randomization dimension", uint64(p.ComputeDimension()))
+	c.noise("re-randomization noise", p.GLWENoise)
+	c.messageAndCarry(p)
+	c.modulus(64)
+	c.releaseVersion(verExpansionKind)
+	c.variant("expansion kind", expansionNoCasting)
+	c.enum("atomic pattern", atomicPatternStandard)
+	c.enum("bootstrap order", orderKeyswitchBootstrap)
+	c.enum("zero-knowledge scheme", schemeNone)
 }
 
 func (c *coder) tag(v *[]byte) {

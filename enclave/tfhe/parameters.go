@@ -1,7 +1,5 @@
 package tfhe
 
-import "fmt"
-
 // Noise is the distribution TUniform(b), b = Noise: an integer r in
 // [-2^b, 2^b] with probability 2^-(b+2) at both ends and 2^-(b+1) elsewhere.
 type Noise uint32
@@ -15,6 +13,9 @@ type Parameters struct {
 	Name string
 	// Insecure says that the set gives no security: for tests only.
 	Insecure bool
+	// Components are the parts of a key set that are generated and published. The
+	// parameters of a part that the set has not are zero.
+	Components Components
 
 	// MessageModulus and CarryModulus are the sizes of a block's two parts.
 	MessageModulus, CarryModulus uint64
@@ -42,10 +43,8 @@ type Parameters struct {
 	// ZKScheme is the scheme of proofs of encryption: 0 none, 1 V1, 2 V2.
 	ZKScheme uint32
 
-	// SwitchBits is K of the threshold decryption: ciphertexts are switched to
-	// modulus 2^K before they are decrypted. The least K for which the rounding
-	// errors of all coefficients together, (dimension+1)/2 at most, leave half
-	// of the decoding margin 2^(K-w-1) to the noise.
+	// SwitchBits is K of the threshold decryption under the compute and the
+	// public-key encryption key, see [Parameters.Switch].
 	SwitchBits uint
 
 	Compression          CompressionParameters
@@ -56,7 +55,8 @@ type Parameters struct {
 // Decomposition is a gadget decomposition into Levels digits of BaseLog bits.
 type Decomposition struct{ BaseLog, Levels uint64 }
 
-// CompressionParameters belong to the compression of ciphertexts for storage.
+// CompressionParameters belong to the compression of ciphertexts for storage, in
+// words of StorageLog bits. BlindRotation decompresses.
 type CompressionParameters struct {
 	BlindRotation, PackingKS      Decomposition
 	GLWEDimension, PolynomialSize int
@@ -65,95 +65,23 @@ type CompressionParameters struct {
 }
 
 // SquashingParameters belong to noise squashing, modulus 2^128.
+//
+// SwitchBits is K of the threshold decryption under the key.
 type SquashingParameters struct {
 	GLWEDimension, PolynomialSize int
 	Noise                         Noise
 	PBS                           Decomposition
+	SwitchBits                    uint
 }
 
 // SquashingCompressionParameters belong to the compression of noise-squashed
-// ciphertexts, modulus 2^128.
+// ciphertexts, modulus 2^128. SwitchBits is K of the threshold decryption.
 type SquashingCompressionParameters struct {
 	PackingKS                     Decomposition
 	GLWEDimension, PolynomialSize int
 	LWEsPerGLWE                   uint64
 	Noise                         Noise
-}
-
-// Names of the parameter sets.
-const (
-	// V1_7_2M128 is what fhEVM uses in production, TFHE-rs'
-	// V1_7_META_PARAM_CPU_2_2_KS_PBS_PKE_TO_SMALL_ZKV2_TUNIFORM_2M128: two bits
-	// of message, two of carry, failure probability 2^-128.
-	V1_7_2M128 = "V1_7_2M128"
-	// InsecureTest has the same structure in small dimensions.
-	InsecureTest = "INSECURE_TEST"
-)
-
-// ByName returns the parameter set of that name, or [ErrUnknownParameters].
-func ByName(name string) (Parameters, error) {
-	switch name {
-	case V1_7_2M128:
-		return Production(), nil
-	case InsecureTest:
-		return Test(), nil
-	}
-	return Parameters{}, fmt.Errorf("%q: %w", name, ErrUnknownParameters)
-}
-
-// Production returns the set V1_7_2M128.
-func Production() Parameters {
-	return Parameters{
-		Name:                   V1_7_2M128,
-		MessageModulus:         4,
-		CarryModulus:           4,
-		MaxNoiseLevel:          5,
-		Log2FailureProbability: -129.581,
-		LWEDimension:           918,
-		LWENoise:               45,
-		GLWEDimension:          1,
-		PolynomialSize:         2048,
-		GLWENoise:              17,
-		PBS:                    Decomposition{BaseLog: 23, Levels: 1},
-		KS:                     Decomposition{BaseLog: 4, Levels: 4},
-		PKEDimension:           2048,
-		PKENoise:               17,
-		PKEKS:                  Decomposition{BaseLog: 4, Levels: 4},
-		ZKScheme:               2,
-		SwitchBits:             17,
-		Compression: CompressionParameters{
-			BlindRotation: Decomposition{BaseLog: 23, Levels: 1},
-			PackingKS:     Decomposition{BaseLog: 4, Levels: 3},
-			GLWEDimension: 4, PolynomialSize: 256,
-			LWEsPerGLWE: 256, StorageLog: 12, Noise: 43,
-		},
-		Squashing: SquashingParameters{
-			GLWEDimension: 2, PolynomialSize: 2048, Noise: 30,
-			PBS: Decomposition{BaseLog: 24, Levels: 3},
-		},
-		SquashingCompression: SquashingCompressionParameters{
-			PackingKS:     Decomposition{BaseLog: 41, Levels: 2},
-			GLWEDimension: 6, PolynomialSize: 1024, LWEsPerGLWE: 128, Noise: 3,
-		},
-	}
-}
-
-// Test returns the set INSECURE_TEST: an eighth of the dimensions, the same
-// noise bounds, no security whatever.
-func Test() Parameters {
-	p := Production()
-	p.Name = InsecureTest
-	p.Insecure = true
-	p.LWEDimension = 64
-	p.PolynomialSize = 256
-	p.PKEDimension = 256
-	p.SwitchBits = 14
-	p.Compression.PolynomialSize = 64
-	p.Compression.LWEsPerGLWE = 64
-	p.Squashing.PolynomialSize = 256
-	p.SquashingCompression.PolynomialSize = 128
-	p.SquashingCompression.LWEsPerGLWE = 16
-	return p
+	SwitchBits                    uint
 }
 
 // ComputeDimension returns the dimension of the LWE key that the blocks of
@@ -172,3 +100,32 @@ func (p Parameters) WindowBits() uint {
 
 // Delta returns 2^(64-w), by which plaintexts are scaled.
 func (p Parameters) Delta() uint64 { return 1 << (64 - p.WindowBits()) }
+
+// Switch returns the shape of the threshold decryption of LWE ciphertexts under a
+// key: they are switched to modulus 2^K, and plaintexts have the W uppermost bits,
+// with the padding bit.
+//
+// K is the least for which the rounding errors of all coefficients together,
+// (dimension+1)/2 at most, leave about half of the decoding margin 2^(K-W-1) to
+// the noise. Compressed ciphertexts come in words of K bits, so nothing is rounded;
+// W is smaller by the carries, which they have not. Both are 0 if the set has not
+// the key.
+func (p Parameters) Switch(k KeyKind) (K, W uint) {
+	switch k {
+	case ComputeKey, PublicKeyEncryptionKey:
+		return p.SwitchBits, p.WindowBits()
+	case CompressionKey:
+		if p.Compression.StorageLog > 0 {
+			return uint(p.Compression.StorageLog), p.WindowBits() - uint(messageBits(p)) // #nosec G115 -- small
+		}
+	case SquashingKey:
+		if p.Squashing.SwitchBits > 0 {
+			return p.Squashing.SwitchBits, p.WindowBits()
+		}
+	case SquashingCompressionKey:
+		if p.SquashingCompression.SwitchBits > 0 {
+			return p.SquashingCompression.SwitchBits, p.WindowBits()
+		}
+	}
+	return 0, 0
+}

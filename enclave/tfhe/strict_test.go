@@ -30,7 +30,7 @@ func samples(t testing.TB) map[string][]byte {
 		require.NoError(t, err)
 		out[name] = data
 	}
-	k, err := clientkey.GenerateAll(coins, p)
+	k, err := clientkey.Generate(coins, p)
 	add("client key", k, err)
 	pk, err := clientkey.PublicKey(coins, k)
 	add("public key", pk, err)

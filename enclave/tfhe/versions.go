@@ -85,6 +85,37 @@ var (
 	verAffine              = version{"SerializableAffine", 0}
 	verQuadraticExtension  = version{"SerializableQuadExtField", 0}
 	verPrimeField          = version{"SerializableFp", 0}
+
+	verXofKeySet                = version{"CompressedXofKeySet", 1}
+	verXofSeedStart             = version{"XofSeedStart", 0}
+	verServerKey                = version{"high_level_api::CompressedServerKey", 2}
+	verIntegerServerKey         = version{"IntegerCompressedServerKey", 7}
+	verIntegerServerInner       = version{"integer::CompressedServerKey", 2}
+	verShortintServerKey        = version{"shortint::CompressedServerKey", 3}
+	verAtomicServerKey          = version{"CompressedAtomicPatternServerKey", 0}
+	verStandardServerKey        = version{"CompressedStandardAtomicPatternServerKey", 0}
+	verSeededKeySwitch          = version{"SeededLweKeyswitchKey", 2}
+	verShortintBootstrap        = version{"ShortintCompressedBootstrappingKey", 3}
+	verSeededBootstrap          = version{"SeededLweBootstrapKey", 1}
+	verSeededGgswList           = version{"SeededGgswCiphertextList", 1}
+	verSeededPacking            = version{"SeededLwePackingKeyswitchKey", 2}
+	verIntegerCasting           = version{"integer::CompressedKeySwitchingKeyMaterial", 2}
+	verShortintCasting          = version{"shortint::CompressedKeySwitchingKeyMaterial", 2}
+	verIntegerCompressionKey    = version{"integer::CompressedCompressionKey", 2}
+	verShortintCompressionKey   = version{"shortint::CompressedCompressionKey", 2}
+	verIntegerDecompressionKey  = version{"integer::CompressedDecompressionKey", 1}
+	verShortintDecompressionKey = version{"shortint::CompressedDecompressionKey", 2}
+	verIntegerSquashingKey      = version{"integer::CompressedNoiseSquashingKey", 0}
+	verShortintSquashingKey     = version{"shortint::CompressedNoiseSquashingKey", 3}
+	verAtomicSquashingKey       = version{"CompressedAtomicPatternNoiseSquashingKey", 0}
+	verStandardSquashingKey     = version{"CompressedStandardAtomicPatternNoiseSquashingKey", 0}
+	verBootstrap128             = version{"CompressedShortint128BootstrappingKey", 1}
+	verIntegerSquashingPacking  = version{"integer::CompressedNoiseSquashingCompressionKey", 0}
+	verShortintSquashingPacking = version{"shortint::CompressedNoiseSquashingCompressionKey", 0}
+	verReRandomizationKey       = version{"CompressedReRandomizationKey", 0}
+	verIntegerOPRFKey           = version{"integer::CompressedOprfServerKey", 0}
+	verShortintOPRFKey          = version{"shortint::CompressedOprfServerKey", 0}
+	verOPRFBootstrap            = version{"CompressedOprfBootstrappingKey", 0}
 )
 
 // Release is a release of TFHE-rs as far as version tags differ. Later releases
@@ -119,4 +150,6 @@ const (
 	nameProvenList          = "high_level_api::ProvenCompactCiphertextList"
 	nameFheBool             = "high_level_api::FheBool"
 	nameFheUint             = "high_level_api::FheUint"
+	nameXofKeySet           = "high_level_api::CompressedXofKeySet"
+	nameServerKey           = "high_level_api::CompressedServerKey"
 )

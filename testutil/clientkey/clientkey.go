@@ -19,46 +19,15 @@ import (
 // ErrNoKey reports that the client key lacks the part that is needed.
 var ErrNoKey = errors.New("clientkey: the client key does not have this part")
 
-// Generate makes a client key with the parts that a default TFHE-rs
-// configuration with a dedicated public-key encryption key has: compute, small,
-// public-key encryption and OPRF keys.
+// Generate makes a client key with every part that the parameter set has.
 func Generate(coins io.Reader, p tfhe.Parameters) (*tfhe.ClientKey, error) {
 	k := tfhe.NewClientKey(p)
-	for _, part := range []struct {
-		bits *[]uint64
-		n    int
-	}{
-		{&k.GLWE, p.ComputeDimension()},
-		{&k.LWE, p.LWEDimension},
-		{&k.PKE, p.PKEDimension},
-		{&k.OPRF, p.LWEDimension},
-	} {
-		if err := drawBits(coins, part.bits, part.n); err != nil {
+	for _, s := range p.Secrets() {
+		if err := drawBits(coins, k.Secret(s), p.Dimension(s)); err != nil {
 			return nil, err
 		}
 	}
-	return k, nil
-}
-
-// GenerateAll makes a client key with every part that fhEVM uses.
-func GenerateAll(coins io.Reader, p tfhe.Parameters) (*tfhe.ClientKey, error) {
-	k, err := Generate(coins, p)
-	if err != nil {
-		return nil, err
-	}
-	for _, part := range []struct {
-		bits *[]uint64
-		n    int
-	}{
-		{&k.Compression, p.Compression.GLWEDimension * p.Compression.PolynomialSize},
-		{&k.Squashing, p.Squashing.GLWEDimension * p.Squashing.PolynomialSize},
-		{&k.SquashingCompression, p.SquashingCompression.GLWEDimension * p.SquashingCompression.PolynomialSize},
-	} {
-		if err := drawBits(coins, part.bits, part.n); err != nil {
-			return nil, err
-		}
-	}
-	k.ReRandomization = true
+	k.ReRandomization = p.Components.Has(tfhe.ComponentReRandomization)
 	return k, nil
 }
 
@@ -216,10 +185,7 @@ func DecryptLWE(k *tfhe.ClientKey, c *tfhe.Ciphertext, i int) (plaintext uint64,
 
 // SecretBits returns the LWE key of that kind, not a copy.
 func SecretBits(k *tfhe.ClientKey, kind tfhe.KeyKind) ([]uint64, error) {
-	bits := k.GLWE
-	if kind == tfhe.PublicKeyEncryptionKey {
-		bits = k.PKE
-	}
+	bits := *k.Secret(kind.Secret())
 	if bits == nil {
 		return nil, fmt.Errorf("%v key: %w", kind, ErrNoKey)
 	}

@@ -15,7 +15,7 @@ import (
 
 func TestAGeneratedKeyHasTheAskedPartsInBits(t *testing.T) {
 	p := tfhe.Test()
-	k, err := clientkey.GenerateAll(rand.Reader, p)
+	k, err := clientkey.Generate(rand.Reader, p)
 	require.NoError(t, err)
 	for _, part := range [][]uint64{k.GLWE, k.LWE, k.PKE, k.OPRF, k.Compression, k.Squashing, k.SquashingCompression} {
 		ones := 0
@@ -26,9 +26,12 @@ func TestAGeneratedKeyHasTheAskedPartsInBits(t *testing.T) {
 		require.NotZero(t, ones)
 		require.Less(t, ones, len(part))
 	}
-	k, err = clientkey.Generate(rand.Reader, p)
+	require.True(t, k.ReRandomization)
+	k, err = clientkey.Generate(rand.Reader, tfhe.ProductionPKE())
 	require.NoError(t, err)
 	require.Nil(t, k.Compression)
+	require.Nil(t, k.OPRF)
+	require.False(t, k.ReRandomization)
 	_, err = clientkey.Generate(bytes.NewReader(nil), p)
 	require.ErrorIs(t, err, io.EOF)
 }

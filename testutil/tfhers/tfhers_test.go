@@ -52,7 +52,7 @@ func writeBytes(t *testing.T, data []byte) string {
 
 func TestTFHErsReadsKeysMadeInGo(t *testing.T) {
 	ctx := needNode(t)
-	k, err := clientkey.GenerateAll(rand.Reader, tfhe.Production())
+	k, err := clientkey.Generate(rand.Reader, tfhe.Production())
 	require.NoError(t, err)
 	pk, err := clientkey.PublicKey(rand.Reader, k)
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestTFHErsReadsKeysMadeInGo(t *testing.T) {
 
 func TestGoDecryptsWhatTFHErsEncryptsUnderAKeyMadeInGo(t *testing.T) {
 	ctx := needNode(t)
-	k, err := clientkey.Generate(rand.Reader, tfhe.Production())
+	k, err := clientkey.Generate(rand.Reader, tfhe.ProductionCompute())
 	require.NoError(t, err)
 	pk, err := clientkey.PublicKey(rand.Reader, k)
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func TestGoDecryptsWhatTFHErsEncryptsUnderAKeyMadeInGo(t *testing.T) {
 
 func TestTFHErsReadsListsMadeInGo(t *testing.T) {
 	ctx := needNode(t)
-	k, err := clientkey.Generate(rand.Reader, tfhe.Production())
+	k, err := clientkey.Generate(rand.Reader, tfhe.ProductionCompute())
 	require.NoError(t, err)
 	pk, err := clientkey.PublicKey(rand.Reader, k)
 	require.NoError(t, err)

@@ -108,7 +108,7 @@ func TestThresholdDecryptRefusesWithAHint(t *testing.T) {
 	}{
 		"missing key file":       {[]string{"--client-key", "nowhere", ciphertext}, os.ErrNotExist},
 		"public key as key":      {[]string{"--client-key", vectors + "node/compact_pk.bin", ciphertext}, tfhe.ErrKind},
-		"key of another set":     {[]string{"--client-key", key, "--parameters", tfhe.InsecureTest, ciphertext}, tfhe.ErrParameters},
+		"key of another set":     {[]string{"--client-key", key, "--parameters", tfhe.NameTest, ciphertext}, tfhe.ErrParameters},
 		"unknown set":            {[]string{"--client-key", key, "--parameters", "x", ciphertext}, tfhe.ErrUnknownParameters},
 		"another type":           {[]string{"--client-key", key, "--type", "euint16", ciphertext}, tfhe.ErrType},
 		"several values":         {[]string{"--client-key", key, "--type", "euint8", vectors + "node/list_packed.bin"}, tfhe.ErrType},

@@ -69,7 +69,7 @@ do with is excluded from it, and the material made anew without it.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.clientKey, "client-key", "", "file of the TFHE-rs client key (required)")
-	f.StringVar(&o.parameters, "parameters", tfhe.V1_7_2M128, "TFHE parameter set of key and ciphertexts")
+	f.StringVar(&o.parameters, "parameters", tfhe.NameProduction, "TFHE parameter set of key and ciphertexts")
 	f.IntVar(&o.parties, "parties", 4, "number of parties: 1, 4, 7, 10 or 13")
 	f.StringVar(&o.faults, "faults", "", "faulty parties, as p2=bad-share,p3=silent")
 	f.StringVar(&o.typeName, "type", "", "refuse ciphertexts of another type (ebool, euint8, …) or of several values")
@@ -99,7 +99,7 @@ func (o *thresholdDecrypt) run(ctx context.Context, files []string) (*report, er
 	}
 	p, err := tfhe.ByName(o.parameters)
 	if err != nil {
-		return nil, cli.WithHint(err, "the sets are "+tfhe.V1_7_2M128+" and "+tfhe.InsecureTest)
+		return nil, cli.WithHint(err, "the sets are "+strings.Join(tfhe.Names(), ", "))
 	}
 	key, err := readClientKey(o.clientKey, p)
 	if err != nil {
