@@ -11,6 +11,7 @@ import (
 func PartyMessages() []string {
 	return append(partiestypes.PartyMessages(),
 		sdk.MsgTypeURL(&kmstypes.MsgCommitKeyEcho{}),
+		sdk.MsgTypeURL(&kmstypes.MsgPostKeyProgress{}),
 		sdk.MsgTypeURL(&kmstypes.MsgPostKey{}),
 		sdk.MsgTypeURL(&kmstypes.MsgPostResults{}),
 	)

@@ -129,7 +129,7 @@ func (w *world) keyPost(id []byte, p *apptest.Party) *kmstypes.MsgPostKey {
 	key := w.keyRecord(id)
 	material := kmstypes.KeyMaterial{
 		Seed: id[:16], PublicKeyDigest: crypto.Keccak256(id, []byte{1}), PublicKeyKeccak: crypto.Keccak256(id, []byte{2}),
-		PublicKeySize: 33018, TestDecryptionOk: true,
+		PublicKeySize: 33018, TestDecryptionOk: true, Tested: []string{kmstypes.FormCompactList},
 	}
 	signature, err := eip712.Sign(eip712.KeyGeneration(w.ChainID, key.SignedKey(material)), p.SigningKey())
 	require.NoError(w.t, err)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/blob"
-	"github.com/tkms-network/tkms/enclave/party/vault"
 	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/tfhe"
@@ -138,11 +137,7 @@ func (g *generation) post(ctx context.Context, material *kmstypes.KeyMaterial) e
 	if err != nil {
 		return err
 	}
-	digest := eip712.KeyGeneration(g.party.cfg.ChainID, eip712.Key{
-		KeyID: [32]byte(g.key.Id), HostChainID: g.key.HostChainId, Params: g.key.Params, EpochID: g.key.EpochId, Attempt: g.key.Attempt,
-		Seed: [16]byte(material.Seed), PublicKeyDigest: [vault.DigestSize]byte(material.PublicKeyDigest), PublicKeyKeccak: [32]byte(material.PublicKeyKeccak),
-		PublicKeySize: material.PublicKeySize, TestDecryptionOK: material.TestDecryptionOk,
-	})
+	digest := eip712.KeyGeneration(g.party.cfg.ChainID, g.key.SignedKey(*material))
 	signature, err := eip712.Sign(digest, signing)
 	if err != nil {
 		return err

@@ -126,7 +126,8 @@ func newLedger(t testing.TB, change func(*partiestypes.Params)) *ledger {
 	l.accounts = authkeeper.NewAccountKeeper(encoding.Codec, runtime.NewKVStoreService(authKey), authtypes.ProtoBaseAccount,
 		nil, authcodec.NewBech32Codec(prefix), prefix, authority)
 	l.parties = partieskeeper.NewKeeper(encoding.Codec, runtime.NewKVStoreService(partiesKey), authority, l.accounts)
-	l.kms = kmskeeper.NewKeeper(codec.NewProtoCodec(codectypes.NewInterfaceRegistry()), runtime.NewKVStoreService(kmsKey), authority, noBank{}, l, l.parties)
+	l.kms = kmskeeper.NewKeeper(codec.NewProtoCodec(codectypes.NewInterfaceRegistry()), runtime.NewKVStoreService(kmsKey), authority, noBank{}, l, l.parties,
+		func(string, string, int) (int32, bool) { return kmstypes.SecureFailureMilli, true })
 	l.ctx = sdk.NewContext(cms, cmtproto.Header{ChainID: testChainID, Height: 1, Time: time.Now().UTC()}, false, log.NewNopLogger())
 
 	params := partiestypes.DefaultParams()

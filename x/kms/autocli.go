@@ -146,6 +146,7 @@ func txCommands() *autocliv1.ServiceCommandDescriptor {
 			{RpcMethod: "RequestUserDecryption", Skip: true},
 			// Parties send these by themselves.
 			{RpcMethod: "CommitKeyEcho", Skip: true},
+			{RpcMethod: "PostKeyProgress", Skip: true},
 			{RpcMethod: "PostKey", Skip: true},
 			{RpcMethod: "PostResults", Skip: true},
 		},

@@ -72,7 +72,7 @@ func TestTheMessagesAreRegisteredAndNameTheirSigner(t *testing.T) {
 	require.NoError(t, msgservice.ValidateProtoAnnotations(proto.HybridResolver))
 	for _, name := range []string{
 		"MsgRequestKey", "MsgRequestPublicDecryption", "MsgRequestUserDecryption", "MsgRetireKey", "MsgUpdateParams",
-		"MsgCommitKeyEcho", "MsgPostKey", "MsgPostResults",
+		"MsgCommitKeyEcho", "MsgPostKeyProgress", "MsgPostKey", "MsgPostResults",
 	} {
 		_, err := registry.Resolve("/tkms.kms.v1." + name)
 		require.NoError(t, err, name)
@@ -80,5 +80,6 @@ func TestTheMessagesAreRegisteredAndNameTheirSigner(t *testing.T) {
 	require.True(t, types.IsPartyMsg(&types.MsgPostResults{}))
 	require.True(t, types.IsPartyMsg(&types.MsgPostKey{}))
 	require.True(t, types.IsPartyMsg(&types.MsgCommitKeyEcho{}))
+	require.True(t, types.IsPartyMsg(&types.MsgPostKeyProgress{}))
 	require.False(t, types.IsPartyMsg(&types.MsgRequestPublicDecryption{}))
 }

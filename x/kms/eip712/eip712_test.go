@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"encoding/hex"
 	"math/big"
+	"strconv"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -70,34 +71,46 @@ func TestTheDigestsAreFrozen(t *testing.T) {
 	public := PublicDecryption(decryption, [][32]byte{handleA, handleB}, result)
 	require.Equal(t, "682b201ac6c1cbb046ad0cb4fb5de41116d10f4fec570406585c49a684a46434", hex.EncodeToString(public[:]))
 	generated := KeyGeneration("tkms-devnet", material())
-	require.Equal(t, "7f44b2dac62b192bdac07a987e53f70838042ac850ea13ee481cc86106f1eedf", hex.EncodeToString(generated[:]))
+	require.Equal(t, "82505b80b36309e4d430b8ccd2697df7912d69633308966be769ccb4c0bc105f", hex.EncodeToString(generated[:]))
 }
 
 func material() Key {
 	return Key{
-		KeyID: handleA, HostChainID: 31337, Params: "production-pke", EpochID: 3, Attempt: 2,
+		KeyID: handleA, HostChainID: 31337, Params: "production", Noise: "exact", EpochID: 3, Attempt: 2,
 		Seed: [16]byte{1, 2, 3}, PublicKeyDigest: handleB, PublicKeyKeccak: [32]byte{4}, PublicKeySize: 33018, TestDecryptionOK: true,
+		Objects: []KeyObject{{Kind: "CompressedXofKeySet", Digest: [32]byte{5}, Size: 1 << 30}, {Kind: "CompressedServerKey", Digest: [32]byte{6}, Size: 7}},
+		Tested:  []string{"FheUint", "CompactCiphertextList"},
 	}
 }
 
 func TestTheKeyDigestIsThatOfGoEthereum(t *testing.T) {
 	k := material()
+	var objects, tested []any
+	for _, o := range k.Objects {
+		objects = append(objects, map[string]any{"kind": o.Kind, "digest": hexutil.Encode(o.Digest[:]), "size": strconv.FormatUint(o.Size, 10)})
+	}
+	for _, form := range k.Tested {
+		tested = append(tested, form)
+	}
 	want := typedData(t, apitypes.TypedData{
 		Types: apitypes.Types{
 			"EIP712Domain": {{Name: "name", Type: "string"}, {Name: "version", Type: "string"}, {Name: "salt", Type: "bytes32"}},
 			"KeyVerification": {
 				{Name: "keyId", Type: "bytes32"}, {Name: "hostChainId", Type: "uint64"}, {Name: "params", Type: "string"},
+				{Name: "noise", Type: "string"},
 				{Name: "epochId", Type: "uint64"}, {Name: "attempt", Type: "uint32"}, {Name: "seed", Type: "bytes16"},
 				{Name: "publicKeyDigest", Type: "bytes32"}, {Name: "publicKeyKeccak", Type: "bytes32"},
-				{Name: "publicKeySize", Type: "uint64"}, {Name: "testDecryptionOk", Type: "bool"},
+				{Name: "publicKeySize", Type: "uint64"}, {Name: "objects", Type: "KeyObject[]"},
+				{Name: "testDecryptionOk", Type: "bool"}, {Name: "tested", Type: "string[]"},
 			},
+			"KeyObject": {{Name: "kind", Type: "string"}, {Name: "digest", Type: "bytes32"}, {Name: "size", Type: "uint64"}},
 		},
 		PrimaryType: "KeyVerification",
 		Domain:      apitypes.TypedDataDomain{Name: "TKMS", Version: "1", Salt: crypto.Keccak256Hash([]byte("tkms-devnet")).Hex()},
 		Message: apitypes.TypedDataMessage{
-			"keyId": hexutil.Encode(k.KeyID[:]), "hostChainId": "31337", "params": k.Params, "epochId": "3", "attempt": "2",
+			"keyId": hexutil.Encode(k.KeyID[:]), "hostChainId": "31337", "params": k.Params, "noise": k.Noise, "epochId": "3", "attempt": "2",
 			"seed": hexutil.Encode(k.Seed[:]), "publicKeyDigest": hexutil.Encode(k.PublicKeyDigest[:]),
-			"publicKeyKeccak": hexutil.Encode(k.PublicKeyKeccak[:]), "publicKeySize": "33018", "testDecryptionOk": true,
+			"publicKeyKeccak": hexutil.Encode(k.PublicKeyKeccak[:]), "publicKeySize": "33018", "objects": objects, "testDecryptionOk": true, "tested": tested,
 		},
 	})
 	got := KeyGeneration("tkms-devnet", k)
@@ -112,7 +125,16 @@ func TestEveryFieldOfAKeyIsSigned(t *testing.T) {
 		"params": func(k *Key) { k.Params += "x" }, "epoch": func(k *Key) { k.EpochID++ }, "attempt": func(k *Key) { k.Attempt++ },
 		"seed": func(k *Key) { k.Seed[15] ^= 1 }, "digest": func(k *Key) { k.PublicKeyDigest[0] ^= 1 },
 		"keccak": func(k *Key) { k.PublicKeyKeccak[31] ^= 1 }, "size": func(k *Key) { k.PublicKeySize++ },
-		"test": func(k *Key) { k.TestDecryptionOK = false },
+		"test": func(k *Key) { k.TestDecryptionOK = false }, "noise": func(k *Key) { k.Noise = "prss" },
+		"object kind":   func(k *Key) { k.Objects[0].Kind += "x" },
+		"object digest": func(k *Key) { k.Objects[1].Digest[31] ^= 1 },
+		"object size":   func(k *Key) { k.Objects[1].Size++ },
+		"object order":  func(k *Key) { k.Objects[0], k.Objects[1] = k.Objects[1], k.Objects[0] },
+		"no objects":    func(k *Key) { k.Objects = nil },
+		"tested":        func(k *Key) { k.Tested[1] += "x" },
+		"nothing tested": func(k *Key) {
+			k.Tested = nil
+		},
 	} {
 		k := material()
 		change(&k)

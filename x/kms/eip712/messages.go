@@ -4,12 +4,16 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
+const keyObject = "KeyObject(string kind,bytes32 digest,uint64 size)"
+
 var (
 	publicDecryptType = crypto.Keccak256Hash([]byte(
 		"PublicDecryptVerification(bytes32[] ctHandles,bytes decryptedResult,bytes extraData)"))
 	keyType = crypto.Keccak256Hash([]byte(
-		"KeyVerification(bytes32 keyId,uint64 hostChainId,string params,uint64 epochId,uint32 attempt," +
-			"bytes16 seed,bytes32 publicKeyDigest,bytes32 publicKeyKeccak,uint64 publicKeySize,bool testDecryptionOk)"))
+		"KeyVerification(bytes32 keyId,uint64 hostChainId,string params,string noise,uint64 epochId,uint32 attempt," +
+			"bytes16 seed,bytes32 publicKeyDigest,bytes32 publicKeyKeccak,uint64 publicKeySize," +
+			"KeyObject[] objects,bool testDecryptionOk,string[] tested)" + keyObject))
+	keyObjectType = crypto.Keccak256Hash([]byte(keyObject))
 )
 
 // PublicDecryption returns the digest that parties sign over a public
@@ -41,7 +45,9 @@ type Key struct {
 	KeyID       [32]byte
 	HostChainID uint64
 	// Params is the name of the parameter set.
-	Params  string
+	Params string
+	// Noise is how the noise of the 64-bit components was made: "exact" or "prss".
+	Noise   string
 	EpochID uint64
 	// Attempt counts from 1.
 	Attempt uint32
@@ -53,8 +59,25 @@ type Key struct {
 	PublicKeyKeccak [32]byte
 	// PublicKeySize is the length of the serialized CompactPublicKey in bytes.
 	PublicKeySize uint64
-	// TestDecryptionOK says that a fresh encryption decrypted right by MPC.
+	// Objects are the files beside the public key.
+	Objects []KeyObject
+	// TestDecryptionOK says that fresh ciphertexts of every form decrypted right by MPC.
 	TestDecryptionOK bool
+	// Tested are the forms that did.
+	Tested []string
+}
+
+// KeyObject names a file.
+type KeyObject struct {
+	Kind string
+	// Digest is SHAKE-256("PDAT_KEY" || file), 32 bytes.
+	Digest [32]byte
+	// Size in bytes.
+	Size uint64
+}
+
+func (o KeyObject) hash() []byte {
+	return crypto.Keccak256(keyObjectType[:], crypto.Keccak256([]byte(o.Kind)), o.Digest[:], word(o.Size))
 }
 
 // KeyGeneration returns the digest that parties of the TKMS chain chainID sign
@@ -66,17 +89,27 @@ func KeyGeneration(chainID string, k Key) [32]byte {
 	if k.TestDecryptionOK {
 		ok = 1
 	}
+	var objects, tested []byte
+	for _, o := range k.Objects {
+		objects = append(objects, o.hash()...)
+	}
+	for _, form := range k.Tested {
+		tested = append(tested, crypto.Keccak256([]byte(form))...)
+	}
 	return digest(tkmsSeparator(chainID), crypto.Keccak256Hash(
 		keyType[:],
 		k.KeyID[:],
 		word(k.HostChainID),
 		crypto.Keccak256([]byte(k.Params)),
+		crypto.Keccak256([]byte(k.Noise)),
 		word(k.EpochID),
 		word(uint64(k.Attempt)),
 		seed,
 		k.PublicKeyDigest[:],
 		k.PublicKeyKeccak[:],
 		word(k.PublicKeySize),
+		crypto.Keccak256(objects),
 		word(ok),
+		crypto.Keccak256(tested),
 	))
 }

@@ -33,6 +33,14 @@ func (k Keeper) member(ctx context.Context, epochID uint64, account string) (uin
 	return member.Index, party, nil
 }
 
+// standInsOf names what is not real about the parameter set of a key.
+func standInsOf(params string) []string {
+	if set, known := types.ParameterSetByName(params); known && !set.Insecure {
+		return nil
+	}
+	return []string{types.StandInParameters}
+}
+
 // standIns collects what is simulated on the path of a result, sorted.
 func (k Keeper) standIns(ctx context.Context, ofKey, ofHost []string, epoch partiestypes.Epoch) ([]string, error) {
 	all := slices.Concat(ofKey, ofHost)

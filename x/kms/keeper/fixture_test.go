@@ -219,6 +219,20 @@ type fixture struct {
 	keyID   []byte
 }
 
+// noiseModel has what is at most as likely as 2^-128 for four parties, and keys with
+// noise "prss" for seven parties only.
+func noiseModel(set, noise string, parties int) (int32, bool) {
+	switch {
+	case set == types.TestParameters:
+		return -40_000, true
+	case noise == types.NoiseExact:
+		return -129_580, true
+	case parties == 7:
+		return -115_300, true
+	}
+	return 0, false
+}
+
 // newStore is a fixture of n parties without keys.
 func newStore(t testing.TB, n int) *fixture {
 	t.Helper()
@@ -242,7 +256,7 @@ func newStore(t testing.TB, n int) *fixture {
 	f.ctx = testutil.DefaultContextWithDB(t, storeKey, storetypes.NewTransientStoreKey("transient")).Ctx.
 		WithChainID(chainID).WithBlockHeight(100).WithBlockTime(time.Unix(now, 0))
 	cdc := codec.NewProtoCodec(codectypes.NewInterfaceRegistry())
-	f.keeper = keeper.NewKeeper(cdc, runtime.NewKVStoreService(storeKey), account("gov").String(), f.bank, f.acl, f.parties)
+	f.keeper = keeper.NewKeeper(cdc, runtime.NewKVStoreService(storeKey), account("gov").String(), f.bank, f.acl, f.parties, noiseModel)
 	f.msgs, f.queries = keeper.NewMsgServer(f.keeper), keeper.NewQueryServer(f.keeper)
 	require.NoError(t, f.keeper.InitGenesis(f.ctx, *types.DefaultGenesis()))
 	return f
@@ -324,8 +338,19 @@ func (f *fixture) setParams(change func(*types.Params)) {
 func material() types.KeyMaterial {
 	return types.KeyMaterial{
 		Seed: bytes.Repeat([]byte{1}, 16), PublicKeyDigest: bytes.Repeat([]byte{2}, 32), PublicKeyKeccak: bytes.Repeat([]byte{3}, 32),
-		PublicKeySize: 33018, TestDecryptionOk: true,
+		PublicKeySize: 33018, TestDecryptionOk: true, Tested: []string{types.FormCompactList},
 	}
+}
+
+// materialOf is material that a key of the parameter set can have.
+func materialOf(params string) types.KeyMaterial {
+	m := material()
+	set, _ := types.ParameterSetByName(params)
+	m.Tested = set.Tested
+	for i, kind := range set.Objects {
+		m.Objects = append(m.Objects, types.KeyObject{Kind: kind, Digest: bytes.Repeat([]byte{byte(20 + i)}, 32), ByteSize: 60_293_973})
+	}
+	return m
 }
 
 func (f *fixture) requestKey(host uint64) ([]byte, bool, error) {

@@ -43,6 +43,7 @@ func lived(t *testing.T) *fixture {
 	id, _, err := f.requestKey(otherChain)
 	require.NoError(t, err)
 	require.NoError(t, f.echo(id, 2, 9))
+	require.NoError(t, f.progress(id, 4, nil))
 	return f
 }
 
@@ -53,7 +54,7 @@ func imported(f *fixture, g types.GenesisState) (*fixture, error) {
 	next.ctx = testutil.DefaultContextWithDB(f, storeKey, storetypes.NewTransientStoreKey("transient")).Ctx.
 		WithChainID(chainID).WithBlockHeight(f.ctx.BlockHeight() + 1)
 	cdc := codec.NewProtoCodec(codectypes.NewInterfaceRegistry())
-	next.keeper = keeper.NewKeeper(cdc, runtime.NewKVStoreService(storeKey), f.keeper.Authority(), f.bank, f.acl, f.parties)
+	next.keeper = keeper.NewKeeper(cdc, runtime.NewKVStoreService(storeKey), f.keeper.Authority(), f.bank, f.acl, f.parties, noiseModel)
 	next.msgs, next.queries = keeper.NewMsgServer(next.keeper), keeper.NewQueryServer(next.keeper)
 	return &next, next.keeper.InitGenesis(next.ctx, g)
 }
@@ -95,14 +96,22 @@ func mustExport(f *fixture) *types.GenesisState {
 func TestAGenesisThatDoesNotAddUpIsRefused(t *testing.T) {
 	f := lived(t)
 	for name, change := range map[string]func(*types.GenesisState){
-		"params":             func(g *types.GenesisState) { g.Params.MaxKeyAttempts = 0 },
-		"key twice":          func(g *types.GenesisState) { g.Keys = append(g.Keys, g.Keys[0]) },
-		"key id":             func(g *types.GenesisState) { g.Keys[0].Id = g.Keys[0].Id[1:] },
-		"key status":         func(g *types.GenesisState) { g.Keys[0].Status = 9 },
-		"material":           func(g *types.GenesisState) { keyOf(g, types.KEY_STATUS_ACTIVE).Material = nil },
-		"seed":               func(g *types.GenesisState) { keyOf(g, types.KEY_STATUS_ACTIVE).Material.Seed = nil },
-		"contributions":      func(g *types.GenesisState) { c := keyOf(g, types.KEY_STATUS_ACTIVE).Contributions; c[1] = c[0] },
-		"echo":               func(g *types.GenesisState) { keyOf(g, types.KEY_STATUS_GENERATING).Echoes[0].Digest = nil },
+		"params":        func(g *types.GenesisState) { g.Params.MaxKeyAttempts = 0 },
+		"key twice":     func(g *types.GenesisState) { g.Keys = append(g.Keys, g.Keys[0]) },
+		"key id":        func(g *types.GenesisState) { g.Keys[0].Id = g.Keys[0].Id[1:] },
+		"key status":    func(g *types.GenesisState) { g.Keys[0].Status = 9 },
+		"material":      func(g *types.GenesisState) { keyOf(g, types.KEY_STATUS_ACTIVE).Material = nil },
+		"seed":          func(g *types.GenesisState) { keyOf(g, types.KEY_STATUS_ACTIVE).Material.Seed = nil },
+		"contributions": func(g *types.GenesisState) { c := keyOf(g, types.KEY_STATUS_ACTIVE).Contributions; c[1] = c[0] },
+		"echo":          func(g *types.GenesisState) { keyOf(g, types.KEY_STATUS_GENERATING).Echoes[0].Digest = nil },
+		"parameter set": func(g *types.GenesisState) { g.Keys[0].Params = "toy" },
+		"noise":         func(g *types.GenesisState) { g.Keys[0].Noise = "" },
+		"failure":       func(g *types.GenesisState) { g.Keys[0].Failure = 99 },
+		"stage":         func(g *types.GenesisState) { keyOf(g, types.KEY_STATUS_GENERATING).Progress[0].Stage = 0 },
+		"progress twice": func(g *types.GenesisState) {
+			key := keyOf(g, types.KEY_STATUS_GENERATING)
+			key.Progress = append(key.Progress, key.Progress[0])
+		},
 		"sequence":           func(g *types.GenesisState) { g.KeySequence = 1 },
 		"request twice":      func(g *types.GenesisState) { g.Requests = append(g.Requests, g.Requests[0]); g.TotalRequests = 99 },
 		"request id":         func(g *types.GenesisState) { g.Requests[0].Id[0]++ },
@@ -235,7 +244,7 @@ func TestRecordsStandUnderTheirDocumentedRawKeys(t *testing.T) {
 	storeKey := storetypes.NewKVStoreKey(types.StoreKey)
 	ctx := testutil.DefaultContextWithDB(t, storeKey, storetypes.NewTransientStoreKey("transient")).Ctx.WithBlockHeight(131)
 	cdc := codec.NewProtoCodec(codectypes.NewInterfaceRegistry())
-	k := keeper.NewKeeper(cdc, runtime.NewKVStoreService(storeKey), f.keeper.Authority(), f.bank, f.acl, f.parties)
+	k := keeper.NewKeeper(cdc, runtime.NewKVStoreService(storeKey), f.keeper.Authority(), f.bank, f.acl, f.parties, noiseModel)
 	g := mustExport(f)
 	require.NoError(t, k.InitGenesis(ctx, *g))
 	store := ctx.KVStore(storeKey)

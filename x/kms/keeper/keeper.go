@@ -33,6 +33,7 @@ type Keeper struct {
 	bank      types.BankKeeper
 	acl       types.ACLKeeper
 	parties   types.PartiesKeeper
+	noise     types.NoiseModel
 	authority string
 	account   sdk.AccAddress
 
@@ -66,9 +67,10 @@ type Keeper struct {
 }
 
 // NewKeeper returns the keeper; authority is the account of governance. The
-// application gives the module account "kms" no permissions.
+// application gives the module account "kms" no permissions. The noise model is part of
+// consensus: a table of integers, never floats.
 func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService, authority string,
-	bank types.BankKeeper, acl types.ACLKeeper, parties types.PartiesKeeper,
+	bank types.BankKeeper, acl types.ACLKeeper, parties types.PartiesKeeper, noise types.NoiseModel,
 ) Keeper {
 	if _, err := sdk.AccAddressFromBech32(authority); err != nil {
 		panic(fmt.Errorf("kms: authority %q is no account: %w", authority, err))
@@ -76,7 +78,7 @@ func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService, authori
 	sb := collections.NewSchemaBuilder(storeService)
 	due := collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)
 	k := Keeper{
-		bank: bank, acl: acl, parties: parties, authority: authority,
+		bank: bank, acl: acl, parties: parties, noise: noise, authority: authority,
 		account: authtypes.NewModuleAddress(types.ModuleName),
 
 		Params:   collections.NewItem(sb, types.ParamsPrefix, "params", codec.CollValue[types.Params](cdc)),

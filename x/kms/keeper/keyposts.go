@@ -51,15 +51,53 @@ func (k Keeper) CommitKeyEcho(ctx context.Context, msg *types.MsgCommitKeyEcho) 
 	return k.Keys.Set(ctx, key.Id, key)
 }
 
+// PostKeyProgress records how far a party says it is, in place of what it said
+// before. Nothing depends on it, so that it is worth no more than one write in
+// progress_blocks blocks.
+func (k Keeper) PostKeyProgress(ctx context.Context, msg *types.MsgPostKeyProgress) error {
+	key, index, _, err := k.keyPost(ctx, msg.KeyId, msg.Attempt, msg.Account)
+	if err != nil {
+		return err
+	}
+	if key.Status != types.KEY_STATUS_GENERATING {
+		return types.ErrClosed.Wrap(key.Status.String())
+	}
+	params, err := k.Params.Get(ctx)
+	if err != nil {
+		return err
+	}
+	progress := types.KeyProgress{
+		Index: index, Stage: msg.Stage, Done: msg.Done, Total: msg.Total, Height: sdk.UnwrapSDKContext(ctx).BlockHeight(),
+	}
+	if err := progress.Validate(); err != nil {
+		return err
+	}
+	at, in := slices.BinarySearchFunc(key.Progress, index, func(p types.KeyProgress, index uint32) int { return cmp.Compare(p.Index, index) })
+	switch {
+	case !in:
+		key.Progress = slices.Insert(key.Progress, at, progress)
+	case progress.Height < key.Progress[at].Height+int64(params.ProgressBlocks):
+		return types.ErrTooSoon.Wrapf("one in %d blocks", params.ProgressBlocks)
+	default:
+		key.Progress[at] = progress
+	}
+	if err := k.Keys.Set(ctx, key.Id, key); err != nil {
+		return err
+	}
+	return emit(ctx, &types.EventKeyProgress{
+		KeyId: hexID(key.Id), Attempt: key.Attempt, Index: index, Stage: msg.Stage.String(), Done: msg.Done, Total: msg.Total,
+	})
+}
+
 // PostKey records a party's signed word on the generated material. 2t+1 equal
 // ones, with a test decryption that succeeded, activate the key; when that has
 // become impossible the attempt ends at once.
 func (k Keeper) PostKey(ctx context.Context, msg *types.MsgPostKey) error {
-	if err := msg.Material.Validate(); err != nil {
-		return err
-	}
 	key, index, party, err := k.keyPost(ctx, msg.KeyId, msg.Attempt, msg.Account)
 	if err != nil {
+		return err
+	}
+	if err := msg.Material.Validate(key.Params); err != nil {
 		return err
 	}
 	if len(key.EchoDigest) == 0 {
@@ -137,7 +175,7 @@ func (k Keeper) tallyKey(ctx context.Context, key types.Key) error {
 		return err
 	}
 	if missing := len(epoch.Members) - len(key.Contributions); most+missing < int(key.Threshold) {
-		return k.endAttempt(ctx, params, key)
+		return k.endAttempt(ctx, params, key, types.KEY_FAILURE_DISAGREEMENT)
 	}
 	return k.Keys.Set(ctx, key.Id, key)
 }
@@ -159,6 +197,7 @@ func (k Keeper) activate(ctx context.Context, params types.Params, key types.Key
 		return err
 	}
 	key.Status = types.KEY_STATUS_ACTIVE
+	key.Progress = nil
 	key.Material = &material
 	key.ActiveHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()
 	if err := k.HostKeys.Set(ctx, key.HostChainId, key.Id); err != nil {

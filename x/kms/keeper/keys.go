@@ -11,6 +11,7 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/tkms-network/tkms/x/kms/types"
+	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
 const (
@@ -41,6 +42,10 @@ func (k Keeper) RequestKey(ctx context.Context, msg *types.MsgRequestKey) (id []
 	if !slices.Contains(params.ParameterSets, msg.Params) {
 		return nil, false, types.ErrUnknownParams.Wrapf("%q", msg.Params)
 	}
+	want, err := wanted(msg, governance)
+	if err != nil {
+		return nil, false, err
+	}
 	host, err := k.acl.HostChain(ctx, msg.HostChainId)
 	if err != nil {
 		return nil, false, types.ErrUnknownHostChain.Wrapf("%d: %s", msg.HostChainId, err)
@@ -50,7 +55,7 @@ func (k Keeper) RequestKey(ctx context.Context, msg *types.MsgRequestKey) (id []
 		return nil, false, err
 	}
 	if len(held) != 0 && !msg.Additional {
-		return k.heldKey(ctx, held, msg.Params)
+		return k.heldKey(ctx, held, want)
 	}
 	if params.PauseKeyRequests {
 		return nil, false, types.ErrPaused
@@ -59,7 +64,7 @@ func (k Keeper) RequestKey(ctx context.Context, msg *types.MsgRequestKey) (id []
 	if governance {
 		fee = 0
 	}
-	key, err := k.createKey(ctx, params, msg, requester, fee)
+	key, err := k.createKey(ctx, params, want, requester, fee)
 	if err != nil {
 		return nil, false, err
 	}
@@ -71,19 +76,51 @@ func (k Keeper) RequestKey(ctx context.Context, msg *types.MsgRequestKey) (id []
 	return key.Id, true, nil
 }
 
+// wanted is the key that a message asks for, before it has an id.
+func wanted(msg *types.MsgRequestKey, governance bool) (types.Key, error) {
+	set, known := types.ParameterSetByName(msg.Params)
+	if !known {
+		return types.Key{}, types.ErrUnknownParams.Wrapf("%q", msg.Params)
+	}
+	key := types.Key{
+		HostChainId: msg.HostChainId, Params: msg.Params, Noise: msg.Noise, Requester: msg.Requester,
+		MaxLog2FailureMilli: msg.MaxLog2FailureMilli,
+	}
+	switch key.Noise {
+	case "":
+		key.Noise = types.NoiseExact
+	case types.NoiseExact, types.NoisePRSS:
+	default:
+		return key, types.ErrMalformed.Wrapf("noise is %q or %q", types.NoiseExact, types.NoisePRSS)
+	}
+	if key.MaxLog2FailureMilli > 0 {
+		return key, types.ErrMalformed.Wrap("the logarithm of a probability is not above 0")
+	}
+	if set.Insecure {
+		return key, nil // 0 bounds nothing
+	}
+	if key.MaxLog2FailureMilli == 0 {
+		key.MaxLog2FailureMilli = types.SecureFailureMilli
+	}
+	if key.MaxLog2FailureMilli > types.SecureFailureMilli && !governance {
+		return key, types.ErrUnauthorized.Wrap("only governance may accept more failures than 2^-128")
+	}
+	return key, nil
+}
+
 // heldKey answers a request for a key that the host chain has already.
-func (k Keeper) heldKey(ctx context.Context, id []byte, params string) ([]byte, bool, error) {
+func (k Keeper) heldKey(ctx context.Context, id []byte, want types.Key) ([]byte, bool, error) {
 	key, err := k.key(ctx, id)
 	if err != nil {
 		return nil, false, err
 	}
-	if key.Params != params {
-		return nil, false, types.ErrHostChainHasKey.Wrapf("its parameter set is %q", key.Params)
+	if key.Params != want.Params || key.Noise != want.Noise || key.MaxLog2FailureMilli > want.MaxLog2FailureMilli {
+		return nil, false, types.ErrHostChainHasKey.Wrapf("parameter set %q, noise %q, failures up to 2^(%d/1000)", key.Params, key.Noise, key.MaxLog2FailureMilli)
 	}
 	return id, false, nil
 }
 
-func (k Keeper) createKey(ctx context.Context, params types.Params, msg *types.MsgRequestKey, requester sdk.AccAddress, fee uint64) (types.Key, error) {
+func (k Keeper) createKey(ctx context.Context, params types.Params, key types.Key, requester sdk.AccAddress, fee uint64) (types.Key, error) {
 	sequence, err := orZero(k.KeySequence.Get(ctx))
 	if err != nil {
 		return types.Key{}, err
@@ -95,10 +132,8 @@ func (k Keeper) createKey(ctx context.Context, params types.Params, msg *types.M
 		return types.Key{}, err
 	}
 	sdkCtx := sdk.UnwrapSDKContext(ctx)
-	key := types.Key{
-		Id: keyID(sdkCtx.ChainID(), msg.HostChainId, msg.Params, sequence), HostChainId: msg.HostChainId, Params: msg.Params,
-		Requester: msg.Requester, Fee: fee, RequestedHeight: sdkCtx.BlockHeight(),
-	}
+	key.Id = keyID(sdkCtx.ChainID(), key.HostChainId, key.Params, sequence)
+	key.Fee, key.RequestedHeight = fee, sdkCtx.BlockHeight()
 	return key, k.beginAttempt(ctx, params, &key)
 }
 
@@ -117,15 +152,31 @@ func keyID(chainID string, hostChainID uint64, params string, sequence uint64) [
 	return sum[:]
 }
 
+// failureMilli is the probability of failures under a key that the epoch's parties
+// generate. Errors: ErrUnsupportedNoise, and ErrFailureTooLikely if it is more than
+// the requester accepts.
+func (k Keeper) failureMilli(key types.Key, epoch partiestypes.Epoch) (int32, error) {
+	milli, ok := k.noise(key.Params, key.Noise, len(epoch.Members))
+	if !ok {
+		return 0, types.ErrUnsupportedNoise.Wrapf("%s, %s, %d parties", key.Params, key.Noise, len(epoch.Members))
+	}
+	if milli > key.MaxLog2FailureMilli {
+		return 0, types.ErrFailureTooLikely.Wrapf("2^(%d/1000), accepted are 2^(%d/1000)", milli, key.MaxLog2FailureMilli)
+	}
+	return milli, nil
+}
+
 // beginAttempt starts the next attempt with the active epoch, or leaves the key
-// waiting for one until its deadline.
+// waiting for one until its deadline. With an epoch of too many parties for the
+// noise that its requester accepts, the key fails; a new one is refused.
 func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *types.Key) error {
 	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
 	waiting := key.Status == types.KEY_STATUS_REQUESTED
 	if !waiting {
 		key.Deadline = height + int64(params.KeyDeadlineBlocks)
 	}
-	key.Echoes, key.EchoDigest, key.Contributions, key.Without = nil, nil, nil, nil
+	created := key.Status == types.KEY_STATUS_UNSPECIFIED
+	key.Echoes, key.EchoDigest, key.Contributions, key.Without, key.Progress = nil, nil, nil, nil, nil
 	epoch, err := k.parties.ActiveEpoch(ctx)
 	if err != nil {
 		key.Status, key.EpochId, key.Threshold = types.KEY_STATUS_REQUESTED, 0, 0
@@ -138,11 +189,18 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 		}
 		return k.saveKey(ctx, *key)
 	}
+	key.Log2FailureMilli, err = k.failureMilli(*key, epoch)
+	if err != nil {
+		if created {
+			return err
+		}
+		return k.failKey(ctx, *key, types.KEY_FAILURE_NOISE)
+	}
 	key.Status, key.EpochId, key.Threshold = types.KEY_STATUS_GENERATING, epoch.Id, threshold(epoch)
 	key.Without = epoch.Excluded()
 	key.Attempt++
 	key.StartedHeight, key.Deadline = height, height+int64(params.KeyDeadlineBlocks)
-	if key.Simulated, err = k.standIns(ctx, nil, nil, epoch); err != nil {
+	if key.Simulated, err = k.standIns(ctx, standInsOf(key.Params), nil, epoch); err != nil {
 		return err
 	}
 	if err := k.keyChecks.Set(ctx, collections.Join(uint64(key.Deadline), key.Id)); err != nil {
@@ -164,6 +222,7 @@ func (k Keeper) saveKey(ctx context.Context, key types.Key) error {
 	}
 	return emit(ctx, &types.EventKeyStatus{
 		KeyId: hexID(key.Id), HostChainId: key.HostChainId, Status: key.Status.String(), Attempt: key.Attempt, EpochId: key.EpochId,
+		Failure: key.Failure.String(),
 	})
 }
 
@@ -177,13 +236,14 @@ func (k Keeper) stopWork(ctx context.Context, key types.Key) error {
 
 // endAttempt follows a failed attempt with the next, or gives the key up after
 // the last one allowed.
-func (k Keeper) endAttempt(ctx context.Context, params types.Params, key types.Key) error {
+func (k Keeper) endAttempt(ctx context.Context, params types.Params, key types.Key, why types.KeyFailure) error {
 	if err := k.stopWork(ctx, key); err != nil {
 		return err
 	}
 	if key.Attempt >= params.MaxKeyAttempts {
-		return k.failKey(ctx, key)
+		return k.failKey(ctx, key, why)
 	}
+	key.Failure = why
 	return k.beginAttempt(ctx, params, &key)
 }
 
@@ -199,18 +259,18 @@ func (k Keeper) endIfInterrupted(ctx context.Context, params types.Params, id []
 	}
 	for _, index := range epoch.Excluded() {
 		if !slices.Contains(key.Without, index) {
-			return k.endAttempt(ctx, params, key)
+			return k.endAttempt(ctx, params, key, types.KEY_FAILURE_MEMBER_EXCLUDED)
 		}
 	}
 	return nil
 }
 
 // failKey returns the fee; the host chain may be given another key.
-func (k Keeper) failKey(ctx context.Context, key types.Key) error {
+func (k Keeper) failKey(ctx context.Context, key types.Key, why types.KeyFailure) error {
 	if err := k.release(ctx, key.Requester, key.Fee); err != nil {
 		return err
 	}
-	key.Status = types.KEY_STATUS_FAILED
+	key.Status, key.Failure = types.KEY_STATUS_FAILED, why
 	key.ClosedHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()
 	if err := k.unbind(ctx, key); err != nil {
 		return err
@@ -233,12 +293,12 @@ func (k Keeper) checkKey(ctx context.Context, params types.Params, key types.Key
 	switch key.Status {
 	case types.KEY_STATUS_REQUESTED:
 		if due {
-			return k.failKey(ctx, key)
+			return k.failKey(ctx, key, types.KEY_FAILURE_NO_EPOCH)
 		}
 		return k.beginAttempt(ctx, params, &key)
 	case types.KEY_STATUS_GENERATING:
 		if due {
-			return k.endAttempt(ctx, params, key)
+			return k.endAttempt(ctx, params, key, types.KEY_FAILURE_DEADLINE)
 		}
 	}
 	return nil
@@ -256,12 +316,12 @@ func (k Keeper) RetireKey(ctx context.Context, msg *types.MsgRetireKey) error {
 	}
 	switch key.Status {
 	case types.KEY_STATUS_REQUESTED:
-		return k.failKey(ctx, key)
+		return k.failKey(ctx, key, types.KEY_FAILURE_WITHDRAWN)
 	case types.KEY_STATUS_GENERATING:
 		if err := k.stopWork(ctx, key); err != nil {
 			return err
 		}
-		return k.failKey(ctx, key)
+		return k.failKey(ctx, key, types.KEY_FAILURE_WITHDRAWN)
 	case types.KEY_STATUS_ACTIVE:
 		key.Status = types.KEY_STATUS_RETIRED
 		key.ClosedHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()

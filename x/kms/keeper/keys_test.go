@@ -99,7 +99,7 @@ func TestAKeyWhoseTestDecryptionFailedIsNotActivated(t *testing.T) {
 	f := newStore(t, 4)
 	id := f.generating(4)
 	failed := material()
-	failed.TestDecryptionOk = false
+	failed.TestDecryptionOk, failed.Tested = false, nil
 	require.NoError(t, f.postKey(f.keyPost(id, 1, failed)))
 	require.EqualValues(t, 1, f.key(id).Attempt, "three others may still agree")
 	require.NoError(t, f.postKey(f.keyPost(id, 2, failed)))
@@ -263,8 +263,7 @@ func TestAHostChainHasOneKeyUnlessGovernanceSaysOtherwise(t *testing.T) {
 	require.False(t, created)
 	require.Equal(t, f.keyID, again)
 
-	f.setParams(func(p *types.Params) { p.ParameterSets = append(p.ParameterSets, "other") })
-	msg := &types.MsgRequestKey{Requester: f.alice.String(), HostChainId: hostChain, Params: "other"}
+	msg := &types.MsgRequestKey{Requester: f.alice.String(), HostChainId: hostChain, Params: types.ProductionCompute}
 	_, _, err = f.requestKeyAs(msg)
 	require.ErrorIs(t, err, types.ErrHostChainHasKey)
 	msg.Additional = true
@@ -285,7 +284,7 @@ func TestAHostChainHasOneKeyUnlessGovernanceSaysOtherwise(t *testing.T) {
 		require.NoError(t, f.echo(second, i, 9))
 	}
 	for i := 1; i <= 3; i++ {
-		require.NoError(t, f.postKey(f.keyPost(second, i, material())))
+		require.NoError(t, f.postKey(f.keyPost(second, i, materialOf(types.ProductionCompute))))
 	}
 	require.Equal(t, second, bound())
 	f.accepted(handle(1, handles.Bool)) // ciphertexts under the earlier key stay readable
@@ -360,7 +359,10 @@ func TestOnlyGovernanceSetsValidParams(t *testing.T) {
 		"window":        func(p *types.Params) { p.WorkWindowBlocks = 0 },
 		"retention":     func(p *types.Params) { p.RetentionBlocks = 1 << 41 },
 		"sets":          func(p *types.Params) { p.ParameterSets = nil },
-		"set name":      func(p *types.Params) { p.ParameterSets = []string{""} },
+		"set name":      func(p *types.Params) { p.ParameterSets = []string{"toy"} },
+		"set twice":     func(p *types.Params) { p.ParameterSets = []string{types.Production, types.Production} },
+		"insecure set":  func(p *types.Params) { p.ParameterSets = []string{types.Production, types.TestParameters} },
+		"progress":      func(p *types.Params) { p.ProgressBlocks = 0 },
 		"requester":     func(p *types.Params) { p.KeyRequesters = []string{"x"} },
 		"requesters":    func(p *types.Params) { p.KeyRequesters = make([]string, 257) },
 	} {

@@ -51,7 +51,11 @@ func (s msgServer) UpdateParams(ctx context.Context, msg *types.MsgUpdateParams)
 	if err := s.keeper.authorize(msg.Authority); err != nil {
 		return nil, err
 	}
-	if err := msg.Params.Validate(); err != nil {
+	params, err := s.keeper.Params.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := params.ValidateChange(msg.Params); err != nil {
 		return nil, err
 	}
 	return &types.MsgUpdateParamsResponse{}, s.keeper.Params.Set(ctx, msg.Params)
@@ -63,6 +67,14 @@ func (s msgServer) CommitKeyEcho(ctx context.Context, msg *types.MsgCommitKeyEch
 		return nil, err
 	}
 	return &types.MsgCommitKeyEchoResponse{}, nil
+}
+
+// PostKeyProgress implements types.MsgServer.
+func (s msgServer) PostKeyProgress(ctx context.Context, msg *types.MsgPostKeyProgress) (*types.MsgPostKeyProgressResponse, error) {
+	if err := s.keeper.PostKeyProgress(ctx, msg); err != nil {
+		return nil, err
+	}
+	return &types.MsgPostKeyProgressResponse{}, nil
 }
 
 // PostKey implements types.MsgServer.

@@ -10,7 +10,7 @@ import (
 func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 	registry.RegisterImplementations((*sdk.Msg)(nil),
 		&MsgRequestKey{}, &MsgRequestPublicDecryption{}, &MsgRequestUserDecryption{}, &MsgRetireKey{}, &MsgUpdateParams{},
-		&MsgCommitKeyEcho{}, &MsgPostKey{}, &MsgPostResults{},
+		&MsgCommitKeyEcho{}, &MsgPostKeyProgress{}, &MsgPostKey{}, &MsgPostResults{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
 }
@@ -19,7 +19,7 @@ func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 // It counts only from the account of a registered party.
 func IsPartyMsg(msg sdk.Msg) bool {
 	switch msg.(type) {
-	case *MsgCommitKeyEcho, *MsgPostKey, *MsgPostResults:
+	case *MsgCommitKeyEcho, *MsgPostKeyProgress, *MsgPostKey, *MsgPostResults:
 		return true
 	}
 	return false

@@ -53,6 +53,11 @@ var (
 	ErrCommitteeTooLarge     = errorsmod.Register(ModuleName, 42, "the epoch has more members than clients can tell apart")
 	ErrWrongKind             = errorsmod.Register(ModuleName, 43, "a plaintext for a user decryption, or a share for a public one")
 	ErrInvalidShare          = errorsmod.Register(ModuleName, 44, "the share is not the party's for this request")
+
+	// Generation of keys.
+	ErrFailureTooLikely = errorsmod.Register(ModuleName, 45, "under the key operations would come out wrong too often")
+	ErrUnsupportedNoise = errorsmod.Register(ModuleName, 46, "keys of these parameters are not generated with this noise by so many parties")
+	ErrTooSoon          = errorsmod.Register(ModuleName, 47, "the party's last word on its progress is too recent")
 )
 
 // CodeOf returns the code of an error of this module, 1 for any other error and

@@ -29,6 +29,8 @@ type EventKeyStatus struct {
 	Status      string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
 	Attempt     uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	EpochId     uint64 `protobuf:"varint,5,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	// Why the last attempt, or the key, failed; KEY_FAILURE_UNSPECIFIED if none did.
+	Failure string `protobuf:"bytes,6,opt,name=failure,proto3" json:"failure,omitempty"`
 }
 
 func (m *EventKeyStatus) Reset()         { *m = EventKeyStatus{} }
@@ -99,6 +101,13 @@ func (m *EventKeyStatus) GetEpochId() uint64 {
 	return 0
 }
 
+func (m *EventKeyStatus) GetFailure() string {
+	if m != nil {
+		return m.Failure
+	}
+	return ""
+}
+
 // EventKeyEchoAgreed is emitted when 2t+1 parties posted the same echo.
 type EventKeyEchoAgreed struct {
 	KeyId   string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
@@ -160,6 +169,91 @@ func (m *EventKeyEchoAgreed) GetDigest() string {
 	return ""
 }
 
+// EventKeyProgress is emitted when a party says how far it is with a key.
+type EventKeyProgress struct {
+	KeyId   string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Index   uint32 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Stage   string `protobuf:"bytes,4,opt,name=stage,proto3" json:"stage,omitempty"`
+	Done    uint64 `protobuf:"varint,5,opt,name=done,proto3" json:"done,omitempty"`
+	Total   uint64 `protobuf:"varint,6,opt,name=total,proto3" json:"total,omitempty"`
+}
+
+func (m *EventKeyProgress) Reset()         { *m = EventKeyProgress{} }
+func (m *EventKeyProgress) String() string { return proto.CompactTextString(m) }
+func (*EventKeyProgress) ProtoMessage()    {}
+func (*EventKeyProgress) Descriptor() ([]byte, []int) {
+	return fileDescriptor_da5511a56f72b304, []int{2}
+}
+func (m *EventKeyProgress) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EventKeyProgress) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EventKeyProgress.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EventKeyProgress) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EventKeyProgress.Merge(m, src)
+}
+func (m *EventKeyProgress) XXX_Size() int {
+	return m.Size()
+}
+func (m *EventKeyProgress) XXX_DiscardUnknown() {
+	xxx_messageInfo_EventKeyProgress.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EventKeyProgress proto.InternalMessageInfo
+
+func (m *EventKeyProgress) GetKeyId() string {
+	if m != nil {
+		return m.KeyId
+	}
+	return ""
+}
+
+func (m *EventKeyProgress) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *EventKeyProgress) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *EventKeyProgress) GetStage() string {
+	if m != nil {
+		return m.Stage
+	}
+	return ""
+}
+
+func (m *EventKeyProgress) GetDone() uint64 {
+	if m != nil {
+		return m.Done
+	}
+	return 0
+}
+
+func (m *EventKeyProgress) GetTotal() uint64 {
+	if m != nil {
+		return m.Total
+	}
+	return 0
+}
+
 // EventKeyPaid is emitted when a key's fee was split.
 type EventKeyPaid struct {
 	KeyId   string   `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
@@ -171,7 +265,7 @@ func (m *EventKeyPaid) Reset()         { *m = EventKeyPaid{} }
 func (m *EventKeyPaid) String() string { return proto.CompactTextString(m) }
 func (*EventKeyPaid) ProtoMessage()    {}
 func (*EventKeyPaid) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{2}
+	return fileDescriptor_da5511a56f72b304, []int{3}
 }
 func (m *EventKeyPaid) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -237,7 +331,7 @@ func (m *EventRequestAccepted) Reset()         { *m = EventRequestAccepted{} }
 func (m *EventRequestAccepted) String() string { return proto.CompactTextString(m) }
 func (*EventRequestAccepted) ProtoMessage()    {}
 func (*EventRequestAccepted) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{3}
+	return fileDescriptor_da5511a56f72b304, []int{4}
 }
 func (m *EventRequestAccepted) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -333,7 +427,7 @@ func (m *EventResultPosted) Reset()         { *m = EventResultPosted{} }
 func (m *EventResultPosted) String() string { return proto.CompactTextString(m) }
 func (*EventResultPosted) ProtoMessage()    {}
 func (*EventResultPosted) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{4}
+	return fileDescriptor_da5511a56f72b304, []int{5}
 }
 func (m *EventResultPosted) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -397,7 +491,7 @@ func (m *EventRequestFulfilled) Reset()         { *m = EventRequestFulfilled{} }
 func (m *EventRequestFulfilled) String() string { return proto.CompactTextString(m) }
 func (*EventRequestFulfilled) ProtoMessage()    {}
 func (*EventRequestFulfilled) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{5}
+	return fileDescriptor_da5511a56f72b304, []int{6}
 }
 func (m *EventRequestFulfilled) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -472,7 +566,7 @@ func (m *EventRequestExpired) Reset()         { *m = EventRequestExpired{} }
 func (m *EventRequestExpired) String() string { return proto.CompactTextString(m) }
 func (*EventRequestExpired) ProtoMessage()    {}
 func (*EventRequestExpired) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{6}
+	return fileDescriptor_da5511a56f72b304, []int{7}
 }
 func (m *EventRequestExpired) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -533,7 +627,7 @@ func (m *EventRequestPaid) Reset()         { *m = EventRequestPaid{} }
 func (m *EventRequestPaid) String() string { return proto.CompactTextString(m) }
 func (*EventRequestPaid) ProtoMessage()    {}
 func (*EventRequestPaid) Descriptor() ([]byte, []int) {
-	return fileDescriptor_da5511a56f72b304, []int{7}
+	return fileDescriptor_da5511a56f72b304, []int{8}
 }
 func (m *EventRequestPaid) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -586,6 +680,7 @@ func (m *EventRequestPaid) GetIndices() []uint32 {
 func init() {
 	proto.RegisterType((*EventKeyStatus)(nil), "tkms.kms.v1.EventKeyStatus")
 	proto.RegisterType((*EventKeyEchoAgreed)(nil), "tkms.kms.v1.EventKeyEchoAgreed")
+	proto.RegisterType((*EventKeyProgress)(nil), "tkms.kms.v1.EventKeyProgress")
 	proto.RegisterType((*EventKeyPaid)(nil), "tkms.kms.v1.EventKeyPaid")
 	proto.RegisterType((*EventRequestAccepted)(nil), "tkms.kms.v1.EventRequestAccepted")
 	proto.RegisterType((*EventResultPosted)(nil), "tkms.kms.v1.EventResultPosted")
@@ -597,39 +692,42 @@ func init() {
 func init() { proto.RegisterFile("tkms/kms/v1/events.proto", fileDescriptor_da5511a56f72b304) }
 
 var fileDescriptor_da5511a56f72b304 = []byte{
-	// 499 bytes of a gzipped FileDescriptorProto
+	// 558 bytes of a gzipped FileDescriptorProto
 	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x54, 0xcd, 0x6e, 0xd3, 0x40,
-	0x10, 0xce, 0x36, 0x89, 0x93, 0x4e, 0x09, 0x2a, 0x4b, 0x5b, 0x19, 0x24, 0xac, 0xc8, 0xe2, 0x90,
-	0x0b, 0x89, 0x2a, 0x9e, 0xa0, 0x45, 0x41, 0x8a, 0xb8, 0x14, 0x73, 0x43, 0xaa, 0x2a, 0xc7, 0x3b,
-	0x8d, 0x57, 0x76, 0xbc, 0xc6, 0xbb, 0x0e, 0xc9, 0x5b, 0x70, 0xe4, 0x49, 0x78, 0x06, 0x8e, 0x3d,
-	0x72, 0x44, 0x89, 0x78, 0x0f, 0xb4, 0x1b, 0x9b, 0xd8, 0x87, 0x88, 0x22, 0xd1, 0xc3, 0x4a, 0xfb,
-	0xcd, 0xc8, 0xf3, 0xfd, 0x78, 0xb4, 0x60, 0xab, 0x68, 0x2e, 0x47, 0xfa, 0x2c, 0xce, 0x47, 0xb8,
-	0xc0, 0x44, 0xc9, 0x61, 0x9a, 0x09, 0x25, 0xe8, 0x91, 0xee, 0x0c, 0xf5, 0x59, 0x9c, 0xbb, 0x5f,
-	0x09, 0x3c, 0x1e, 0xeb, 0xee, 0x3b, 0x5c, 0x7d, 0x50, 0xbe, 0xca, 0x25, 0x3d, 0x05, 0x2b, 0xc2,
-	0xd5, 0x0d, 0x67, 0x36, 0xe9, 0x93, 0xc1, 0xa1, 0xd7, 0x8e, 0x70, 0x35, 0x61, 0xd4, 0x85, 0x5e,
-	0x28, 0xa4, 0xba, 0x09, 0x42, 0x9f, 0x27, 0xba, 0x7b, 0xd0, 0x27, 0x83, 0x96, 0x77, 0xa4, 0x8b,
-	0x6f, 0x74, 0x6d, 0xc2, 0xe8, 0x19, 0x58, 0xd2, 0x0c, 0xb1, 0x9b, 0xe6, 0xd3, 0x02, 0x51, 0x1b,
-	0x3a, 0xbe, 0x52, 0x38, 0x4f, 0x95, 0xdd, 0xea, 0x93, 0x41, 0xcf, 0x2b, 0x21, 0x7d, 0x06, 0x5d,
-	0x4c, 0x45, 0x10, 0xea, 0x81, 0x6d, 0x33, 0xb0, 0x63, 0xf0, 0x84, 0xb9, 0xd7, 0x40, 0x4b, 0x65,
-	0xe3, 0x20, 0x14, 0x17, 0xb3, 0x0c, 0x91, 0xed, 0x53, 0x57, 0x61, 0x38, 0xa8, 0x33, 0x9c, 0x81,
-	0xc5, 0xf8, 0x0c, 0xa5, 0x2a, 0x35, 0x6d, 0x91, 0xfb, 0x1e, 0x1e, 0x95, 0xe3, 0xaf, 0x7c, 0xbe,
-	0x77, 0xf0, 0x31, 0x34, 0x6f, 0x11, 0x0b, 0xb3, 0xfa, 0xaa, 0xa9, 0x78, 0xc2, 0x78, 0x80, 0xda,
-	0x65, 0x53, 0x53, 0x15, 0xd0, 0xfd, 0x45, 0xe0, 0xc4, 0xcc, 0xf4, 0xf0, 0x53, 0x8e, 0x52, 0x5d,
-	0x04, 0x01, 0xa6, 0x0a, 0x19, 0x7d, 0x01, 0x90, 0x6d, 0x4b, 0xbb, 0xf9, 0x87, 0x45, 0xe5, 0x9e,
-	0xd1, 0xee, 0xe4, 0x35, 0xab, 0xf2, 0xaa, 0xf9, 0xb5, 0x6a, 0xf9, 0x55, 0x23, 0x69, 0xd7, 0x23,
-	0xb1, 0xa1, 0x13, 0xfa, 0x09, 0x8b, 0x51, 0xda, 0xd6, 0xb6, 0x53, 0xc0, 0xd2, 0x6d, 0x67, 0xe7,
-	0x96, 0x42, 0x2b, 0xe2, 0x09, 0xb3, 0xbb, 0x86, 0xd5, 0xdc, 0xdd, 0x29, 0x3c, 0x29, 0x6c, 0xca,
-	0x3c, 0x56, 0x57, 0x42, 0xde, 0xc3, 0xe3, 0xfe, 0x1f, 0x74, 0x02, 0x6d, 0x9e, 0x30, 0x5c, 0x1a,
-	0x63, 0x3d, 0x6f, 0x0b, 0xdc, 0x6f, 0x04, 0x4e, 0xab, 0x59, 0xbe, 0xcd, 0xe3, 0x5b, 0x1e, 0xc7,
-	0xff, 0x27, 0xcc, 0x8a, 0x98, 0x66, 0x5d, 0xcc, 0x4b, 0xe8, 0x05, 0x22, 0x51, 0x19, 0x9f, 0xe6,
-	0x8a, 0x8b, 0x44, 0x16, 0xfb, 0x5a, 0x2f, 0xd2, 0xe7, 0xd0, 0x65, 0x5c, 0xfa, 0x7a, 0x23, 0xed,
-	0xb6, 0xd9, 0x81, 0x3f, 0xd8, 0xcd, 0xe0, 0x69, 0x55, 0xf7, 0x78, 0x99, 0xf2, 0xec, 0x81, 0x55,
-	0xbb, 0xd7, 0x70, 0x5c, 0xe5, 0x34, 0xfb, 0xfc, 0x17, 0xc2, 0x7f, 0xd8, 0xeb, 0xcb, 0xcb, 0xef,
-	0x6b, 0x87, 0xdc, 0xad, 0x1d, 0xf2, 0x73, 0xed, 0x90, 0x2f, 0x1b, 0xa7, 0x71, 0xb7, 0x71, 0x1a,
-	0x3f, 0x36, 0x4e, 0xe3, 0xe3, 0x60, 0xc6, 0x55, 0x98, 0x4f, 0x87, 0x81, 0x98, 0x8f, 0xf4, 0xb3,
-	0xf2, 0x2a, 0x41, 0xf5, 0x59, 0x64, 0x91, 0x01, 0xa3, 0xa5, 0x79, 0x7f, 0xd4, 0x2a, 0x45, 0x39,
-	0xb5, 0xcc, 0xe3, 0xf3, 0xfa, 0x77, 0x00, 0x00, 0x00, 0xff, 0xff, 0x7d, 0x99, 0x56, 0x87, 0x98,
-	0x04, 0x00, 0x00,
+	0x10, 0xce, 0x36, 0xce, 0xdf, 0x94, 0xa0, 0xb2, 0xb4, 0x95, 0x41, 0xc2, 0x8a, 0x2c, 0x0e, 0xb9,
+	0x90, 0xa8, 0xe2, 0x09, 0x5a, 0x14, 0xa4, 0x88, 0x4b, 0x31, 0x37, 0xa4, 0xaa, 0x72, 0xbc, 0x93,
+	0x78, 0x15, 0xc7, 0x6b, 0xbc, 0xeb, 0x90, 0xbc, 0x05, 0x57, 0x5e, 0x83, 0x03, 0xcf, 0xc0, 0xb1,
+	0x47, 0x8e, 0x28, 0x11, 0xef, 0x81, 0x76, 0x63, 0x37, 0x8e, 0x50, 0x45, 0x23, 0xd1, 0x83, 0xa5,
+	0xfd, 0x66, 0xbd, 0xdf, 0x7c, 0xf3, 0xcd, 0xec, 0x82, 0xad, 0xa6, 0x33, 0xd9, 0xd7, 0xdf, 0xfc,
+	0xac, 0x8f, 0x73, 0x8c, 0x95, 0xec, 0x25, 0xa9, 0x50, 0x82, 0x1e, 0xea, 0x9d, 0x9e, 0xfe, 0xe6,
+	0x67, 0xee, 0x37, 0x02, 0x8f, 0x07, 0x7a, 0xf7, 0x1d, 0x2e, 0x3f, 0x28, 0x5f, 0x65, 0x92, 0x9e,
+	0x40, 0x7d, 0x8a, 0xcb, 0x6b, 0xce, 0x6c, 0xd2, 0x21, 0xdd, 0x96, 0x57, 0x9b, 0xe2, 0x72, 0xc8,
+	0xa8, 0x0b, 0xed, 0x50, 0x48, 0x75, 0x1d, 0x84, 0x3e, 0x8f, 0xf5, 0xee, 0x41, 0x87, 0x74, 0x2d,
+	0xef, 0x50, 0x07, 0xdf, 0xe8, 0xd8, 0x90, 0xd1, 0x53, 0xa8, 0x4b, 0x43, 0x62, 0x57, 0xcd, 0xd1,
+	0x1c, 0x51, 0x1b, 0x1a, 0xbe, 0x52, 0x38, 0x4b, 0x94, 0x6d, 0x75, 0x48, 0xb7, 0xed, 0x15, 0x90,
+	0x3e, 0x83, 0x26, 0x26, 0x22, 0x08, 0x35, 0x61, 0xcd, 0x10, 0x36, 0x0c, 0x1e, 0x32, 0x7d, 0x68,
+	0xec, 0xf3, 0x28, 0x4b, 0xd1, 0xae, 0x1b, 0xb6, 0x02, 0xba, 0x57, 0x40, 0x0b, 0xcd, 0x83, 0x20,
+	0x14, 0xe7, 0x93, 0x14, 0x91, 0xdd, 0xa5, 0xbb, 0x94, 0xfb, 0x60, 0x37, 0xf7, 0x29, 0xd4, 0x19,
+	0x9f, 0xa0, 0x54, 0x85, 0xda, 0x0d, 0x72, 0xbf, 0x12, 0x38, 0x2a, 0xf8, 0x2f, 0x53, 0x31, 0x49,
+	0x51, 0xca, 0xfd, 0xd9, 0x8f, 0xa1, 0xc6, 0x63, 0x86, 0x0b, 0x43, 0xde, 0xf6, 0x36, 0x40, 0x47,
+	0xa5, 0xf2, 0x27, 0x68, 0x7c, 0x68, 0x79, 0x1b, 0x40, 0x29, 0x58, 0x4c, 0xc4, 0x98, 0x3b, 0x60,
+	0xd6, 0xfa, 0x4f, 0x25, 0x94, 0x1f, 0x99, 0xe2, 0x2d, 0x6f, 0x03, 0xdc, 0xf7, 0xf0, 0xe8, 0x56,
+	0x9a, 0xcf, 0xef, 0x2c, 0xfa, 0x08, 0xaa, 0x63, 0xc4, 0xbc, 0x45, 0x7a, 0xa9, 0x85, 0xf2, 0x98,
+	0xf1, 0x00, 0x75, 0x6f, 0xaa, 0x5a, 0x68, 0x0e, 0xdd, 0xdf, 0x04, 0x8e, 0x0d, 0xa7, 0x87, 0x9f,
+	0x32, 0x94, 0xea, 0x3c, 0x08, 0x30, 0x51, 0xc8, 0xe8, 0x0b, 0x80, 0x74, 0x13, 0xda, 0xf2, 0xb7,
+	0xf2, 0xc8, 0x3d, 0x07, 0x62, 0x2b, 0xaf, 0x5a, 0x96, 0x57, 0xee, 0xba, 0xf5, 0x57, 0xd7, 0x0b,
+	0x43, 0x6b, 0xbb, 0x86, 0xda, 0xd0, 0x08, 0xfd, 0x98, 0x45, 0x28, 0x8d, 0x25, 0x6d, 0xaf, 0x80,
+	0x45, 0xb5, 0x8d, 0x6d, 0xb5, 0x14, 0xac, 0x29, 0x8f, 0x99, 0xdd, 0x34, 0x59, 0xcd, 0xda, 0x1d,
+	0xc1, 0x93, 0xbc, 0x4c, 0x99, 0x45, 0xea, 0x52, 0xc8, 0x7b, 0xd4, 0xb8, 0x67, 0x7b, 0xdd, 0xef,
+	0x04, 0x4e, 0xca, 0x5e, 0xbe, 0xcd, 0xa2, 0x31, 0x8f, 0xa2, 0xff, 0x63, 0x66, 0x49, 0x4c, 0x75,
+	0x57, 0xcc, 0x4b, 0x68, 0x07, 0x22, 0x56, 0x29, 0x1f, 0x65, 0x8a, 0x8b, 0x58, 0xe6, 0xb7, 0x6c,
+	0x37, 0x48, 0x9f, 0x43, 0x93, 0x71, 0xe9, 0xeb, 0xdb, 0x62, 0xd7, 0xcc, 0x0c, 0xdc, 0x62, 0x37,
+	0x85, 0xa7, 0x65, 0xdd, 0x83, 0x45, 0xc2, 0xd3, 0x07, 0x56, 0xed, 0x5e, 0xe5, 0xd7, 0x2c, 0xcf,
+	0x69, 0xe6, 0xf9, 0x1f, 0x09, 0xf7, 0x98, 0xeb, 0x8b, 0x8b, 0x1f, 0x2b, 0x87, 0xdc, 0xac, 0x1c,
+	0xf2, 0x6b, 0xe5, 0x90, 0x2f, 0x6b, 0xa7, 0x72, 0xb3, 0x76, 0x2a, 0x3f, 0xd7, 0x4e, 0xe5, 0x63,
+	0x77, 0xc2, 0x55, 0x98, 0x8d, 0x7a, 0x81, 0x98, 0xf5, 0xf5, 0x63, 0xf8, 0x2a, 0x46, 0xf5, 0x59,
+	0xa4, 0x53, 0x03, 0xfa, 0x0b, 0xf3, 0x6a, 0xaa, 0x65, 0x82, 0x72, 0x54, 0x37, 0x4f, 0xe6, 0xeb,
+	0x3f, 0x01, 0x00, 0x00, 0xff, 0xff, 0xf0, 0x59, 0xe0, 0x51, 0x4e, 0x05, 0x00, 0x00,
 }
 
 func (m *EventKeyStatus) Marshal() (dAtA []byte, err error) {
@@ -652,6 +750,13 @@ func (m *EventKeyStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Failure) > 0 {
+		i -= len(m.Failure)
+		copy(dAtA[i:], m.Failure)
+		i = encodeVarintEvents(dAtA, i, uint64(len(m.Failure)))
+		i--
+		dAtA[i] = 0x32
+	}
 	if m.EpochId != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.EpochId))
 		i--
@@ -710,6 +815,63 @@ func (m *EventKeyEchoAgreed) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i = encodeVarintEvents(dAtA, i, uint64(len(m.Digest)))
 		i--
 		dAtA[i] = 0x1a
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.KeyId) > 0 {
+		i -= len(m.KeyId)
+		copy(dAtA[i:], m.KeyId)
+		i = encodeVarintEvents(dAtA, i, uint64(len(m.KeyId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EventKeyProgress) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EventKeyProgress) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EventKeyProgress) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Total != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Total))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Done != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Done))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.Stage) > 0 {
+		i -= len(m.Stage)
+		copy(dAtA[i:], m.Stage)
+		i = encodeVarintEvents(dAtA, i, uint64(len(m.Stage)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Index != 0 {
+		i = encodeVarintEvents(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x18
 	}
 	if m.Attempt != 0 {
 		i = encodeVarintEvents(dAtA, i, uint64(m.Attempt))
@@ -1078,6 +1240,10 @@ func (m *EventKeyStatus) Size() (n int) {
 	if m.EpochId != 0 {
 		n += 1 + sovEvents(uint64(m.EpochId))
 	}
+	l = len(m.Failure)
+	if l > 0 {
+		n += 1 + l + sovEvents(uint64(l))
+	}
 	return n
 }
 
@@ -1097,6 +1263,35 @@ func (m *EventKeyEchoAgreed) Size() (n int) {
 	l = len(m.Digest)
 	if l > 0 {
 		n += 1 + l + sovEvents(uint64(l))
+	}
+	return n
+}
+
+func (m *EventKeyProgress) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.KeyId)
+	if l > 0 {
+		n += 1 + l + sovEvents(uint64(l))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovEvents(uint64(m.Attempt))
+	}
+	if m.Index != 0 {
+		n += 1 + sovEvents(uint64(m.Index))
+	}
+	l = len(m.Stage)
+	if l > 0 {
+		n += 1 + l + sovEvents(uint64(l))
+	}
+	if m.Done != 0 {
+		n += 1 + sovEvents(uint64(m.Done))
+	}
+	if m.Total != 0 {
+		n += 1 + sovEvents(uint64(m.Total))
 	}
 	return n
 }
@@ -1406,6 +1601,38 @@ func (m *EventKeyStatus) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Failure", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Failure = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvents(dAtA[iNdEx:])
@@ -1539,6 +1766,196 @@ func (m *EventKeyEchoAgreed) Unmarshal(dAtA []byte) error {
 			}
 			m.Digest = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvents(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EventKeyProgress) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvents
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EventKeyProgress: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EventKeyProgress: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Stage", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthEvents
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvents
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Stage = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Done", wireType)
+			}
+			m.Done = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Done |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Total", wireType)
+			}
+			m.Total = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvents
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Total |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipEvents(dAtA[iNdEx:])

@@ -142,24 +142,36 @@ func (k Key) validate() error {
 	if _, ok := KeyStatus_name[int32(k.Status)]; !ok || k.Status == KEY_STATUS_UNSPECIFIED {
 		return fail("status")
 	}
+	if _, ok := KeyFailure_name[int32(k.Failure)]; !ok {
+		return fail("failure")
+	}
 	if k.Status == KEY_STATUS_ACTIVE || k.Status == KEY_STATUS_RETIRED {
 		if k.Material == nil {
 			return fail("no material")
 		}
 	}
+	set, known := ParameterSetByName(k.Params)
+	if !known || k.Noise != NoiseExact && k.Noise != NoisePRSS {
+		return fail("parameter set or noise")
+	}
 	if k.Material != nil {
-		if err := k.Material.Validate(); err != nil {
+		if err := k.Material.Validate(set.Name); err != nil {
 			return fail(err.Error())
 		}
 	}
 	for i, c := range k.Contributions {
-		if i > 0 && c.Index <= k.Contributions[i-1].Index || c.Material.Validate() != nil {
+		if i > 0 && c.Index <= k.Contributions[i-1].Index || c.Material.Validate(k.Params) != nil {
 			return fail("contributions")
 		}
 	}
 	for i, index := range k.Without {
 		if i > 0 && index <= k.Without[i-1] {
 			return fail("without")
+		}
+	}
+	for i, p := range k.Progress {
+		if i > 0 && p.Index <= k.Progress[i-1].Index || p.Validate() != nil {
+			return fail("progress")
 		}
 	}
 	for i, e := range k.Echoes {

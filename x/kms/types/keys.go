@@ -24,6 +24,9 @@ const (
 	MaxShareSize = 320 << 10
 	// StandInEnclave marks what parties with simulated enclave devices made.
 	StandInEnclave = "enclave device"
+	// StandInParameters marks keys of an insecure parameter set, and what was
+	// decrypted with them.
+	StandInParameters = "insecure parameters"
 )
 
 // Prefixes of the store. What parties prove, present or absent, stands before the

@@ -2,6 +2,7 @@ package types
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tkms-network/tkms/x/kms/eip712"
 	"github.com/tkms-network/tkms/x/kms/handles"
@@ -13,18 +14,60 @@ import (
 const (
 	SeedSize   = 16
 	DigestSize = 32
-	// MaxPublicKeySize bounds a serialized public key: 64 MiB. The compact one
-	// has 33,018 bytes; compressed key sets of later versions have tens of millions.
-	MaxPublicKeySize = 64 << 20
+	// MaxPublicKeySize bounds a serialized CompactPublicKey, which has 33,018 bytes
+	// in production: 1 MiB.
+	MaxPublicKeySize = 1 << 20
+	// MaxObjectSize bounds a file beside the public key: 2 GiB. The largest has 511
+	// million bytes.
+	MaxObjectSize = 2 << 30
 )
 
-// Validate checks lengths and ranges; it does not say that the material is right.
-func (m KeyMaterial) Validate() error {
+// Validate checks that the material has what a key of the parameter set has, in
+// range; it does not say that the material is right.
+func (m KeyMaterial) Validate(params string) error {
+	set, known := ParameterSetByName(params)
+	if !known {
+		return ErrUnknownParams.Wrapf("%q", params)
+	}
 	if len(m.Seed) != SeedSize || len(m.PublicKeyDigest) != DigestSize || len(m.PublicKeyKeccak) != DigestSize {
 		return fmt.Errorf("%w: seed of %d bytes and digests of %d bytes", ErrMalformed, SeedSize, DigestSize)
 	}
 	if m.PublicKeySize == 0 || m.PublicKeySize > MaxPublicKeySize {
 		return fmt.Errorf("%w: public key of 1 to %d bytes", ErrMalformed, MaxPublicKeySize)
+	}
+	if !slices.EqualFunc(m.Objects, set.Objects, func(o KeyObject, kind string) bool { return o.Kind == kind }) {
+		return fmt.Errorf("%w: the files of %s are %q", ErrMalformed, params, set.Objects)
+	}
+	for _, o := range m.Objects {
+		if len(o.Digest) != DigestSize || o.ByteSize == 0 || o.ByteSize > MaxObjectSize {
+			return fmt.Errorf("%w: %s of 1 to %d bytes and a digest of %d", ErrMalformed, o.Kind, int64(MaxObjectSize), DigestSize)
+		}
+	}
+	return m.checkTested(set)
+}
+
+// Validate checks the ranges of a party's word on its progress.
+func (p KeyProgress) Validate() error {
+	if _, ok := KeyStage_name[int32(p.Stage)]; !ok || p.Stage == KEY_STAGE_UNSPECIFIED || p.Total == 0 || p.Done > p.Total {
+		return ErrMalformed.Wrap("a stage, and at most all of the work done")
+	}
+	return nil
+}
+
+// checkTested checks that the forms are some of the set's, and all if the test
+// decryptions came out right.
+func (m KeyMaterial) checkTested(set ParameterSet) error {
+	listed := 0
+	for _, form := range set.Tested {
+		if listed < len(m.Tested) && m.Tested[listed] == form {
+			listed++
+		}
+	}
+	if listed != len(m.Tested) {
+		return fmt.Errorf("%w: %s is tested in the forms %q, in this order", ErrMalformed, set.Name, set.Tested)
+	}
+	if m.TestDecryptionOk != (listed == len(set.Tested)) {
+		return fmt.Errorf("%w: test_decryption_ok says something else than the list of tested forms", ErrMalformed)
 	}
 	return nil
 }
@@ -32,10 +75,11 @@ func (m KeyMaterial) Validate() error {
 // SignedKey is what a party signs about material of the key's current attempt.
 // The material must be valid.
 func (k Key) SignedKey(m KeyMaterial) eip712.Key {
-	return eip712.Key{
+	signed := eip712.Key{
 		KeyID:            [IDSize]byte(k.Id),
 		HostChainID:      k.HostChainId,
 		Params:           k.Params,
+		Noise:            k.Noise,
 		EpochID:          k.EpochId,
 		Attempt:          k.Attempt,
 		Seed:             [SeedSize]byte(m.Seed),
@@ -43,7 +87,12 @@ func (k Key) SignedKey(m KeyMaterial) eip712.Key {
 		PublicKeyKeccak:  [DigestSize]byte(m.PublicKeyKeccak),
 		PublicKeySize:    m.PublicKeySize,
 		TestDecryptionOK: m.TestDecryptionOk,
+		Tested:           m.Tested,
 	}
+	for _, o := range m.Objects {
+		signed.Objects = append(signed.Objects, eip712.KeyObject{Kind: o.Kind, Digest: [DigestSize]byte(o.Digest), Size: o.ByteSize})
+	}
+	return signed
 }
 
 // HandleList returns the handles in the order of the plaintexts. It fails only on
