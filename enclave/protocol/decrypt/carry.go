@@ -1,7 +1,5 @@
 package decrypt
 
-import "github.com/tkms-network/tkms/enclave/protocol/preproc"
-
 // A carrier joins the carries of the digits: it computes the carry of c + r out of
 // the low bits, on shares over R_W, once c is opened. It opens values in levels, one
 // a round.
@@ -19,13 +17,6 @@ type carrier interface {
 	combine(level int, opened []uint64)
 	// add adds the carry of every block to out.
 	add(out []uint64)
-}
-
-// segment is the part of the blocks that takes its items from one batch.
-type segment struct {
-	batch *preproc.Batch
-	// first and count are blocks of the session.
-	first, count int
 }
 
 // digits reads the tables of the stock with the opened c: the carry G out of a digit

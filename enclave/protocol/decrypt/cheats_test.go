@@ -100,7 +100,7 @@ func (w *world) liars(c cheat, evil sharing.Parties, round int) func(mpctest.Env
 			return only(e)
 		}
 		out := only(e)
-		if int(e.Round) == w.shape.Rounds() {
+		if int(e.Round) == w.rounds() {
 			if int(e.Payload[0]) != e.From {
 				return out // what it tells of others
 			}
@@ -184,11 +184,11 @@ func attack(t *testing.T, w *world, right func(got []*decrypt.Machine, honest sh
 		t.Fatal(err)
 	}
 	table := cheats(w, replay)
-	next := w.cuts(t, 5, 2*len(table)*(w.shape.Rounds()+1))
+	next := w.cuts(t, 5, 2*len(table)*(w.rounds()+1))
 	// One cheat, and t at once: the first parties, so that they are in every fast path.
 	for _, evil := range []sharing.Parties{sharing.PartiesOf(2), sharing.AllParties(w.code.T())} {
 		for _, c := range table {
-			for round := -1; round < w.shape.Rounds() && (round < 0 || c.tap != nil); round++ {
+			for round := -1; round < w.rounds() && (round < 0 || c.tap != nil); round++ {
 				what := fmt.Sprintf("%s by %v in round %d", c.name, evil, round)
 				want := w.messages(5)
 				machines, got := w.start(t, w.encrypt(want, 1<<56), next())

@@ -38,6 +38,8 @@ type world struct {
 	secret     []uint64
 	keys       []*decrypt.Key
 	keep       []*prss.Source    // by party, nil if values are opened
+	lifted     preproc.Shape     // that shares are lifted to, if it is one
+	lifts      []*lifts          // by party, nil if shares are kept as they are
 	next       uint64            // the next item
 	layout     transcript.Layout // of the last machines
 	random     *rand.Rand
@@ -69,6 +71,22 @@ func newWorldOver(t testing.TB, n, d, dim int, shape preproc.Shape) *world {
 		}
 	}
 	return w
+}
+
+// rounds is the number of online rounds.
+func (w *world) rounds() int {
+	if w.lifts != nil {
+		return w.shape.Rounds() + 1
+	}
+	return w.shape.Rounds()
+}
+
+// keptBits is the W of the ring that shares are kept over.
+func (w *world) keptBits() uint {
+	if w.lifted.W > 0 {
+		return w.lifted.W
+	}
+	return w.shape.W
 }
 
 // encrypt returns LWEs of the messages, of which the top W bits of the phase are
@@ -103,9 +121,15 @@ func (w *world) messages(count int) []uint64 {
 // stock makes the next count items at every party.
 func (w *world) stock(t testing.TB, count int) [][]*preproc.Batch {
 	t.Helper()
+	return w.stockOf(t, w.shape, count)
+}
+
+// stockOf is stock of any shape.
+func (w *world) stockOf(t testing.TB, shape preproc.Shape, count int) [][]*preproc.Batch {
+	t.Helper()
 	machines, list := map[int]mpc.Machine{}, make([]*preproc.Machine, w.n+1)
 	for i := 1; i <= w.n; i++ {
-		m, err := preproc.NewBatch(preproc.Config{Source: w.sources[i], Session: session, From: sharing.AllParties(w.n), Identity: w.identities[i]}, w.shape, w.next, count)
+		m, err := preproc.NewBatch(preproc.Config{Source: w.sources[i], Session: session, From: sharing.AllParties(w.n), Identity: w.identities[i]}, shape, w.next, count)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +142,7 @@ func (w *world) stock(t testing.TB, count int) [][]*preproc.Batch {
 	}
 	out := make([][]*preproc.Batch, w.n+1)
 	for i := 1; i <= w.n; i++ {
-		b, err := preproc.FromMachine(list[i], w.shape)
+		b, err := preproc.FromMachine(list[i], shape)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,6 +170,13 @@ func (w *world) configOf(i int, phases []*decrypt.Phases, stock []*preproc.Batch
 	c := decrypt.Config{Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: phases, Stock: stock}
 	if w.keep != nil {
 		c.Keep = w.keep[i]
+	}
+	if w.lifts != nil {
+		count := 0
+		for _, p := range phases {
+			count += p.Len()
+		}
+		c.Lift = w.lifts[i].next(count)
 	}
 	return c
 }

@@ -2,8 +2,8 @@
 // under a shared binary key are decrypted without the key, or the noise, ever
 // being in one place.
 //
-// When a block is taken in it is switched to modulus 2^K, which is public, and its phase p
-// is computed on shares (Phases). A session masks the phases by K shared
+// When a block, mod 2^64 or 2^128, is taken in it is switched to modulus 2^K, which is
+// public, and its phase p is computed on shares (Phases). A session masks the phases by K shared
 // random bits r and opens c = p − r. The carry of c + r into the top W bits is found
 // by digits: with the opened c a digit's carry is an entry of a table that the
 // offline phase made of its bits. The digits' carries are joined in a tree or in one
@@ -31,6 +31,9 @@
 // collects the shares nothing but the values, even with t parties: all shares follow
 // from the values and any t of them. Every honest party has the right ones, whatever
 // others sent.
+//
+// Values found over a ring that is too small for who reads their shares are lifted, for
+// one more round, with the tables of an item of another shape (Config.Lift).
 //
 // What a malformed ciphertext decrypts to is revealed like any other: W bits that
 // depend on the key. Who may ask is decided on the chain.

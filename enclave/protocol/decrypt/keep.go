@@ -1,8 +1,6 @@
 package decrypt
 
 import (
-	"fmt"
-
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/ring"
 )
@@ -22,6 +20,7 @@ const maskKind = "decrypt/kept"
 type keeper struct {
 	m      *Machine
 	source *prss.Source
+	w      uint     // of the ring that is kept
 	mask   []uint64 // the own shares of what is drawn
 }
 
@@ -37,19 +36,10 @@ func (k *keeper) elements() int {
 // packed returns the number of elements that a ciphertext takes.
 func (m *Machine) packed(p *Phases) int { return (p.count + m.d - 1) / m.d }
 
-// check returns ErrConfig if the source is another party's.
-func (k *keeper) check() error {
-	c, s := k.m.code, k.source
-	if s.Self() != k.m.self || s.Code().N() != c.N() || s.Code().T() != c.T() || s.Code().Degree() != c.Degree() {
-		return fmt.Errorf("%w: %v", ErrConfig, s)
-	}
-	return nil
-}
-
 // draw takes the masks.
 func (k *keeper) draw() error {
 	k.mask = k.m.memory.take(k.elements() * k.m.d)
-	return k.source.Draw(prss.Address{Kind: maskKind, K: k.m.shape.W}, prss.Vectors{Elements: [][]uint64{k.mask}})
+	return k.source.Draw(prss.Address{Kind: maskKind, K: k.w}, prss.Vectors{Elements: [][]uint64{k.mask}})
 }
 
 // shares writes what is opened to out, given the shares of the values.
@@ -61,7 +51,7 @@ func (k *keeper) shares(out, values []uint64) {
 // finish makes what was opened the shares of the elements.
 func (k *keeper) finish(opened []uint64) []uint64 {
 	add(opened, k.mask)
-	ring.Reduce(opened, k.m.shape.W)
+	ring.Reduce(opened, k.w)
 	return opened
 }
 
@@ -78,8 +68,8 @@ func (m *Machine) pack(out, values []uint64) {
 	}
 }
 
-// Shares returns the party's shares of the values that are kept, elements of R_W of d
-// words: of Σ_(j<d) Y^j·m_(di+j) for the values m of each ciphertext, the missing ones
+// Shares returns the party's shares of the values that are kept, elements of R_W, or of that of Lift,
+// of d words: of Σ_(j<d) Y^j·m_(di+j) for the values m of each ciphertext, the missing ones
 // being 0, ciphertext by ciphertext. Those of all parties lie on polynomials of degree
 // t that are uniform but for what they share. The caller erases them. Nil before Done.
 func (m *Machine) Shares() []uint64 {

@@ -56,7 +56,7 @@ func (w *world) keepsRight(counts ...int) func(got []*decrypt.Machine, honest sh
 		}
 		want = w.packed(want, counts...)
 		values := make([]uint64, len(want))
-		if off := w.code.OpenAll(values, w.code.T(), honest, shares, w.shape.W); off >= 0 || !slices.Equal(values, want) {
+		if off := w.code.OpenAll(values, w.code.T(), honest, shares, w.keptBits()); off >= 0 || !slices.Equal(values, want) {
 			return fmt.Sprintf("the shares %v of %v are of %v, not of %v; off at %d", shares, honest, values, want, off)
 		}
 		return ""

@@ -29,6 +29,10 @@ type Config struct {
 	// Stock has an item for each block, in order; the machine takes it over and
 	// erases it. It is not needed if n = 1.
 	Stock []*preproc.Batch
+	// Lift, with Keep only, are further items, one for each block, of a shape whose W is
+	// greater than that of Stock and whose lowest digit has as many bits as that: the
+	// shares that are kept are then over R_W for the greater W.
+	Lift []*preproc.Batch
 	// Keep, if not nil, makes the session end with the party's shares of the values
 	// (Shares), which nobody then learns. Its context must cover the blocks and
 	// whom the shares are for, and nothing else: sessions that decrypt the same for
@@ -50,6 +54,7 @@ type Machine struct {
 	memory   *arena
 	carrier  carrier
 	keeper   *keeper // nil if the values are opened
+	lifter   *lifter // nil if what is kept is over the ring that the values are found in
 	openers  []*sharing.Opener
 	record   *transcript.Record
 	wrong    sharing.Parties
@@ -80,10 +85,10 @@ func New(c Config) (*Machine, error) {
 		return nil, fmt.Errorf("%w: %d blocks", ErrConfig, m.count)
 	}
 	if c.Keep != nil {
-		m.keeper = &keeper{m: m, source: c.Keep}
-		if err := m.keeper.check(); err != nil {
+		if err := checkSource(c.Keep, code, c.Self); err != nil {
 			return nil, err
 		}
+		m.keeper = &keeper{m: m, source: c.Keep, w: m.shape.W}
 	}
 	if code.N() == 1 {
 		return m, nil
@@ -91,7 +96,7 @@ func New(c Config) (*Machine, error) {
 	if c.Identity == nil || c.Identity.N() != code.N() || c.Identity.Self() != c.Self {
 		return nil, fmt.Errorf("%w: signing keys", ErrConfig)
 	}
-	if err := m.takeStock(c.Stock); err != nil {
+	if err := m.takeStock(c.Stock, c.Lift); err != nil {
 		return nil, err
 	}
 	if err := m.prepare(c.Session, c.Identity); err != nil {
@@ -100,31 +105,10 @@ func New(c Config) (*Machine, error) {
 	return m, nil
 }
 
-// takeStock checks that the stock has an item for each block, none twice and none
-// used before, and marks it as used.
-func (m *Machine) takeStock(stock []*preproc.Batch) error {
-	items := 0
-	for i, b := range stock {
-		if b.Shape() != m.shape || !b.Fits(m.code, m.self) {
-			return fmt.Errorf("%w: stock %v of shape %v", ErrConfig, b, b.Shape())
-		}
-		first, n := b.Range()
-		m.segments = append(m.segments, segment{batch: b, first: items, count: n})
-		items += n
-		for _, other := range stock[:i] {
-			start, count := other.Range()
-			if other.Context() == b.Context() && first < start+uint64(count) && start < first+uint64(n) { // #nosec G115 -- positive
-				return fmt.Errorf("%w: an item for two blocks, in %v and %v", ErrConfig, other, b)
-			}
-		}
-	}
-	if items != m.count {
-		return fmt.Errorf("%w: %d items for %d blocks", ErrConfig, items, m.count)
-	}
-	for _, b := range stock {
-		if err := b.Take(); err != nil {
-			return err
-		}
+// checkSource returns ErrConfig if the source is another party's.
+func checkSource(s *prss.Source, c *sharing.Code, self int) error {
+	if s == nil || s.Self() != self || s.Code().N() != c.N() || s.Code().T() != c.T() || s.Code().Degree() != c.Degree() {
+		return fmt.Errorf("%w: %v", ErrConfig, s)
 	}
 	return nil
 }
@@ -154,39 +138,10 @@ func (m *Machine) prepare(session mpc.Digest, identity *mpc.Identity) error {
 }
 
 func (m *Machine) opener(r int) *sharing.Opener {
-	if m.keeper != nil && r == m.Rounds()-1 {
+	if m.keeper != nil && r == m.last() {
 		return m.code.NewElementOpener(m.width(r), m.openings(r))
 	}
 	return m.code.NewOpener(m.width(r), m.openings(r))
-}
-
-// Rounds returns the number of online rounds: for K=17, W=5 it is 4, 3 with a chain,
-// and 0 if n = 1. One more message, when the values are known, has the signed root
-// of all that the party sent, and others may follow if somebody is wrong.
-func (m *Machine) Rounds() int {
-	if m.carrier == nil {
-		return 0
-	}
-	return m.carrier.levels() + 2
-}
-
-// width returns the k of the ring that round r opens in.
-func (m *Machine) width(r int) uint {
-	if r == 0 {
-		return m.shape.K
-	}
-	return m.shape.W
-}
-
-// openings returns the number of values that round r opens.
-func (m *Machine) openings(r int) int {
-	switch {
-	case r == m.Rounds()-1 && m.keeper != nil:
-		return m.keeper.elements()
-	case r == 0 || r == m.Rounds()-1:
-		return m.count
-	}
-	return m.count * m.carrier.openings(r-1)
 }
 
 // Start masks the phases and sends the first shares.
@@ -261,13 +216,12 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 // advance goes on as long as the values of the current round are known.
 func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 	for !m.done && m.openers[m.round].Done() {
-		last := m.Rounds() - 1
 		values, err := m.openers[m.round].Values()
 		if err != nil {
 			return out, fmt.Errorf("%w: round %d: %w", ErrInconsistent, m.round, err)
 		}
 		switch m.round {
-		case last:
+		case m.last():
 			m.values, m.done = values, true
 			if m.keeper != nil {
 				m.values = m.keeper.finish(values)
@@ -278,24 +232,38 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 		case 0:
 			m.c = values
 			m.carrier.start(values)
+		case m.lifting():
+			m.lifter.opened = values
 		default:
 			m.carrier.combine(m.round-1, values)
 		}
 		m.round++
-		shares := m.memory.take(m.openings(m.round) * m.d)
-		switch {
-		case m.round < last:
-			m.carrier.shares(m.round-1, shares)
-		case m.keeper != nil:
-			values := m.memory.take(m.count * m.d)
-			m.result(values)
-			m.keeper.shares(shares, values)
-		default:
-			m.result(shares)
-		}
-		out = append(out, m.send(shares))
+		out = append(out, m.send(m.next()))
 	}
 	return m.tell(out), nil
+}
+
+// next returns what the current round opens.
+func (m *Machine) next() []uint64 {
+	shares := m.memory.take(m.openings(m.round) * m.d)
+	switch {
+	case m.round <= m.carrier.levels():
+		m.carrier.shares(m.round-1, shares)
+	case m.round == m.lifting():
+		m.result(shares)
+		m.lifter.mask(shares)
+	case m.keeper != nil:
+		values := m.memory.take(m.count * m.d)
+		if m.lifter != nil {
+			m.lifter.lift(values)
+		} else {
+			m.result(values)
+		}
+		m.keeper.shares(shares, values)
+	default:
+		m.result(shares)
+	}
+	return shares
 }
 
 // tell shows the others what parties found wrong have signed.
@@ -324,6 +292,9 @@ func (m *Machine) erase() {
 		s.batch.Zero()
 	}
 	m.segments = nil
+	if m.lifter != nil {
+		m.lifter.erase()
+	}
 }
 
 // Release erases what is left of the session and gives its memory back; the machine

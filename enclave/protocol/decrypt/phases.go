@@ -1,6 +1,10 @@
 package decrypt
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/tkms-network/tkms/enclave/ring/wide"
+)
 
 // Phases are one party's shares of the phases of blocks, all that a session needs
 // of the blocks and of the key. They are made once, when the blocks are taken in:
@@ -15,20 +19,39 @@ type Phases struct {
 // Phases switches the blocks to 2^K and returns the shares of their phases,
 // ErrConfig if the blocks do not fit the key.
 func (k *Key) Phases(blocks Blocks) (*Phases, error) {
-	count, d := blocks.Len(), k.code.Degree()
-	if count < 1 || count > MaxBlocks {
-		return nil, fmt.Errorf("%w: %d blocks", ErrConfig, count)
+	return k.phases(blocks, func(dst []uint64, i, size int) error {
+		mask, rotation, body := blocks.View(i)
+		if err := checkView(i, mask, 8, k.n, size, rotation); err != nil {
+			return err
+		}
+		k.phase(dst, mask, size, rotation, body)
+		return nil
+	})
+}
+
+// WidePhases is Phases for blocks mod 2^128.
+func (k *Key) WidePhases(blocks WideBlocks) (*Phases, error) {
+	return k.phases(blocks, func(dst []uint64, i, size int) error {
+		mask, rotation, body := blocks.ViewWide(i)
+		if err := checkView(i, mask, wide.Size, k.n, size, rotation); err != nil {
+			return err
+		}
+		k.phaseWide(dst, mask, size, rotation, body)
+		return nil
+	})
+}
+
+// phases has one write the share of the phase of each block.
+func (k *Key) phases(blocks form, one func(dst []uint64, i, size int) error) (*Phases, error) {
+	if err := check(blocks, k.n); err != nil {
+		return nil, err
 	}
-	if k.n != blocks.Dimension() {
-		return nil, fmt.Errorf("%w: a key of dimension %d for blocks of dimension %d", ErrConfig, k.n, blocks.Dimension())
-	}
+	count, d, size := blocks.Len(), k.code.Degree(), blocks.Polynomial()
 	p := &Phases{key: k, count: count, shares: make([]uint64, count*d)}
 	for i := range count {
-		mask, rotation, body := blocks.View(i)
-		if len(mask) != 8*k.n || rotation < 0 || rotation >= k.n {
-			return nil, fmt.Errorf("%w: block %d of %d bytes, rotated by %d", ErrConfig, i, len(mask), rotation)
+		if err := one(p.shares[i*d:(i+1)*d], i, size); err != nil {
+			return nil, err
 		}
-		k.phase(p.shares[i*d:(i+1)*d], mask, rotation, body)
 	}
 	return p, nil
 }
