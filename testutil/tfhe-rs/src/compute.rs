@@ -1,0 +1,228 @@
+//! `compute`: what a coprocessor does. Inputs encrypted under the public key are
+//! expanded, computed on, compressed, squashed and packed; every object becomes a
+//! file, with what it must decrypt to in meta.json.
+
+use crate::arguments::Arguments;
+use crate::clear::Values;
+use crate::files::{self, load, load_file, object_name, save, value, Entry};
+use crate::operations::{oblivious, Input, Output, Squashed};
+use crate::types::Type;
+use crate::Result;
+use serde::Serialize;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tfhe::named::Named;
+use tfhe::xof_key_set::CompressedXofKeySet;
+use tfhe::zk::{CompactPkeCrs, ZkComputeLoad};
+use tfhe::*;
+
+const DEFAULT_TYPES: &str = "ebool,euint8,euint16,euint32,euint64";
+
+/// What a proof of knowledge is bound to: any bytes.
+const PROOF_METADATA: &[u8] = b"TKMS judge";
+
+pub struct Keys {
+    pub server_key: ServerKey,
+    public_key: Option<CompactPublicKey>,
+}
+
+/// Decompresses either published form of a key set.
+pub fn load_keys(path: &Path) -> Result<Keys> {
+    let bytes = fs::read(path)?;
+    match object_name(&bytes)?.as_str() {
+        CompressedServerKey::NAME => Ok(Keys {
+            server_key: load::<CompressedServerKey>(&bytes)?.decompress(),
+            public_key: None,
+        }),
+        CompressedXofKeySet::NAME => {
+            let set: CompressedXofKeySet = load(&bytes)?;
+            drop(bytes);
+            let (public_key, server_key) = set.decompress().into_raw_parts();
+            Ok(Keys {
+                server_key,
+                public_key: Some(public_key),
+            })
+        }
+        other => Err(format!("{other} is no server key").into()),
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let started = Instant::now();
+    let keys = load_keys(Path::new(arguments.required("server-key")?))?;
+    let public_key = match arguments.optional("public-key") {
+        Some(path) => load_file(Path::new(path))?,
+        None => keys.public_key.ok_or("--public-key is missing")?,
+    };
+    let types = arguments.optional("types").unwrap_or(DEFAULT_TYPES);
+    let types: Vec<Type> = types.split(',').map(Type::parse).collect::<Result<_>>()?;
+    let mut session = Session {
+        compresses: keys.server_key.supports_compression(),
+        squashes: keys.server_key.supports_noise_squashing(),
+        packs: keys.server_key.supports_noise_squashing_compression(),
+        out: arguments.required("out")?.into(),
+        entries: Vec::new(),
+        started,
+    };
+    fs::create_dir_all(&session.out)?;
+    set_server_key(keys.server_key);
+    session.progress("keys are ready");
+
+    let mut values = Values::new(arguments.required("seed")?);
+    let inputs: Vec<Input> = types
+        .iter()
+        .map(|of| Input {
+            of: *of,
+            left: values.draw(of.bits()),
+            right: values.draw(of.bits()),
+        })
+        .collect();
+    let expander = session.inputs(&inputs, &public_key, arguments.optional("crs"))?;
+    let mut results = Vec::new();
+    for (i, input) in inputs.iter().enumerate() {
+        results.extend(input.compute(&expander, i)?);
+        session.progress(&format!("computed on {}", input.of.name()));
+    }
+    results.push(oblivious()?);
+    session.results(&results)?;
+    serde_json::to_writer_pretty(
+        File::create(session.out.join("meta.json"))?,
+        &session.entries,
+    )?;
+    files::print(&session.entries)
+}
+
+struct Session {
+    compresses: bool,
+    squashes: bool,
+    packs: bool,
+    out: PathBuf,
+    entries: Vec<Entry>,
+    started: Instant,
+}
+
+impl Session {
+    /// Says on standard error what is done, and when.
+    fn progress(&self, what: &str) {
+        eprintln!("{:8.2} s  {what}", self.started.elapsed().as_secs_f64());
+    }
+
+    fn write<T>(&mut self, object: &T, name: &str, values: Vec<(String, String)>) -> Result<()>
+    where
+        T: Serialize + Versionize + Named,
+    {
+        let file = format!("{name}.bin");
+        save(object, &self.out.join(&file))?;
+        self.entries.push(Entry {
+            file,
+            object: T::NAME.into(),
+            values,
+        });
+        Ok(())
+    }
+
+    /// Encrypts all inputs into one list, and expands it.
+    fn inputs(
+        &mut self,
+        inputs: &[Input],
+        public_key: &CompactPublicKey,
+        crs: Option<&str>,
+    ) -> Result<CompactCiphertextListExpander> {
+        let mut builder = CompactCiphertextList::builder(public_key);
+        for input in inputs {
+            input.push_into(&mut builder)?;
+        }
+        let values: Vec<_> = inputs.iter().flat_map(Input::values).collect();
+        self.write(&builder.build(), "list_unpacked", values.clone())?;
+        let list = builder.build_packed();
+        self.write(&list, "list_packed", values.clone())?;
+        self.progress("inputs are encrypted");
+        let expander = match crs {
+            None => list.expand()?,
+            Some(path) => {
+                let crs: CompactPkeCrs = load_file(Path::new(path))?;
+                let proven =
+                    builder.build_with_proof_packed(&crs, PROOF_METADATA, ZkComputeLoad::Verify)?;
+                self.write(&proven, "list_proven", values)?;
+                self.progress("inputs are proven");
+                proven.verify_and_expand(&crs, public_key, PROOF_METADATA)?
+            }
+        };
+        self.progress("inputs are expanded");
+        Ok(expander)
+    }
+
+    /// Writes the results in every form that the key set allows.
+    fn results(&mut self, results: &[Output]) -> Result<()> {
+        for result in results {
+            let values = vec![value(result.of, result.clear)];
+            let file = format!("{}.bin", result.name);
+            result.ciphertext.save(&self.out.join(&file))?;
+            self.entries.push(Entry {
+                file,
+                object: result.ciphertext.object().into(),
+                values,
+            });
+        }
+        if self.compresses {
+            self.compressed(results)?;
+        }
+        if self.squashes {
+            self.squashed(results)?;
+        }
+        Ok(())
+    }
+
+    /// One list of each result alone, and one of them all.
+    fn compressed(&mut self, results: &[Output]) -> Result<()> {
+        let mut all = CompressedCiphertextListBuilder::new();
+        for result in results {
+            let mut alone = CompressedCiphertextListBuilder::new();
+            result.ciphertext.push_into(&mut alone);
+            result.ciphertext.push_into(&mut all);
+            let name = format!("compressed_{}", result.name);
+            self.write(&alone.build()?, &name, vec![value(result.of, result.clear)])?;
+        }
+        self.write(&all.build()?, "compressed_all", values_of(results))?;
+        self.progress("results are compressed");
+        Ok(())
+    }
+
+    /// Each result squashed, one packed list of each alone, and one of them all.
+    fn squashed(&mut self, results: &[Output]) -> Result<()> {
+        let mut all = CompressedSquashedNoiseCiphertextListBuilder::new();
+        for result in results {
+            let values = vec![value(result.of, result.clear)];
+            let squashed = result.ciphertext.squash()?;
+            let name = format!("squashed_{}", result.name);
+            let mut alone = CompressedSquashedNoiseCiphertextListBuilder::new();
+            match squashed {
+                Squashed::Bool(bit) => {
+                    self.write(&bit, &name, values.clone())?;
+                    alone.push(bit.clone());
+                    all.push(bit);
+                }
+                Squashed::Uint(integer) => {
+                    self.write(&integer, &name, values.clone())?;
+                    alone.push(integer.clone());
+                    all.push(integer);
+                }
+            }
+            if self.packs {
+                self.write(&alone.build()?, &format!("packed_{}", result.name), values)?;
+            }
+        }
+        self.progress("results are squashed");
+        if self.packs {
+            self.write(&all.build()?, "packed_all", values_of(results))?;
+            self.progress("squashed results are packed");
+        }
+        Ok(())
+    }
+}
+
+fn values_of(results: &[Output]) -> Vec<(String, String)> {
+    let pair = |result: &Output| value(result.of, result.clear);
+    results.iter().map(pair).collect()
+}
