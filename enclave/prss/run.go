@@ -1,11 +1,6 @@
 package prss
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"encoding/binary"
-	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/tkms-network/tkms/enclave/ring"
@@ -16,22 +11,15 @@ import (
 // after Close.
 type Run struct {
 	*streams
+	reader
 	layout        Layout
 	d, t          int
 	k             uint
-	words, size   int    // words an item takes from a key stream, and their bytes
-	left          int    // items
-	position      uint64 // block of key stream with the next item's first byte
-	skip          int    // bytes before it
-	accumulations int    // sets after which lanes must be folded
-	counter       [aes.BlockSize]byte
+	words, size   int // words an item takes from a key stream, and their bytes
+	left          int // items
+	accumulations int // sets after which lanes must be folded
 
-	// Of long runs: each set's bulk counter mode and the last block it made.
-	counters []cipher.Stream
-	tails    [][aes.BlockSize]byte
-
-	// A stretch of key stream, its words, and sums of their multiples.
-	raw       []byte
+	// The words of a stretch of key stream, and sums of their multiples.
 	numbers   []uint64
 	multiples []uint64
 }
@@ -43,14 +31,6 @@ var runs = sync.Pool{New: func() any { return new(Run) }}
 // cache.
 const Piece = 128
 
-// singleBlocks is the stretch up to which encrypting block by block is quicker
-// than setting up a bulk counter mode.
-const singleBlocks = 16
-
-// positionBits is the part of the counter that counts 16-byte blocks; sub and try
-// fill the rest of its 64 bits.
-const positionBits = 40
-
 // Begin starts a draw of count items at a, ErrRange if the stream does not reach
 // as far. Close it.
 func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
@@ -61,51 +41,17 @@ func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
 	}
 	r.words = r.layout.Words(s.code)
 	r.size = ring.WordSize(a.K) * r.words
-	size := uint64(max(r.size, 1)) // #nosec G115 -- positive
-	limit := uint64(1)<<positionBits*aes.BlockSize/size - 1
-	if a.First > limit || uint64(count) > limit-a.First { // #nosec G115 -- a count is not negative
+	if err := r.seek(a, r.size, count); err != nil {
 		runs.Put(r)
-		return nil, fmt.Errorf("%w: items %d…+%d", ErrRange, a.First, count)
+		return nil, err
 	}
-	start := a.First * size
-	r.skip = int(start % aes.BlockSize)
-	r.position = uint64(a.Try)<<56 | uint64(a.Sub)<<positionBits | start/aes.BlockSize
-	r.streams = s.open(a, l)
+	r.streams = s.open(streamKey{kind: a.Kind, k: a.K, layout: l})
 	r.accumulations = max(r.lanes.Terms()/max(r.t*r.d, r.d), 1)
 	items, vectors := min(Piece, count), r.layout.Integers+r.layout.Elements+r.layout.Zeros
-	r.raw = resize(r.raw, r.span(items)*aes.BlockSize)
+	r.start(r.sets, count*r.size, items*r.size)
 	r.numbers = resize(r.numbers, items*r.words)
 	r.multiples = resize(r.multiples, items*vectors*r.lanes.Words())
-	if r.counters, r.tails = r.counters[:0], r.tails[:0]; r.span(count) > singleBlocks {
-		r.bulk()
-	}
 	return r, nil
-}
-
-// span returns the blocks that hold count items, one more at most.
-func (r *Run) span(count int) int {
-	return (aes.BlockSize - 1 + count*r.size + aes.BlockSize - 1) / aes.BlockSize
-}
-
-func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
-
-// bulk sets up counter modes.
-func (r *Run) bulk() {
-	r.counters = resize(r.counters, len(r.sets))
-	r.tails = resize(r.tails, len(r.sets))
-	for i := range r.sets {
-		r.count(i, 0)
-		r.counters[i] = cipher.NewCTR(r.sets[i].block, r.counter[:])
-		if r.skip != 0 {
-			r.counters[i].XORKeyStream(r.tails[i][:], r.tails[i][:])
-		}
-	}
-}
-
-// count sets counter to the input of block position+ahead of the set's key stream.
-func (r *Run) count(set, ahead int) {
-	copy(r.counter[:], r.sets[set].iv[:])
-	binary.BigEndian.PutUint64(r.counter[8:], r.position+uint64(ahead)) // #nosec G115 -- Begin bounds it
 }
 
 // Next overwrites v with the next items, reduced mod 2^K. It panics if the numbers
@@ -169,19 +115,16 @@ func (r *Run) accumulate(count int) {
 			r.lanes.Fold(acc)
 		}
 	}
-	size := r.skip + count*r.size
-	r.position += uint64(size / aes.BlockSize) // #nosec G115 -- Begin bounds it
-	r.skip = size % aes.BlockSize
+	r.step(count * r.size)
 }
 
 // add adds the multiples of what count items take from a set's stream to acc.
 func (r *Run) add(acc []uint64, set, count int) {
 	run, integers := count*r.lanes.Words(), r.layout.Integers
 	if ring.WordSize(r.k) == 1 && r.lanes.Words() == 1 {
-		r.read(set, count*r.size)
-		raw := r.raw[r.skip:][:count*r.size]
+		raw := r.read(set, count*r.size)
 		if integers > 0 {
-			ring.MulEach(acc[:run*integers], run, raw, r.size, &r.integers[set])
+			ring.MulEach(acc[:run*integers], run, raw, r.size, &r.narrow.integers[set])
 		}
 		raw = raw[integers:]
 		r.elementsAndZeros(acc[run*integers:], run, set, func(acc []uint64, m *ring.Map) {
@@ -192,7 +135,7 @@ func (r *Run) add(acc []uint64, set, count int) {
 	}
 	words := r.next(set, count)
 	for range integers {
-		ring.MulMap(acc[:run], words, r.words, &r.integers[set])
+		ring.MulMap(acc[:run], words, r.words, &r.narrow.integers[set])
 		acc, words = acc[run:], words[1:]
 	}
 	r.elementsAndZeros(acc, run, set, func(acc []uint64, m *ring.Map) {
@@ -205,11 +148,11 @@ func (r *Run) add(acc []uint64, set, count int) {
 // with its run words of acc and its map.
 func (r *Run) elementsAndZeros(acc []uint64, run, set int, f func(acc []uint64, m *ring.Map)) {
 	for range r.layout.Elements {
-		f(acc[:run], &r.elements[set])
+		f(acc[:run], &r.narrow.elements[set])
 		acc = acc[run:]
 	}
 	for range r.layout.Zeros {
-		f(acc[:run], &r.zeros[set])
+		f(acc[:run], &r.narrow.zeros[set])
 		acc = acc[run:]
 	}
 }
@@ -217,39 +160,14 @@ func (r *Run) elementsAndZeros(acc []uint64, run, set int, f func(acc []uint64, 
 // next returns what the next count items take from the set's stream, r.words words
 // each of which the low k bits count, until it is called again.
 func (r *Run) next(set, count int) []uint64 {
-	r.read(set, count*r.size)
 	words := r.numbers[:count*r.words]
-	ring.Widen(words, r.raw[r.skip:], ring.WordSize(r.k))
+	ring.Widen(words, r.read(set, count*r.size), ring.WordSize(r.k))
 	return words
-}
-
-// read fills raw with the set's key stream from block position on, as far as the
-// next size bytes go.
-func (r *Run) read(set, size int) {
-	blocks := (r.skip + size + aes.BlockSize - 1) / aes.BlockSize
-	raw := r.raw[:blocks*aes.BlockSize]
-	if len(r.counters) == 0 {
-		for b := range blocks {
-			r.count(set, b)
-			r.sets[set].block.Encrypt(raw[b*aes.BlockSize:], r.counter[:])
-		}
-		return
-	}
-	fresh, tail := raw, r.tails[set][:]
-	if r.skip != 0 { // the counter mode is past the first block
-		copy(raw, tail)
-		fresh = raw[aes.BlockSize:]
-	}
-	clear(fresh)
-	r.counters[set].XORKeyStream(fresh, fresh)
-	copy(tail, raw[len(raw)-aes.BlockSize:])
 }
 
 // Close erases what the run held.
 func (r *Run) Close() {
-	clear(r.tails)
-	clear(r.counters)
-	clear(r.raw)
+	r.erase()
 	clear(r.numbers)
 	clear(r.multiples)
 	r.streams = nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -19,8 +20,8 @@ type Source struct {
 	code    *sharing.Code
 	keys    *Keys
 	context mpc.Digest
-	sets    []ring.Elem // f_A(α_i) of each set of n−t parties
-	powers  []ring.Elem // α_i^j, j = 1..t
+	sets    []wide.Elem // f_A(α_i) of each set of n−t parties
+	powers  []wide.Elem // α_i^j, j = 1..t
 
 	mu      sync.Mutex
 	streams map[streamKey]*streams
@@ -35,16 +36,31 @@ type streamKey struct {
 	kind   string
 	k      uint
 	layout Layout
+	bound  uint // of noiseLayout
 }
 
 // streams are the key streams of one kind, one a set, and the constants that their
-// words are multiplied by. They do not change once made.
+// words are multiplied by: those of the ring's width. They do not change once made.
 type streams struct {
-	lanes    ring.Lanes
-	sets     []stream
-	integers []ring.Map // f_A(α_i)
-	elements []ring.Map // the same for elements of R_k
-	zeros    []ring.Map // α_i^j·f_A(α_i), j = 1..t
+	sets   []stream
+	lanes  ring.Lanes
+	narrow narrowConstants
+	wide   wideConstants
+}
+
+// narrowConstants are, for each set, maps of words mod 2^64.
+type narrowConstants struct {
+	integers []ring.Map    // f_A(α_i)
+	elements []ring.Map    // the same for elements of R_k
+	zeros    []ring.Map    // α_i^j·f_A(α_i), j = 1..t
+	noise    []ring.Matrix // that of elements of R_64
+}
+
+// wideConstants are, for each set, factors of words mod 2^128.
+type wideConstants struct {
+	integers []wide.Elem     // f_A(α_i)
+	elements []wide.Matrix   // multiplication by it
+	zeros    [][]wide.Matrix // by α_i^j·f_A(α_i), j = 1..t
 }
 
 // stream is one set's key stream for one kind: AES-128 in counter mode whose
@@ -61,8 +77,8 @@ func NewSource(keys *Keys, code *sharing.Code, context mpc.Digest) (*Source, err
 		return nil, fmt.Errorf("%w: keys for n=%d t=%d", ErrParameters, keys.n, keys.t)
 	}
 	s := &Source{code: code, keys: keys, context: context, streams: map[streamKey]*streams{}}
-	r := code.Ring()
-	power, alpha := ring.Integer(1), r.Point(keys.self)
+	r := code.WideRing()
+	power, alpha := wide.Integer(wide.Word{Lo: 1}), r.Point(keys.self)
 	for range keys.t {
 		power = r.Mul(power, alpha)
 		s.powers = append(s.powers, power)
@@ -113,7 +129,7 @@ func (s *Source) Zero() {
 // Address is a run of positions.
 type Address struct {
 	// Kind names what the values are for, K is the ring's k: both are part of the
-	// stream's derivation.
+	// stream's derivation. Noise has a ring of its own, whatever K is.
 	Kind string
 	K    uint
 	// Sub and Try tell apart the values of one item and repeated attempts.
@@ -134,8 +150,11 @@ type Layout struct {
 	Zeros int
 }
 
-// zeroLayout is that of DrawZero.
-var zeroLayout = Layout{Zeros: -1}
+// zeroLayout is that of DrawZero, noiseLayout that of DrawNoise and DrawWideNoise.
+var (
+	zeroLayout  = Layout{Zeros: -1}
+	noiseLayout = Layout{Elements: -1}
+)
 
 // Vectors are what one draw fills: each is a vector of the same number of
 // elements, one an item. Their numbers are the Layout.
@@ -189,41 +208,27 @@ func (s *Source) DrawZero(a Address, dst []uint64) error {
 	return nil
 }
 
-// open returns the streams of the kind, one a set, kept for reuse.
-func (s *Source) open(a Address, l Layout) *streams {
-	id := streamKey{a.Kind, a.K, l}
+// open returns the streams of a kind, one a set, kept for reuse.
+func (s *Source) open(id streamKey) *streams {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if out, ok := s.streams[id]; ok {
 		return out
 	}
-	sets, keys := s.sharingSets(), s.keys.keys
-	if l == zeroLayout {
+	sets, keys, factors := s.sharingSets(), s.keys.keys, s.sets
+	if id.layout == zeroLayout {
 		last := len(s.keys.sets) - 1
-		sets, keys = s.keys.sets[last:], keys[last:]
+		sets, keys, factors = s.keys.sets[last:], keys[last:], []wide.Elem{wide.Integer(wide.Word{Lo: 1})}
 	}
-	out := &streams{
-		lanes: s.code.Ring().Lanes(a.K), sets: make([]stream, len(sets)),
-		integers: make([]ring.Map, len(sets)), elements: make([]ring.Map, len(sets)), zeros: make([]ring.Map, len(sets)),
-	}
+	out := &streams{sets: make([]stream, len(sets))}
 	for i, set := range sets {
-		label := mpc.Hash("tkms/v1/prss/stream", s.context[:], setBytes(set), []byte(a.Kind), mpc.Uint64(uint64(a.K)),
-			mpc.Uint64(uint64(s.code.Degree())), mpc.Uint64(uint64(l.Integers)), mpc.Uint64(uint64(l.Elements)), mpc.Uint64(uint64(l.Zeros+1)))
-		mac := hmac.New(sha256.New, keys[i][:])
-		mac.Write(label[:])
-		derived := mac.Sum(nil)
-		block, err := aes.NewCipher(derived[:16])
-		if err != nil {
-			panic("prss: " + err.Error()) // the key has 16 bytes
-		}
-		out.sets[i].block = block
-		copy(out.sets[i].iv[:], derived[16:])
-		clear(derived)
-		f := ring.Integer(1)
-		if l != zeroLayout {
-			f = s.sets[i]
-		}
-		s.constants(out, i, l, f)
+		out.sets[i] = s.derive(&keys[i], s.label(id, set))
+	}
+	if id.k > 64 {
+		s.wideConstants(&out.wide, id.layout, factors)
+	} else {
+		out.lanes = s.code.Ring().Lanes(id.k)
+		s.narrowConstants(&out.narrow, out.lanes, id.layout, factors)
 	}
 	if s.held += len(sets); s.held > maxHeld { // they are derived again when wanted
 		clear(s.streams)
@@ -233,21 +238,73 @@ func (s *Source) open(a Address, l Layout) *streams {
 	return out
 }
 
-// constants makes what the words of set i are multiplied by, for f = f_A(α_i).
-func (s *Source) constants(out *streams, i int, layout Layout, f ring.Elem) {
-	r, l, d := s.code.Ring(), out.lanes, s.code.Degree()
-	if layout.Integers > 0 {
-		out.integers[i] = l.NewMap(1, l.Words())
-		l.Integer(&out.integers[i], 0, 0, f)
+// label tells a set's stream from all others that come from its key.
+func (s *Source) label(id streamKey, set sharing.Parties) mpc.Digest {
+	kind, k, d := []byte(id.kind), mpc.Uint64(uint64(id.k)), mpc.Uint64(uint64(s.code.Degree())) // #nosec G115 -- positive
+	if id.layout == noiseLayout {
+		return mpc.Hash("tkms/v1/prss/noise", s.context[:], setBytes(set), kind, k, d, mpc.Uint64(uint64(id.bound)))
 	}
-	if layout.Elements > 0 {
-		out.elements[i] = l.NewMap(d, l.Words())
-		r.Element(l, &out.elements[i], 0, 0, f)
+	l := id.layout
+	return mpc.Hash("tkms/v1/prss/stream", s.context[:], setBytes(set), kind, k, d,
+		mpc.Uint64(uint64(l.Integers)), mpc.Uint64(uint64(l.Elements)), mpc.Uint64(uint64(l.Zeros+1))) // #nosec G115 -- at least -1
+}
+
+// derive returns the stream of a key and a label.
+func (s *Source) derive(key *[KeySize]byte, label mpc.Digest) stream {
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write(label[:])
+	derived := mac.Sum(nil)
+	defer clear(derived)
+	block, err := aes.NewCipher(derived[:16])
+	if err != nil {
+		panic("prss: " + err.Error()) // the key has 16 bytes
 	}
-	if layout.Zeros != 0 {
-		out.zeros[i] = l.NewMap(len(s.powers)*d, l.Words())
-		for j, power := range s.powers {
-			r.Element(l, &out.zeros[i], j*d, 0, r.Mul(power, f))
+	out := stream{block: block}
+	copy(out.iv[:], derived[16:])
+	return out
+}
+
+// narrowConstants makes what words are multiplied by, for the factors f_A(α_i).
+func (s *Source) narrowConstants(out *narrowConstants, l ring.Lanes, layout Layout, factors []wide.Elem) {
+	r, d, count := s.code.Ring(), s.code.Degree(), len(factors)
+	if layout == noiseLayout {
+		for _, f := range factors {
+			out.noise = append(out.noise, r.Matrix(f.Narrow()))
+		}
+		return
+	}
+	out.integers, out.elements, out.zeros = make([]ring.Map, count), make([]ring.Map, count), make([]ring.Map, count)
+	for i := range factors {
+		f := factors[i].Narrow()
+		if layout.Integers > 0 {
+			out.integers[i] = l.NewMap(1, l.Words())
+			l.Integer(&out.integers[i], 0, 0, f)
+		}
+		if layout.Elements > 0 {
+			out.elements[i] = l.NewMap(d, l.Words())
+			r.Element(l, &out.elements[i], 0, 0, f)
+		}
+		if layout.Zeros != 0 {
+			out.zeros[i] = l.NewMap(len(s.powers)*d, l.Words())
+			for j, power := range s.powers {
+				r.Element(l, &out.zeros[i], j*d, 0, r.Mul(power.Narrow(), f))
+			}
+		}
+	}
+}
+
+// wideConstants is narrowConstants beyond 64 bits.
+func (s *Source) wideConstants(out *wideConstants, layout Layout, factors []wide.Elem) {
+	r, count := s.code.WideRing(), len(factors)
+	out.integers, out.elements, out.zeros = factors, make([]wide.Matrix, count), make([][]wide.Matrix, count)
+	for i, f := range factors {
+		if layout.Elements != 0 {
+			out.elements[i] = r.Matrix(f)
+		}
+		if layout.Zeros != 0 {
+			for _, power := range s.powers {
+				out.zeros[i] = append(out.zeros[i], r.Matrix(r.Mul(power, f)))
+			}
 		}
 	}
 }

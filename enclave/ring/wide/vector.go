@@ -39,11 +39,17 @@ func (s *sum) addNarrow(x uint64, y Word) {
 
 // MulAdd adds c·src to dst element by element, where m is Matrix(c).
 func (r Ring) MulAdd(dst, src []Word, m *Matrix) {
-	if len(dst) != len(src) || len(dst)%r.d != 0 {
+	if len(dst) != len(src) {
 		panic("wide: vectors of different lengths")
 	}
+	r.MulAddEach(dst, src, r.d, m)
+}
+
+// MulAddEach is MulAdd for elements of src that begin stride words apart.
+func (r Ring) MulAddEach(dst, src []Word, stride int, m *Matrix) {
+	r.check(len(dst), len(src), stride, r.d)
 	if r.d == 4 {
-		for ; len(dst) >= 4 && len(src) >= 4; dst, src = dst[4:], src[4:] {
+		for ; len(dst) >= 4 && len(src) >= 4; dst, src = dst[4:], src[min(stride, len(src)):] {
 			x0, x1, x2, x3 := src[0], src[1], src[2], src[3]
 			for c := range 4 {
 				s := sum{dst[c].Lo, dst[c].Hi}
@@ -56,7 +62,7 @@ func (r Ring) MulAdd(dst, src []Word, m *Matrix) {
 		}
 		return
 	}
-	for ; len(dst) > 0; dst, src = dst[r.d:], src[r.d:] {
+	for ; len(dst) > 0; dst, src = dst[r.d:], src[min(stride, len(src)):] {
 		for c := range r.d {
 			s := sum{dst[c].Lo, dst[c].Hi}
 			for j := range r.d {
@@ -70,11 +76,10 @@ func (r Ring) MulAdd(dst, src []Word, m *Matrix) {
 // MulAddNarrow adds c·src to dst element by element, where m is Matrix(c) and the
 // coordinates of src are below 2^64.
 func (r Ring) MulAddNarrow(dst []Word, src []uint64, m *Matrix) {
-	if len(dst) != len(src) || len(dst)%r.d != 0 {
-		panic("wide: vectors of different lengths")
-	}
+	stride := r.d
+	r.check(len(dst), len(src), stride, r.d)
 	if r.d == 4 {
-		for ; len(dst) >= 4 && len(src) >= 4; dst, src = dst[4:], src[4:] {
+		for ; len(dst) >= 4 && len(src) >= 4; dst, src = dst[4:], src[min(stride, len(src)):] {
 			x0, x1, x2, x3 := src[0], src[1], src[2], src[3]
 			for c := range 4 {
 				s := sum{dst[c].Lo, dst[c].Hi}
@@ -87,7 +92,7 @@ func (r Ring) MulAddNarrow(dst []Word, src []uint64, m *Matrix) {
 		}
 		return
 	}
-	for ; len(dst) > 0; dst, src = dst[r.d:], src[r.d:] {
+	for ; len(dst) > 0; dst, src = dst[r.d:], src[min(stride, len(src)):] {
 		for c := range r.d {
 			s := sum{dst[c].Lo, dst[c].Hi}
 			for j := range r.d {
@@ -95,6 +100,24 @@ func (r Ring) MulAddNarrow(dst []Word, src []uint64, m *Matrix) {
 			}
 			dst[c] = Word{s.lo, s.hi}
 		}
+	}
+}
+
+// MulIntegers adds c times the integers at 0, stride, … of src to the elements of dst.
+func (r Ring) MulIntegers(dst, src []Word, stride int, c *Elem) {
+	r.check(len(dst), len(src), stride, 1)
+	for ; len(dst) > 0; dst, src = dst[r.d:], src[min(stride, len(src)):] {
+		for j := range r.d {
+			dst[j] = dst[j].Add(src[0].Mul(c[j]))
+		}
+	}
+}
+
+// check panics unless the elements of dst and src, of size words that begin stride
+// words apart, are equally many.
+func (r Ring) check(dst, src, stride, size int) {
+	if count := dst / r.d; dst != count*r.d || count > 0 && src < (count-1)*stride+size {
+		panic("wide: vectors of different lengths")
 	}
 }
 
