@@ -144,6 +144,11 @@ func (m *Model) Check() error {
 	if worst, log2 := m.Failure(); log2 > m.Limit() {
 		return &FailureError{Operation: worst, Log2: log2, Limit: m.Limit(), Cause: ErrFailure}
 	}
+	return m.squashed()
+}
+
+// squashed is the part of Check about squashed ciphertexts.
+func (m *Model) squashed() error {
 	if log2 := log2Tail(math.Ldexp(1, SquashedBound), m.Squashed()); log2 > SquashedLimit {
 		return &FailureError{Operation: Squashing, Log2: log2, Limit: SquashedLimit, Cause: ErrSquashed}
 	}

@@ -52,7 +52,7 @@ func (s *Statistics) Log2RMS() float64 { return math.Log2(s.Variance()) / 2 }
 // was measured and the model: 2^-40 of honest measurements are refused.
 const deviations = 7.1
 
-// Key compares the noise measured in a component of a key set with the model: mean,
+// Measured compares the noise measured in a component of a key set with the model: mean,
 // variance, and the bound that no sample may exceed. The error is [ErrMeasured].
 // Fewer than 100 samples say nothing and are refused.
 //
