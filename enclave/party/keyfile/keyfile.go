@@ -7,6 +7,7 @@
 package keyfile
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -34,33 +35,45 @@ type File struct {
 type Files struct {
 	parameters tfhe.Parameters
 	folder     string
+	body       *os.File // of the compact public key
 	files      []*os.File
 	layouts    []*tfhe.Layout
+	begun      bool
 }
 
 // Open returns the files of a folder, which it makes if it is missing. A parameter set
-// that publishes the compact public key only has none.
+// that publishes the compact public key only has none, and its body is kept all the
+// same.
 func Open(folder string, p tfhe.Parameters) (*Files, error) {
 	f := &Files{parameters: p, folder: filepath.Clean(folder)}
-	if !Wanted(p) {
-		return f, nil
-	}
 	if err := os.MkdirAll(f.folder, 0o700); err != nil {
 		return nil, fmt.Errorf("keyfile: %w", err)
 	}
+	var err error
+	if f.body, err = open(filepath.Join(f.folder, "public-key-body")); err != nil {
+		return nil, err
+	}
+	if len(p.Parts()) == 1 {
+		return f, nil
+	}
 	for _, o := range objects {
-		file, err := os.OpenFile(f.path(o), os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // public material
+		file, err := open(f.path(o))
 		if err != nil {
 			_ = f.Close()
-			return nil, fmt.Errorf("keyfile: %w", err)
+			return nil, err
 		}
 		f.files = append(f.files, file)
 	}
 	return f, nil
 }
 
-// Wanted reports whether a parameter set has files beside the compact public key.
-func Wanted(p tfhe.Parameters) bool { return len(p.Parts()) > 1 }
+func open(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // public material
+	if err != nil {
+		return nil, fmt.Errorf("keyfile: %w", err)
+	}
+	return file, nil
+}
 
 func (f *Files) path(o tfhe.Object) string {
 	return filepath.Join(f.folder, strings.ToLower(o.String()))
@@ -69,7 +82,7 @@ func (f *Files) path(o tfhe.Object) string {
 // Begin fixes the seed: what the files have besides bodies is written, over what is
 // there.
 func (f *Files) Begin(seed [16]byte) error {
-	f.layouts = nil
+	f.layouts, f.begun = nil, false
 	for i, file := range f.files {
 		layout, err := f.parameters.Layout(objects[i], seed)
 		if err != nil {
@@ -83,6 +96,7 @@ func (f *Files) Begin(seed [16]byte) error {
 		}
 		f.layouts = append(f.layouts, layout)
 	}
+	f.begun = true
 	return nil
 }
 
@@ -90,13 +104,18 @@ func (f *Files) Begin(seed [16]byte) error {
 // every file that has the component. It is safe for concurrent use.
 func (f *Files) WriteBodies(c tfhe.Component, first int64, words []byte) error {
 	part, ok := f.parameters.Part(c)
-	if !ok || len(f.layouts) != len(f.files) {
+	if !ok || !f.begun {
 		return fmt.Errorf("%w: bodies of %v", ErrState, c)
 	}
 	at := first * int64(part.Width/8)
 	size := int64(part.Rows()) * int64(part.BodyWords()) * int64(part.Width/8)
 	if first < 0 || at+int64(len(words)) > size {
 		return fmt.Errorf("%w: %d bytes of %v at %d", ErrState, len(words), c, at)
+	}
+	if c == tfhe.ComponentPublicKey {
+		if _, err := f.body.WriteAt(words, at); err != nil {
+			return fmt.Errorf("keyfile: %w", err)
+		}
 	}
 	for i, file := range f.files {
 		offset, has := f.layouts[i].Offset(c)
@@ -110,9 +129,24 @@ func (f *Files) WriteBodies(c tfhe.Component, first int64, words []byte) error {
 	return nil
 }
 
-// KeySet opens the whole set for reading.
+// PublicKeyBody returns the body of the compact public key, ErrState before it is
+// written.
+func (f *Files) PublicKeyBody() ([]uint64, error) {
+	part, _ := f.parameters.Part(tfhe.ComponentPublicKey)
+	raw := make([]byte, 8*part.BodyWords())
+	if _, err := f.body.ReadAt(raw, 0); err != nil {
+		return nil, fmt.Errorf("%w: the public key: %w", ErrState, err)
+	}
+	out := make([]uint64, part.BodyWords())
+	for i := range out {
+		out[i] = binary.LittleEndian.Uint64(raw[8*i:])
+	}
+	return out, nil
+}
+
+// KeySet opens the whole set for reading, until Close.
 func (f *Files) KeySet() (*tfhe.KeySet, error) {
-	if len(f.layouts) != len(f.files) || len(f.files) == 0 {
+	if !f.begun || len(f.files) == 0 {
 		return nil, ErrState
 	}
 	return tfhe.OpenKeySet(f.files[0], f.layouts[0].Size(), f.parameters)
@@ -120,7 +154,7 @@ func (f *Files) KeySet() (*tfhe.KeySet, error) {
 
 // Finished writes the files to the disk and names them.
 func (f *Files) Finished() ([]File, error) {
-	if len(f.layouts) != len(f.files) {
+	if !f.begun {
 		return nil, ErrState
 	}
 	var out []File
@@ -135,15 +169,10 @@ func (f *Files) Finished() ([]File, error) {
 
 // Close closes the files; they stay for another Open.
 func (f *Files) Close() error {
-	var failed error
+	failed := f.body.Close()
 	for _, file := range f.files {
 		failed = errors.Join(failed, file.Close())
 	}
-	f.files, f.layouts = nil, nil
+	f.files, f.begun = nil, false
 	return failed
-}
-
-// Remove closes the files and removes the folder.
-func (f *Files) Remove() error {
-	return errors.Join(f.Close(), os.RemoveAll(f.folder))
 }
