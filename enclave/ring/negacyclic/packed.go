@@ -26,7 +26,7 @@ const primeBits = 58
 // before they are reduced.
 const maxPolynomials = 64
 
-// field is arithmetic modulo one prime and the transform of size N/4 over it.
+// field is arithmetic modulo one prime and the transform of some size over it.
 type field struct {
 	*lattigo.SubRing
 	high uint64 // 2^128 mod the prime: what MRed multiplies an upper word by
@@ -82,27 +82,38 @@ func newPacker(n, primes int) (*packer, error) {
 		return p.(*packer), nil
 	}
 	quarter := n / phases
-	generator := lattigo.NewNTTFriendlyPrimesGenerator(primeBits, uint64(2*quarter)) // #nosec G115 -- positive
+	fields, product, err := newFields(quarter, primes)
+	if err != nil {
+		return nil, err
+	}
+	p := &packer{degree: n, quarter: quarter, fields: fields, product: product}
+	kept, _ := packers.LoadOrStore(shape{n, primes}, p)
+	return kept.(*packer), nil
+}
+
+// newFields returns arithmetic modulo so many primes with transforms of a size, and the
+// primes' product mod 2^128.
+func newFields(size, primes int) ([]field, wide.Word, error) {
+	generator := lattigo.NewNTTFriendlyPrimesGenerator(primeBits, uint64(2*size)) // #nosec G115 -- positive
 	moduli, err := generator.NextDownstreamPrimes(primes)
 	if err != nil {
-		return nil, fmt.Errorf("negacyclic: %w", err)
+		return nil, wide.Word{}, fmt.Errorf("negacyclic: %w", err)
 	}
-	r, err := lattigo.NewRing(quarter, moduli)
+	r, err := lattigo.NewRing(size, moduli)
 	if err != nil {
-		return nil, fmt.Errorf("negacyclic: %w", err)
+		return nil, wide.Word{}, fmt.Errorf("negacyclic: %w", err)
 	}
-	p := &packer{degree: n, quarter: quarter, fields: make([]field, primes)}
 	product := big.NewInt(1)
 	for _, q := range moduli {
 		product.Mul(product, new(big.Int).SetUint64(q))
 	}
-	p.product = word(product)
+	fields := make([]field, primes)
 	for i, s := range r.SubRings {
 		q := new(big.Int).SetUint64(s.Modulus)
 		others := new(big.Int).Div(product, q)
 		montgomery := new(big.Int).Lsh(big.NewInt(1), 64)
 		inverse := new(big.Int).ModInverse(others, q)
-		p.fields[i] = field{
+		fields[i] = field{
 			SubRing: s,
 			high:    new(big.Int).Mod(new(big.Int).Mul(montgomery, montgomery), q).Uint64(),
 			share:   word(others),
@@ -110,8 +121,20 @@ func newPacker(n, primes int) (*packer, error) {
 			scale:   inverse.Mul(inverse, montgomery).Mod(inverse, q).Uint64(),
 		}
 	}
-	kept, _ := packers.LoadOrStore(shape{n, primes}, p)
-	return kept.(*packer), nil
+	return fields, word(product), nil
+}
+
+// combine adds to x mod 2^128 the coefficient whose scaled residues, below twice their
+// primes, are every stride'th of y.
+func combine(fields []field, product, x wide.Word, y []uint64, stride int) wide.Word {
+	quotient := uint64(half)
+	for i := range fields {
+		f := &fields[i]
+		ratio, _ := bits.Mul64(y[i*stride], f.rate)
+		quotient += ratio
+		x = x.Add(f.share.Mul(wide.Word{Lo: y[i*stride]}))
+	}
+	return x.Sub(product.Mul(wide.Word{Lo: quotient >> ratioBits}))
 }
 
 // word returns x mod 2^128.

@@ -112,16 +112,7 @@ func (s *WideSecret) MulAdd(dst, mask []wide.Word) {
 	})
 	for c := range o.d {
 		for j := range o.quarter {
-			quotient := uint64(half)
-			x := dst[j*o.d+c]
-			for i := range o.fields {
-				f := &o.fields[i]
-				y := w.out[(i*o.d+c)*o.quarter+j]
-				ratio, _ := bits.Mul64(y, f.rate)
-				quotient += ratio
-				x = x.Add(f.share.Mul(wide.Word{Lo: y}))
-			}
-			dst[j*o.d+c] = x.Sub(o.product.Mul(wide.Word{Lo: quotient >> ratioBits}))
+			dst[j*o.d+c] = combine(o.fields, o.product, dst[j*o.d+c], w.out[c*o.quarter+j:], o.d*o.quarter)
 		}
 	}
 }
