@@ -92,7 +92,7 @@ func (c *Code) Deal(random io.Reader, degree int, secrets []uint64) ([][]uint64,
 			coefficients[m] = binary.LittleEndian.Uint64(raw[8*m:])
 		}
 		for i := range out {
-			power := c.ring.Matrix(c.power(i+1, j))
+			power := c.ring.Matrix(c.power(i+1, j).Narrow())
 			c.ring.MulAdd(out[i], coefficients, &power)
 		}
 	}
@@ -102,10 +102,10 @@ func (c *Code) Deal(random io.Reader, degree int, secrets []uint64) ([][]uint64,
 }
 
 // power returns α_i^j.
-func (c *Code) power(i, j int) ring.Elem {
-	x, alpha := ring.Integer(1), c.ring.Point(i)
+func (c *Code) power(i, j int) wide.Elem {
+	x, alpha := wide.Integer(wide.Word{Lo: 1}), c.wide.Point(i)
 	for range j {
-		x = c.ring.Mul(x, alpha)
+		x = c.wide.Mul(x, alpha)
 	}
 	return x
 }

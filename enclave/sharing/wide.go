@@ -23,7 +23,11 @@ func (c *Code) DealWide(random io.Reader, degree int, secrets []wide.Word) ([][]
 	}
 	coefficients := make([]wide.Word, len(secrets)*d)
 	raw := make([]byte, wide.Size*len(coefficients))
-	for j := 1; j <= degree; j++ {
+	powers := make([]wide.Elem, c.n) // α_i^j
+	for i := range powers {
+		powers[i] = wide.Integer(wide.Word{Lo: 1})
+	}
+	for range degree {
 		if _, err := io.ReadFull(random, raw); err != nil {
 			return nil, fmt.Errorf("sharing: read randomness: %w", err)
 		}
@@ -31,7 +35,7 @@ func (c *Code) DealWide(random io.Reader, degree int, secrets []wide.Word) ([][]
 			coefficients[m] = wide.Read(raw[wide.Size*m:])
 		}
 		for i := range out {
-			power := c.wide.Matrix(wide.Widen(c.power(i+1, j))) // small integers: powers of points
+			power := c.wide.Matrix(c.power(i+1, j))
 			c.wide.MulAdd(out[i], coefficients, &power)
 		}
 	}
