@@ -10,7 +10,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/wire"
-	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -113,7 +113,7 @@ func (w WrongOpening) Verify(session mpc.Digest, code *sharing.Code, verify func
 		return 0, fmt.Errorf("%w: phase %d, degree %d, %d shares", ErrEvidence, w.Phase, w.Layout.Degree, len(w.Good))
 	}
 	st := Statement{Session: session, Batch: w.Batch, Phase: w.Phase}
-	points := make([]ring.Elem, code.N()+1)
+	points := make([]wide.Elem, code.N()+1)
 	var from sharing.Parties
 	for _, s := range append([]Share{w.Wrong}, w.Good...) {
 		if s.Party < 1 || s.Party > code.N() || from.Has(s.Party) {
@@ -124,7 +124,7 @@ func (w WrongOpening) Verify(session mpc.Digest, code *sharing.Code, verify func
 			return 0, fmt.Errorf("%w: %w", ErrEvidence, err)
 		}
 	}
-	_, wrong, err := code.Decode(from, points, w.Layout.Runs[w.Run].K, code.Quorum())
+	_, wrong, err := code.DecodeWide(from, points, w.Layout.Runs[w.Run].K, code.Quorum())
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrEvidence, err)
 	}

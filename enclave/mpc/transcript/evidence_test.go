@@ -11,7 +11,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
-	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -35,25 +35,22 @@ func open(t testing.TB, n, d, cheat, run, element int) *opened {
 	require.NoError(t, err)
 	o := &opened{
 		code: code, ids: mpctest.Identities(t, n), leaves: make([][][]byte, n+1), signed: make([]transcript.Signed, n+1),
-		layout: transcript.Layout{Degree: d, Runs: []transcript.Run{{K: 17, Count: 200}, {K: 5, Count: 3}, {K: 64, Count: 130}}},
+		layout: transcript.Layout{Degree: d, Runs: []transcript.Run{{K: 17, Count: 200}, {K: 5, Count: 3}, {K: 64, Count: 130}, {K: 128, Count: 129}}},
 		batch:  7, phase: transcript.PhaseOpenings,
 	}
 	random := mpctest.Random(uint64(n))
 	for r, spec := range o.layout.Runs {
-		secrets := make([]uint64, spec.Count)
+		secrets := make([]wide.Word, spec.Count)
 		for i := range secrets {
-			secrets[i] = uint64(r*1000 + i)
+			secrets[i] = wide.Word{Lo: uint64(r*1000 + i)}
 		}
-		vectors, err := code.Deal(random, code.T(), secrets)
+		vectors, err := code.DealWide(random, code.T(), secrets)
 		require.NoError(t, err)
 		for i, v := range vectors {
 			if i+1 == cheat && r == run {
-				v[element*d] ^= 1 << (spec.K - 1)
+				v[element*d] = v[element*d].Add(wide.Word{Lo: 1}.Shl(spec.K - 1))
 			}
-			for j := range v {
-				v[j] &= ring.Mask(spec.K)
-			}
-			o.leaves[i+1] = o.layout.AppendLeaves(o.leaves[i+1], r, ring.AppendPacked(nil, v, spec.K))
+			o.leaves[i+1] = o.layout.AppendLeaves(o.leaves[i+1], r, wide.AppendPacked(nil, v, spec.K))
 		}
 	}
 	for i := 1; i <= n; i++ {
@@ -93,7 +90,7 @@ func (o *opened) against(t testing.TB, culprit, run, element int) transcript.Wro
 
 func TestAWrongOpeningConvictsItsSenderWhateverTheRing(t *testing.T) {
 	for _, c := range []struct{ n, d int }{{4, 4}, {4, 5}, {7, 4}, {10, 4}, {13, 4}} {
-		for run, element := range []int{150, 2, 129} {
+		for run, element := range []int{150, 2, 129, 128} {
 			o := open(t, c.n, c.d, c.n-1, run, element)
 			w := o.against(t, c.n-1, run, element)
 			raw, err := w.MarshalBinary()

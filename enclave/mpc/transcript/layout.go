@@ -7,6 +7,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
 // LeafItems is the number of elements in a leaf; the last leaf of a run may have
@@ -15,6 +16,7 @@ const LeafItems = 128
 
 // Bounds of a layout: what one session sends.
 const (
+	maxK     = 128
 	maxRuns  = 1 << 12
 	maxCount = 1 << 20
 )
@@ -27,7 +29,7 @@ var (
 	ErrShare = errors.New("transcript: the share is not the one that was signed")
 )
 
-// Run is a vector of Count elements of R_K, packed together.
+// Run is a vector of Count elements of R_K, K in 1..128, packed together.
 type Run struct {
 	K     uint
 	Count int
@@ -46,7 +48,7 @@ func (l Layout) Check() error {
 		return fmt.Errorf("%w: degree %d, %d runs", ErrLayout, l.Degree, len(l.Runs))
 	}
 	for _, r := range l.Runs {
-		if r.K < 1 || r.K > 64 || r.Count < 1 || r.Count > maxCount {
+		if r.K < 1 || r.K > maxK || r.Count < 1 || r.Count > maxCount {
 			return fmt.Errorf("%w: %d elements of R_%d", ErrLayout, r.Count, r.K)
 		}
 	}
@@ -130,14 +132,14 @@ func (l Layout) AppendLeaves(leaves [][]byte, i int, packed []byte) [][]byte {
 }
 
 // element reads the element at a place of a leaf of run i.
-func (l Layout) element(run, element int, leaf []byte) (ring.Elem, error) {
+func (l Layout) element(run, element int, leaf []byte) (wide.Elem, error) {
 	r := l.Runs[run]
 	items := min(LeafItems, r.Count-element/LeafItems*LeafItems)
-	words := make([]uint64, items*l.Degree)
-	if err := ring.Unpack(words, leaf, r.K); err != nil {
-		return ring.Elem{}, fmt.Errorf("%w: %w", ErrShare, err)
+	words := make([]wide.Word, items*l.Degree)
+	if err := wide.Unpack(words, leaf, r.K); err != nil {
+		return wide.Elem{}, fmt.Errorf("%w: %w", ErrShare, err)
 	}
-	var e ring.Elem
+	var e wide.Elem
 	copy(e[:], words[element%LeafItems*l.Degree:][:l.Degree])
 	return e, nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
-	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -214,26 +214,17 @@ func (r *Record) opening(leaves [][][]byte, good sharing.Parties, party, run, el
 // firstOff returns the first element that a party sent which misses the polynomial
 // through those of the parties of good, −1 if there is none.
 func (r *Record) firstOff(code *sharing.Code, good sharing.Parties, party int) (run, element int) {
-	basis := sharing.PartiesOf(good.List()[:code.T()+1]...)
-	at := code.Lagrange(basis, party)
+	from := sharing.PartiesOf(good.List()[:code.T()+1]...).With(party)
+	vectors := make([][]wide.Word, code.N()+1)
 	for run, bounds := range r.layout.Runs {
-		words := bounds.Count * r.layout.Degree
-		want, got := make([]uint64, words), make([]uint64, words)
-		for a, i := range basis.List() {
-			if ring.Unpack(got, r.sent[i][run], bounds.K) != nil {
+		for _, i := range from.List() {
+			vectors[i] = make([]wide.Word, bounds.Count*r.layout.Degree)
+			if wide.Unpack(vectors[i], r.sent[i][run], bounds.K) != nil {
 				return -1, -1
 			}
-			m := code.Ring().Matrix(at[a])
-			code.Ring().MulAdd(want, got, &m)
 		}
-		if ring.Unpack(got, r.sent[party][run], bounds.K) != nil {
-			return -1, -1
-		}
-		ring.Reduce(want, bounds.K)
-		for w := range want {
-			if want[w] != got[w] {
-				return run, w / r.layout.Degree
-			}
+		if off := code.OpenAllWide(nil, code.T(), from, vectors, bounds.K); off >= 0 {
+			return run, off
 		}
 	}
 	return -1, -1

@@ -9,7 +9,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
-	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -21,16 +21,16 @@ func records(t testing.TB, n int, alter func(from, to, run int, packed []byte)) 
 	code, err := sharing.New(n, sharing.Threshold(n), 4)
 	require.NoError(t, err)
 	ids := mpctest.Identities(t, n)
-	layout := transcript.Layout{Degree: 4, Runs: []transcript.Run{{K: 17, Count: 130}, {K: 5, Count: 3}}}
+	layout := transcript.Layout{Degree: 4, Runs: []transcript.Run{{K: 17, Count: 130}, {K: 5, Count: 3}, {K: 128, Count: 4}}}
 	out := make([]*transcript.Record, n+1)
 	for to := 1; to <= n; to++ {
 		out[to] = transcript.NewRecord(recorded, 0, layout, ids[to])
 	}
 	for run, r := range layout.Runs {
-		shares, err := code.Deal(mpctest.Random(uint64(run)), code.T(), make([]uint64, r.Count))
+		shares, err := code.DealWide(mpctest.Random(uint64(run)), code.T(), make([]wide.Word, r.Count))
 		require.NoError(t, err)
 		for from := 1; from <= n; from++ {
-			packed := ring.AppendPacked(nil, shares[from-1], r.K)
+			packed := wide.AppendPacked(nil, shares[from-1], r.K)
 			for to := 1; to <= n; to++ {
 				sent := bytes.Clone(packed)
 				if alter != nil {

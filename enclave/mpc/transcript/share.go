@@ -5,7 +5,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
-	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
 // Phase names what a root stands for.
@@ -73,18 +73,18 @@ func NewShare(l Layout, leaves [][]byte, party int, signature []byte, run, eleme
 
 // Element returns the element that s proves its party to have sent in the session,
 // or ErrShare. Verify checks a party's signature; s itself says whose it is.
-func (s Share) Element(st Statement, l Layout, run, element int, verify func(party int, d mpc.Digest, signature []byte) bool) (ring.Elem, error) {
+func (s Share) Element(st Statement, l Layout, run, element int, verify func(party int, d mpc.Digest, signature []byte) bool) (wide.Elem, error) {
 	leaf, err := l.Leaf(run, element)
 	if err != nil {
-		return ring.Elem{}, err
+		return wide.Elem{}, err
 	}
 	root, ok := merkle.Climb(s.Leaf, leaf, l.Leaves(), s.Path)
 	if !ok {
-		return ring.Elem{}, fmt.Errorf("%w: path of party %d", ErrShare, s.Party)
+		return wide.Elem{}, fmt.Errorf("%w: path of party %d", ErrShare, s.Party)
 	}
 	st.Layout, st.Party, st.Root = l.Digest(), s.Party, root
 	if !verify(s.Party, st.Digest(), s.Signature) {
-		return ring.Elem{}, fmt.Errorf("%w: signature of party %d", ErrShare, s.Party)
+		return wide.Elem{}, fmt.Errorf("%w: signature of party %d", ErrShare, s.Party)
 	}
 	return l.element(run, element, s.Leaf)
 }

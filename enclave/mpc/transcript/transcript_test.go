@@ -10,19 +10,19 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
-	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
-var layout = transcript.Layout{Degree: 4, Runs: []transcript.Run{{K: 17, Count: 300}, {K: 1, Count: 1}, {K: 5, Count: 128}, {K: 64, Count: 129}}}
+var layout = transcript.Layout{Degree: 4, Runs: []transcript.Run{{K: 17, Count: 300}, {K: 1, Count: 1}, {K: 5, Count: 128}, {K: 64, Count: 129}, {K: 72, Count: 130}, {K: 128, Count: 3}}}
 
 // sent returns the elements of all runs and the leaves that they make.
-func sent(t *testing.T) (words [][]uint64, leaves [][]byte) {
+func sent(t *testing.T) (words [][]wide.Word, leaves [][]byte) {
 	for i, r := range layout.Runs {
-		v := make([]uint64, r.Count*layout.Degree)
+		v := make([]wide.Word, r.Count*layout.Degree)
 		for j := range v {
-			v[j] = uint64(i*1000003+j*7919) & ring.Mask(r.K)
+			v[j] = wide.Word{Lo: uint64(i*1000003 + j*7919), Hi: uint64(j * 7907)}.Reduce(r.K)
 		}
-		packed := ring.AppendPacked(nil, v, r.K)
+		packed := wide.AppendPacked(nil, v, r.K)
 		require.Len(t, packed, layout.Bytes(i))
 		words, leaves = append(words, v), layout.AppendLeaves(leaves, i, packed)
 	}
