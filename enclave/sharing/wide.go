@@ -23,11 +23,7 @@ func (c *Code) DealWide(random io.Reader, degree int, secrets []wide.Word) ([][]
 	}
 	coefficients := make([]wide.Word, len(secrets)*d)
 	raw := make([]byte, wide.Size*len(coefficients))
-	powers := make([]wide.Elem, c.n) // α_i^j
-	for i := range powers {
-		powers[i] = wide.Integer(wide.Word{Lo: 1})
-	}
-	for range degree {
+	for j := 1; j <= degree; j++ {
 		if _, err := io.ReadFull(random, raw); err != nil {
 			return nil, fmt.Errorf("sharing: read randomness: %w", err)
 		}
