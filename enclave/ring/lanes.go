@@ -87,6 +87,12 @@ func (l Lanes) Spread(dst, acc []uint64, words, at int) {
 			dst[0], dst[1], dst[2], dst[3] = x[0]&mask, x[0]>>(width&63)&mask, x[1]&mask, x[1]>>(width&63)&mask
 			dst = dst[4:]
 		}
+	case l.d == 4:
+		for o := 0; len(dst) >= 4; o += words {
+			x := acc[o : o+4]
+			dst[0], dst[1], dst[2], dst[3] = x[0]&mask, x[1]&mask, x[2]&mask, x[3]&mask
+			dst = dst[4:]
+		}
 	default:
 		for i, o := 0, 0; i < len(dst); i, o = i+l.d, o+words {
 			for c := range l.d {
@@ -133,6 +139,12 @@ func (l Lanes) Differ(acc, v []uint64, words, at int) uint64 {
 		for o := 0; len(v) >= 4; o += words {
 			x := acc[o : o+2]
 			bad |= (x[0] ^ v[0]) | (x[0]>>width ^ v[1]) | (x[1] ^ v[2]) | (x[1]>>width ^ v[3])
+			v = v[4:]
+		}
+	case l.d == 4:
+		for o := 0; len(v) >= 4; o += words {
+			x := acc[o : o+4]
+			bad |= (x[0] ^ v[0]) | (x[1] ^ v[1]) | (x[2] ^ v[2]) | (x[3] ^ v[3])
 			v = v[4:]
 		}
 	default:

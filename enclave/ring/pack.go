@@ -52,6 +52,11 @@ func AppendPacked(dst []byte, v []uint64, k uint) []byte {
 			acc >>= used &^ 7 & 63
 			used &= 7
 		}
+	case k%8 == 0: // what a coordinate writes beyond its bytes the next one overwrites
+		for ; len(v) > 0 && len(out) >= 8; v = v[1:] {
+			binary.LittleEndian.PutUint64(out, v[0]&mask)
+			out = out[k>>3:]
+		}
 	}
 	var window [16]byte
 	for _, x := range v {

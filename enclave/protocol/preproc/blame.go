@@ -7,7 +7,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/prss"
-	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -55,9 +55,12 @@ func (m *Machine) claim() claim {
 // is in the packed words and a signature. It reveals the index, and is called for
 // vectors that n−t parties agreed on and that fail, once.
 func (m *Machine) accuse(at place) (mpc.Message, error) {
-	b := &blame{place: at, recipe: recipeOf(m.Sections, at.section), claimed: map[sharing.Parties]map[string]map[int][]byte{}}
+	b := &blame{place: at, recipe: recipeOf(m.Sections, at), claimed: map[sharing.Parties]map[string]map[int][]byte{}}
 	for _, s := range m.Sections[:at.section] {
 		b.run += s.openings()
+	}
+	if m.Sections[at.section].bulk() {
+		b.run += at.opening // a packed opening is on its own
 	}
 	m.blame = b
 	sets, err := prss.SharingSets(m.code, m.self)
@@ -65,15 +68,14 @@ func (m *Machine) accuse(at place) (mpc.Message, error) {
 		return mpc.Message{}, err
 	}
 	packed := make([][]byte, len(sets))
-	for _, s := range sources(m.Sections, at.section) {
-		address := s.address()
-		address.First += uint64(at.item) // #nosec G115 -- below Count
-		words, err := m.Source.Words(address, s.layout())
+	draws := b.recipe.draws()
+	for a, address := range sources(m.Sections, at) {
+		words, err := drawnWords(m.Source, address, draws[a].layout)
 		if err != nil {
 			return mpc.Message{}, err
 		}
 		for q := range sets {
-			packed[q] = ring.AppendPacked(packed[q], words[q], s.K)
+			packed[q] = wide.AppendPacked(packed[q], words[q], address.K)
 		}
 	}
 	var payload []byte
@@ -85,12 +87,28 @@ func (m *Machine) accuse(at place) (mpc.Message, error) {
 	return mpc.Message{Round: roundClaim, Payload: payload}, nil
 }
 
+// drawnWords returns what an item takes from each set's stream, over a ring of any k.
+func drawnWords(source *prss.Source, a prss.Address, l prss.Layout) ([][]wide.Word, error) {
+	if a.K > 64 {
+		return source.WideWords(a, l)
+	}
+	words, err := source.Words(a, l)
+	out := make([][]wide.Word, len(words))
+	for q, v := range words {
+		out[q] = make([]wide.Word, len(v))
+		for i, x := range v {
+			out[q][i].Lo = x
+		}
+	}
+	return out, err
+}
+
 // maxClaimLen is the most that a party's claims about any index take.
 func (m *Machine) maxClaimLen() int {
 	longest := 0
 	for a, s := range m.Sections {
 		if s.openings() > 0 {
-			longest = max(longest, recipeOf(m.Sections, a).wordsLen(m.code))
+			longest = max(longest, recipeOf(m.Sections, place{section: a}).wordsLen(m.code))
 		}
 	}
 	return m.ownSets() * (longest + ed25519.SignatureSize)
@@ -204,17 +222,16 @@ func (m *Machine) conclude() error {
 }
 
 // sent returns the element that party j sent.
-func (m *Machine) sent(j, run, item int) (ring.Elem, error) {
+func (m *Machine) sent(j, run, item int) (wide.Elem, error) {
 	vector := m.vectors[j]
 	for i := range run {
 		vector = vector[m.layout.Bytes(i):]
 	}
-	d := m.layout.Degree
-	words := make([]uint64, m.layout.Runs[run].Count*d)
-	if err := ring.Unpack(words, vector[:m.layout.Bytes(run)], m.layout.Runs[run].K); err != nil {
-		return ring.Elem{}, err
+	words := make([]wide.Word, m.layout.Runs[run].Count*m.layout.Degree)
+	if err := wide.Unpack(words, vector[:m.layout.Bytes(run)], m.layout.Runs[run].K); err != nil {
+		return wide.Elem{}, err
 	}
-	return m.code.Ring().At(words, item), nil
+	return m.code.WideRing().At(words, item), nil
 }
 
 // prove makes evidence against party j, whose share of opening q is wrong.

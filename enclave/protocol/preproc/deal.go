@@ -63,7 +63,7 @@ func (w *work) giveBack() {
 // generate draws all sections before any is finished, as a digit takes bits as they
 // are drawn. It returns the material, the memory that it lies in, section after
 // section, and vector with what is opened.
-func generate(source *prss.Source, sections []Section, vector []byte) ([]Material, []uint64, []byte, error) {
+func generate(source *prss.Source, sections []Section, vector []byte, each func(n int, f func(i int))) ([]Material, []uint64, []byte, error) {
 	d, total := source.Code().Degree(), 0
 	for _, s := range sections {
 		total += s.words(d)
@@ -73,7 +73,14 @@ func generate(source *prss.Source, sections []Section, vector []byte) ([]Materia
 	rest := memory
 	for _, s := range sections {
 		words := s.words(d)
-		m, longer, err := s.generate(source, made, rest[:words:words], vector)
+		var m Material
+		var longer []byte
+		var err error
+		if s.bulk() {
+			m, longer, err = s.dealBulk(source, vector, each)
+		} else {
+			m, longer, err = s.generate(source, made, rest[:words:words], vector)
+		}
 		if err != nil {
 			clear(memory)
 			return nil, nil, nil, err

@@ -57,8 +57,9 @@ const maxClaims = 84
 const signerLen = 1 + ed25519.SignatureSize
 
 // MarshalBinary returns the one encoding, of big-endian numbers: batch (4), ECHO
-// (32), run and opening (2 each), element (4); K, products, bits of the digit and
-// digits of the chain (1 each) and for each bit its ring (1); the layout behind its
+// (32), run and opening (2 each), element (4); K, products, bits of the digit,
+// digits of the chain and how the openings are packed (1 each; 0 not at all, 1 bits,
+// 2 products of a matrix) and for each bit its ring (1); the layout behind its
 // length (2); the share (transcript.Share.Append); the number of claims (1), of
 // each one's signers (1) and of its bytes of words (4); then each claim's words and
 // for each signer its index (1) and signature (64).
@@ -104,14 +105,10 @@ func (e *WrongVector) MarshalBinary() ([]byte, error) {
 func UnmarshalWrongVector(raw []byte) (*WrongVector, error) {
 	r := wire.NewReader(raw)
 	e := &WrongVector{Batch: r.Uint32(), Echo: r.Digest(), Run: int(r.Uint16()), Opening: int(r.Uint16()), Element: int(r.Uint32())}
-	e.recipe.section = Section{K: uint(r.Uint8()), Products: int(r.Uint8()), Bits: int(r.Uint8()), Chain: int(r.Uint8())}
-	for _, k := range r.Bytes(e.recipe.section.Bits) {
-		e.recipe.factors = append(e.recipe.factors, uint(k))
-	}
-	if err := e.recipe.check(); err != nil {
+	var err error
+	if e.recipe, err = readRecipe(r); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
 	}
-	var err error
 	if e.Layout, err = transcript.UnmarshalLayout(r.Bytes(int(r.Uint16()))); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
 	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -78,10 +79,13 @@ func SignClaim(e *WrongVector, id *mpc.Identity, session mpc.Digest, set sharing
 // Erased reports whether nothing is left of what a machine has drawn.
 func Erased(m *Machine) bool {
 	for _, material := range m.material {
-		for _, v := range slices.Concat([][]uint64{material.Bits, material.X}, material.Y, material.Z, material.Tables) {
+		for _, v := range slices.Concat([][]uint64{material.Bits, material.X, material.Noise, material.drawn}, material.Y, material.Z, material.Tables) {
 			if slices.ContainsFunc(v, func(x uint64) bool { return x != 0 }) {
 				return false
 			}
+		}
+		if slices.ContainsFunc(slices.Concat(material.wideDrawn, material.WideBits), func(x wide.Word) bool { return x != wide.Word{} }) {
+			return false
 		}
 	}
 	return true

@@ -42,6 +42,10 @@ type Config struct {
 	// Journal keeps the ECHO over a restart. Without one a party that restarts must
 	// stay out of its sessions.
 	Journal Journal
+	// Workers calls f(0) … f(n−1), in any order and perhaps at once, and returns when all
+	// have returned; nil does it one by one. Sections with packed openings are drawn and
+	// opened by it.
+	Workers func(n int, f func(i int))
 }
 
 // Machine makes a batch of correlated randomness. After Done it goes on answering
@@ -91,6 +95,9 @@ func New(c Config) (*Machine, error) {
 	if c.Identity.N() != n || c.Identity.Self() != self {
 		return nil, fmt.Errorf("%w: signing keys", ErrConfig)
 	}
+	if c.Workers == nil {
+		c.Workers = serial
+	}
 	m := &Machine{
 		Config: c, code: code, self: self, layout: transcript.Layout{Degree: code.Degree()},
 		vectors: make([][]byte, n+1), roots: make([]mpc.Digest, n+1), signed: make([][]byte, n+1),
@@ -106,8 +113,8 @@ func New(c Config) (*Machine, error) {
 	}
 	m.layout.Runs = make([]transcript.Run, 0, runs)
 	for _, s := range c.Sections {
-		for range s.openings() {
-			m.layout.Runs = append(m.layout.Runs, transcript.Run{K: s.K, Count: s.Count})
+		for q := range s.openings() {
+			m.layout.Runs = append(m.layout.Runs, transcript.Run{K: s.ring(q), Count: s.elements()})
 		}
 	}
 	if len(m.layout.Runs) > 0 { // bits modulo 2 are opened nowhere
@@ -155,7 +162,7 @@ func (m *Machine) canonical(vector []byte) bool {
 func (m *Machine) Start() ([]mpc.Message, error) {
 	vector := make([]byte, 0, m.vectorLen())
 	var err error
-	if m.material, m.memory, vector, err = generate(m.Source, m.Sections, vector); err != nil {
+	if m.material, m.memory, vector, err = generate(m.Source, m.Sections, vector, m.Workers); err != nil {
 		return nil, err
 	}
 	root := merkle.Root(m.leaves(vector))
@@ -315,20 +322,31 @@ func (m *Machine) answer(to int, payload []byte) []mpc.Message {
 	return out
 }
 
-// place is an index of the agreed vectors.
+// place is an index of the agreed vectors; item is the element's in its opening.
 type place struct{ section, opening, item int }
+
+// in returns the place in a section, nil for nil.
+func (p *place) in(section int) *place {
+	if p != nil {
+		p.section = section
+	}
+	return p
+}
 
 // verdict opens every index of the agreed vectors and finishes the material, or
 // returns the lowest one that does not open to what it can be: by section, then by
 // opening; in an opening the first item that is no codeword, if there is none the
-// first that is no integer, then the first odd one. It is the same for everybody
-// who holds the agreed vectors.
+// first that is no integer, then the first odd one; in a packed opening the first that
+// is any of these. It is the same for everybody who holds the agreed vectors.
 func (m *Machine) verdict() (*place, error) {
 	d, offset := m.code.Degree(), 0
 	vectors, members := make([][]byte, m.code.N()+1), m.From.List()
 	most, words, kept, total := 0, 0, 0, 0
 	for _, s := range m.Sections {
-		most, words, total = max(most, s.openings()), max(words, s.openings()*s.Count), total+s.openedLen()
+		if total += s.openedLen(); s.bulk() {
+			continue
+		}
+		most, words = max(most, s.openings()), max(words, s.openings()*s.Count)
 		if s.Factor {
 			kept += s.Count
 		}
@@ -336,6 +354,19 @@ func (m *Machine) verdict() (*place, error) {
 	memory, factors := make([]uint64, words), make([]uint64, kept)
 	list, all := make([][]uint64, most), make([]byte, 0, total)
 	for a, s := range m.Sections {
+		if s.bulk() {
+			size := s.VectorBytes(d)
+			for _, i := range members {
+				vectors[i] = m.vectors[i][offset : offset+size]
+			}
+			offset += size
+			kept, bad, err := s.openBulk(&m.material[a], m.code, m.From, vectors, m.Workers)
+			if err != nil || bad != nil {
+				return bad.in(a), err
+			}
+			all = append(all, kept...)
+			continue
+		}
 		size, values, opened := ring.PackedLen(s.Count*d, s.K), memory, list[:s.openings()]
 		if s.Factor {
 			values, factors = factors[:s.Count], factors[s.Count:]

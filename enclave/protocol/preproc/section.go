@@ -6,6 +6,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
 // Errors of this package.
@@ -51,11 +52,24 @@ type Section struct {
 	Chain int
 	// Factor keeps what the digit of these bits needs until it is finished.
 	Factor bool
+	// Packed opens bits Pack at a time; First is a multiple of Pack then, K is from 2
+	// to 128, and a Count that is no multiple of Pack is rounded up in what is drawn.
+	Packed bool
+	// Noise is the number b+2 of bits of a sample of TUniform(b), 2 … 64. K is 64, First
+	// and Count are in samples as with Packed, and Sub is 0.
+	Noise uint
+	// Outer says which products of a matrix the section has, Columns at a time. K is
+	// from 2 to 128, and First is 0.
+	Outer Outer
 }
 
-// A section is of bits if Products, Bits and Chain are all 0, else one of them is not.
+// A section is of bits, packed or not, if Products, Bits, Chain, Noise and Outer are
+// all 0, else one of them is not.
 
 func (s Section) check() error {
+	if s.bulk() {
+		return s.checkBulk()
+	}
 	if s.Kind == "" || s.K < 1 || s.K > 64 || s.Count < 1 || s.Count > MaxItems {
 		return fmt.Errorf("%w: %+v", ErrSection, s)
 	}
@@ -103,6 +117,10 @@ func (s Section) address() prss.Address {
 // already a random bit.
 func (s Section) openings() int {
 	switch {
+	case s.Noise > 0:
+		return int(s.Noise) // #nosec G115 -- at most 64
+	case s.bulk():
+		return 1
 	case s.Bits > 0 || s.Chain > 0:
 		return len(s.products())
 	case s.Products == 0 && s.K > 1:
@@ -111,8 +129,16 @@ func (s Section) openings() int {
 	return s.Products
 }
 
-// openedLen is the bytes of the section's opened integers.
-func (s Section) openedLen() int { return s.openings() * ring.PackedLen(s.Count, s.K) }
+// openedLen is the bytes of what is kept of the section's opened values.
+func (s Section) openedLen() int {
+	switch {
+	case s.Packed:
+		return ring.PackedLen(Pack*s.elements(), s.K)
+	case s.bulk():
+		return 0
+	}
+	return s.openings() * ring.PackedLen(s.Count, s.K)
+}
 
 // Material are one party's shares of a section's items: vectors of Count
 // elements over R_K, d words each, coordinates reduced mod 2^K.
@@ -124,6 +150,20 @@ type Material struct {
 	Y, Z [][]uint64
 	// Tables are those of a digit or of a chain.
 	Tables [][]uint64
+	// WideBits are Bits where K > 64.
+	WideBits []wide.Word
+	// Noise are shares over R_64 of samples, packed: element e shares Σ_p Y^p·(sample
+	// 4e+p). The last one has samples beyond Count if that is no multiple of Pack.
+	Noise []uint64
+	// Delta is what was opened of a section's products x_i·y_j − z_ij, packed: element
+	// Columns/Pack·i+e has those of columns 4e … 4e+3 of the section's row i, and in
+	// other coordinates what there is of z. It is WideDelta where K > 64.
+	Delta     []uint64
+	WideDelta []wide.Word
+
+	// What packed openings are made of until they are finished.
+	drawn     []uint64
+	wideDrawn []wide.Word
 
 	opened []uint64 // of bits that are factors of a digit
 }
@@ -148,10 +188,22 @@ func (m *Material) Zero() {
 	for _, v := range m.Tables {
 		clear(v)
 	}
+	clear(m.WideBits)
+	clear(m.Noise)
+	clear(m.Delta)
+	clear(m.WideDelta)
+	clear(m.drawn)
+	clear(m.wideDrawn)
 }
 
-// words is the size of the section's material.
-func (s Section) words(d int) int { return s.vectors() * s.Count * d }
+// words is the size of the section's material; that of packed openings has memory of
+// its own.
+func (s Section) words(d int) int {
+	if s.bulk() {
+		return 0
+	}
+	return s.vectors() * s.Count * d
+}
 
 // generate draws the section's randomness into memory, vector after vector (X, then
 // each Y with its Z), and appends to vector what is opened, one packed vector an
