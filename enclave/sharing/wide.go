@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/tkms-network/tkms/enclave/ring"
 	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
@@ -70,10 +69,12 @@ func (c *Code) OpenAllWide(values []wide.Word, degree int, from Parties, vectors
 }
 
 // widePlan is plan over R_128, which needs no lanes.
+//
+// The coefficients of Lagrange's formula add up to 1, so what it makes of the vectors
+// v_a of the basis is v_0 + Σ_{a>0} λ_a·(v_a − v_0).
 type widePlan struct {
 	basis, rest []int
-	// maps[a] are what the vector of basis[a] is multiplied by, for each of rest, and
-	// for the value.
+	// maps[q][a] is multiplication by λ_{a+1} for vector q of rest, and for the value.
 	maps [][]wide.Matrix
 }
 
@@ -85,11 +86,12 @@ func (c *Code) widePlan(basis, rest Parties) *widePlan {
 		return p
 	}
 	p := &widePlan{basis: basis.List(), rest: rest.List()}
-	p.maps = make([][]wide.Matrix, len(p.basis))
 	for _, at := range append(rest.List(), 0) {
-		for a, e := range c.LagrangeWide(basis, at) {
-			p.maps[a] = append(p.maps[a], c.wide.Matrix(e))
+		var maps []wide.Matrix
+		for _, e := range c.LagrangeWide(basis, at)[1:] {
+			maps = append(maps, c.wide.Matrix(e))
 		}
+		p.maps = append(p.maps, maps)
 	}
 	if len(c.widePlans) >= maxPlans { // they are made again when wanted
 		clear(c.widePlans)
@@ -98,40 +100,48 @@ func (c *Code) widePlan(basis, rest Parties) *widePlan {
 	return p
 }
 
+// wideChunk is the number of elements worked on at a time.
+const wideChunk = 32
+
 // openWide is open for elements over R_k: dst is nil if no values are wanted.
 func (c *Code) openWide(dst []wide.Word, basis, rest Parties, vectors [][]wide.Word, k uint) int {
 	p, d := c.widePlan(basis, rest), c.Degree()
-	var buffer [chunk / 4 * ring.MaxDegree]wide.Word
-	defer clear(buffer[:])
-	total := len(vectors[p.basis[0]])
-	for lo := 0; lo < total; lo += chunk / 4 * d {
-		hi := min(lo+chunk/4*d, total)
-		acc := buffer[:hi-lo]
-		first := hi - lo // the lowest word that differs
+	size := wideChunk * d
+	first, total := vectors[p.basis[0]], len(vectors[p.basis[0]])
+	acc, differences := make([]wide.Word, size), make([]wide.Word, (len(p.basis)-1)*size)
+	for lo := 0; lo < total; lo += size {
+		hi := min(lo+size, total)
+		for a, i := range p.basis[1:] {
+			subtract(differences[a*size:][:hi-lo], vectors[i][lo:hi], first[lo:hi])
+		}
+		interpolate := func(q int) []wide.Word {
+			acc := acc[:copy(acc, first[lo:hi])]
+			for a := range p.maps[q] {
+				c.wide.MulAdd(acc, differences[a*size:][:hi-lo], &p.maps[q][a])
+			}
+			return acc
+		}
+		good := hi - lo // the words before the first element that differs
 		for q, j := range p.rest {
-			c.combine(acc, p, q, vectors, lo, hi)
-			if i := differ(acc[:first], vectors[j][lo:lo+first], k); i >= 0 {
-				first = i
+			if i := differ(interpolate(q)[:good], vectors[j][lo:lo+good], k); i >= 0 {
+				good = i / d * d
 			}
 		}
-		first = first / d * d
 		if dst != nil {
-			c.combine(acc[:first], p, len(p.rest), vectors, lo, lo+first)
-			wide.Reduce(acc[:first], k)
-			copy(dst[lo:], acc[:first])
+			values := interpolate(len(p.rest))[:good]
+			wide.Reduce(values, k)
+			copy(dst[lo:], values)
 		}
-		if lo+first < hi {
-			return (lo + first) / d
+		if lo+good < hi {
+			return (lo + good) / d
 		}
 	}
 	return -1
 }
 
-// combine writes to acc what the plan makes of words lo … hi−1 of the basis for target q.
-func (c *Code) combine(acc []wide.Word, p *widePlan, q int, vectors [][]wide.Word, lo, hi int) {
-	clear(acc)
-	for a, i := range p.basis {
-		c.wide.MulAdd(acc, vectors[i][lo:hi], &p.maps[a][q])
+func subtract(dst, x, y []wide.Word) {
+	for i := range dst {
+		dst[i] = x[i].Sub(y[i])
 	}
 }
 

@@ -27,14 +27,16 @@ func (s *sum) add(x, y Word) {
 	hi, lo := bits.Mul64(x.Lo, y.Lo)
 	var carry uint64
 	s.lo, carry = bits.Add64(s.lo, lo, 0)
-	s.hi += hi + carry + x.Lo*y.Hi + x.Hi*y.Lo
+	s.hi, _ = bits.Add64(s.hi, hi, carry)
+	s.hi += x.Lo*y.Hi + x.Hi*y.Lo
 }
 
 func (s *sum) addNarrow(x uint64, y Word) {
 	hi, lo := bits.Mul64(x, y.Lo)
 	var carry uint64
 	s.lo, carry = bits.Add64(s.lo, lo, 0)
-	s.hi += hi + carry + x*y.Hi
+	s.hi, _ = bits.Add64(s.hi, hi, carry)
+	s.hi += x * y.Hi
 }
 
 // MulAdd adds c·src to dst element by element, where m is Matrix(c).
