@@ -24,6 +24,48 @@ func BenchmarkPhase(b *testing.B) {
 	}
 }
 
+// The dimensions are those of squashed blocks and of compressed ones.
+func BenchmarkWidePhase(b *testing.B) {
+	for _, dim := range []int{4096, 6144} {
+		w := newFloodWorld(b, 4, 4, dim)
+		blocks := w.encryptWide(w.messages(16), 1024, loudest)
+		b.Run(fmt.Sprintf("N=%d/switched", dim), func(b *testing.B) {
+			measured(b, 1, 16, func() {
+				if _, err := w.shared[1].WidePhases(blocks); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("N=%d/exact", dim), func(b *testing.B) {
+			measured(b, 1, 16, func() {
+				if _, err := w.floodKeys[1].Phases(blocks); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+// Sixteen blocks are a squashed euint64. That of a switched one is BenchmarkDecrypt's.
+func BenchmarkFlooding(b *testing.B) {
+	for _, n := range []int{4, 7, 10, 13} {
+		b.Run(fmt.Sprintf("n=%d/B=16", n), func(b *testing.B) {
+			w := newFloodWorld(b, n, 4, 64)
+			blocks := w.encryptWide(w.messages(16), 64, loudest)
+			measured(b, n, 16, func() {
+				machines, list := w.startFlooding(b, blocks)
+				network := mpctest.Network{InOrder: true}
+				if err := mpctest.FirstError(network.Run(machines, n)); err != nil {
+					b.Fatal(err)
+				}
+				for _, m := range list[1:] {
+					m.Release()
+				}
+			})
+		})
+	}
+}
+
 // cpuTime is the processor time that the process has used, which other load on the
 // machine changes less than the wall time.
 func cpuTime(b *testing.B) time.Duration {

@@ -128,8 +128,14 @@ func (w *world) liars(c cheat, evil sharing.Parties, round int) func(mpctest.Env
 	}
 }
 
+// accuser is a machine that names and convicts cheats.
+type accuser interface {
+	Culprits() sharing.Parties
+	Evidence() ([]transcript.WrongOpening, []transcript.Equivocation)
+}
+
 // judged returns whom a party's evidence convicts, before anybody.
-func (w *world) judged(t *testing.T, m *decrypt.Machine) sharing.Parties {
+func (w *world) judged(t *testing.T, m accuser) sharing.Parties {
 	t.Helper()
 	var convicted sharing.Parties
 	convict := func(culprit int, err error) {
@@ -201,16 +207,23 @@ func attack(t *testing.T, w *world, right func(got []*decrypt.Machine, honest sh
 					t.Fatalf("%s: %s", what, wrong)
 				}
 				for _, i := range honest.List() {
-					named, convicted := got[i].Culprits(), w.judged(t, got[i])
-					if c.named && named != evil || (named|convicted|got[i].Culprits()).Without(evil) != 0 || convicted.Without(named) != 0 {
-						t.Errorf("%s: party %d names %v and convicts %v", what, i, named, convicted)
-					}
-					if c.convicted && convicted != evil || !c.convicted && convicted != 0 {
-						t.Errorf("%s: party %d convicts %v", what, i, convicted)
-					}
+					w.checkVerdict(t, what, c, evil, i, got[i])
 				}
 			}
 		}
+	}
+}
+
+// checkVerdict checks that an honest party names the cheats, and convicts them if the
+// cheat allows it.
+func (w *world) checkVerdict(t *testing.T, what string, c cheat, evil sharing.Parties, i int, m accuser) {
+	t.Helper()
+	named, convicted := m.Culprits(), w.judged(t, m)
+	if c.named && named != evil || (named|convicted|m.Culprits()).Without(evil) != 0 || convicted.Without(named) != 0 {
+		t.Errorf("%s: party %d names %v and convicts %v", what, i, named, convicted)
+	}
+	if c.convicted && convicted != evil || !c.convicted && convicted != 0 {
+		t.Errorf("%s: party %d convicts %v", what, i, convicted)
 	}
 }
 

@@ -40,6 +40,7 @@ type world struct {
 	keep       []*prss.Source    // by party, nil if values are opened
 	lifted     preproc.Shape     // that shares are lifted to, if it is one
 	lifts      []*lifts          // by party, nil if shares are kept as they are
+	flooded    bool              // whether decryption is by flooding
 	next       uint64            // the next item
 	layout     transcript.Layout // of the last machines
 	random     *rand.Rand
@@ -75,7 +76,10 @@ func newWorldOver(t testing.TB, n, d, dim int, shape preproc.Shape) *world {
 
 // rounds is the number of online rounds.
 func (w *world) rounds() int {
-	if w.lifts != nil {
+	switch {
+	case w.flooded:
+		return 1
+	case w.lifts != nil:
 		return w.shape.Rounds() + 1
 	}
 	return w.shape.Rounds()

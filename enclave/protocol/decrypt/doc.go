@@ -35,8 +35,16 @@
 // Values found over a ring that is too small for who reads their shares are lifted, for
 // one more round, with the tables of an item of another shape (Config.Lift).
 //
+// Blocks mod 2^128, whose noise is far below half a step, can instead be decrypted in one
+// round and without offline items (Flooding): what is opened is the phase, to which
+// every set of n−t parties has added noise of its own. Honest noise then hides that of
+// the ciphertext up to a distance of 2^−40 a block, if this is at most 2^70, as real
+// ciphertexts are quieter: the other way is perfect, and for every ciphertext. The noise
+// is drawn in a context of the blocks, so that no two inputs ever meet the same, and the
+// guarantees about wrong shares are those of the sessions above.
+//
 // What a malformed ciphertext decrypts to is revealed like any other: W bits that
-// depend on the key. Who may ask is decided on the chain.
+// depend on the key, of a flooded one some 12 more. Who may ask is decided on the chain.
 //
 // With n = 1 the block is decrypted in the clear, without messages.
 package decrypt
