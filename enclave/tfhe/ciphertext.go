@@ -3,6 +3,8 @@ package tfhe
 import (
 	"fmt"
 	"math/big"
+
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 )
 
 // KeyKind names the secret key that a ciphertext is under.
@@ -29,6 +31,9 @@ func (k KeyKind) Secret() Secret {
 	return [keyKinds]Secret{SecretCompute, SecretPKE, SecretCompression, SecretSquashing, SecretSquashingCompression}[k]
 }
 
+// Wide reports whether ciphertexts under the key are modulo 2^128, not 2^64.
+func (k KeyKind) Wide() bool { return k == SquashingKey || k == SquashingCompressionKey }
+
 // String names the key.
 func (k KeyKind) String() string {
 	if k < keyKinds {
@@ -45,19 +50,27 @@ type Ciphertext struct {
 	parameters Parameters
 	typ        Type
 	key        KeyKind
-	dimension  int
 
-	// Exactly one of list and blocks is set.
-	blocks []Block
-	list   *CompactCiphertextList
-	// firstBlock is the value's first block in the list.
-	firstBlock int
-	// firstLWE and count are the list's LWE ciphertexts that hold the value.
-	firstLWE, count int
+	// source has the LWE ciphertexts, count of them from number first on; it is nil in
+	// an outline.
+	source       source
+	first, count int
+	// packing is the digits in an LWE plaintext, skip the digits of another value
+	// before the first.
+	packing, skip int
+	// carries says that a digit may be greater than its base, with what it adds to
+	// the next one; clean that none is and no other value's digits are there.
+	carries, clean bool
 }
 
-// Decode takes in the bytes of a ciphertext: a FheBool or FheUint, or a compact
-// list of exactly one value, in TFHE-rs' safe_serialize format. The kind and the
+// source hands out LWE ciphertexts, 64-bit bodies in the low word.
+type source interface {
+	lwe(i int) (words []byte, rotation int, body wide.Word)
+}
+
+// Decode takes in the bytes of a ciphertext in TFHE-rs' safe_serialize format: a
+// FheBool or FheUint, before or after noise squashing, or a list of exactly one value,
+// compact or compressed or of noise-squashed values. The kind and the
 // number of blocks must be those of the type, else the error is [ErrType]. The
 // result is a view of data, which must not be changed.
 func Decode(data []byte, t Type, p Parameters) (*Ciphertext, error) {
@@ -78,7 +91,7 @@ func Decode(data []byte, t Type, p Parameters) (*Ciphertext, error) {
 }
 
 // DecodeAny takes in the bytes of a ciphertext whose type the caller does not
-// know, and returns each of its values: several in a compact list, else one. Only
+// know, and returns each of its values: several in a list, else one. Only
 // a tool that shows what a file holds wants this; who has a handle wants [Decode].
 func DecodeAny(data []byte, p Parameters) ([]*Ciphertext, error) {
 	name, err := Name(data)
@@ -92,46 +105,16 @@ func DecodeAny(data []byte, p Parameters) ([]*Ciphertext, error) {
 		return decodeUint(data, p)
 	case nameList:
 		return decodeList(data, p)
+	case nameCompressedList:
+		return decodeCompressed(data, p)
+	case nameSquashedBool:
+		return decodeSquashedBool(data, p)
+	case nameSquashedUint:
+		return decodeSquashedUint(data, p)
+	case nameCompressedSquashedList:
+		return decodeCompressedSquashed(data, p)
 	}
 	return nil, fmt.Errorf("%q is no ciphertext that can be decrypted: %w", name, ErrKind)
-}
-
-func decodeBool(data []byte, p Parameters) ([]*Ciphertext, error) {
-	f, err := UnmarshalFheBool(data, p)
-	if err != nil {
-		return nil, err
-	}
-	return []*Ciphertext{blockCiphertext(p, EBool, []Block{f.Block})}, nil
-}
-
-func decodeUint(data []byte, p Parameters) ([]*Ciphertext, error) {
-	f, err := UnmarshalFheUint(data, p)
-	if err != nil {
-		return nil, err
-	}
-	t, err := typeOf(false, len(f.Blocks), p)
-	if err != nil {
-		return nil, err
-	}
-	return []*Ciphertext{blockCiphertext(p, t, f.Blocks)}, nil
-}
-
-func decodeList(data []byte, p Parameters) ([]*Ciphertext, error) {
-	l, err := UnmarshalCompactCiphertextList(data, p)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]*Ciphertext, len(l.Values))
-	first := 0
-	for i, v := range l.Values {
-		t, err := typeOf(v.Boolean, v.Blocks, p)
-		if err != nil {
-			return nil, fmt.Errorf("value %d: %w", i, err)
-		}
-		all[i] = listCiphertext(l, t, first)
-		first += v.Blocks
-	}
-	return all, nil
 }
 
 // typeOf returns the type that has exactly this many blocks.
@@ -147,22 +130,6 @@ func typeOf(boolean bool, blocks int, p Parameters) (Type, error) {
 	return 0, fmt.Errorf("no fhEVM type has %d blocks: %w", blocks, ErrType)
 }
 
-func blockCiphertext(p Parameters, t Type, blocks []Block) *Ciphertext {
-	return &Ciphertext{
-		parameters: p, typ: t, key: ComputeKey, dimension: p.ComputeDimension(),
-		blocks: blocks, count: len(blocks),
-	}
-}
-
-func listCiphertext(l *CompactCiphertextList, t Type, first int) *Ciphertext {
-	p, per := l.parameters, l.blocksPerLWE()
-	last := first + t.Blocks(p) - 1
-	return &Ciphertext{
-		parameters: p, typ: t, key: PublicKeyEncryptionKey, dimension: p.PKEDimension,
-		list: l, firstBlock: first, firstLWE: first / per, count: last/per - first/per + 1,
-	}
-}
-
 // Type returns the value's fhEVM type.
 func (c *Ciphertext) Type() Type { return c.typ }
 
@@ -173,85 +140,104 @@ func (c *Ciphertext) Key() KeyKind { return c.key }
 func (c *Ciphertext) Parameters() Parameters { return c.parameters }
 
 // Dimension returns the number of coefficients of an LWE ciphertext's mask.
-func (c *Ciphertext) Dimension() int { return c.dimension }
+func (c *Ciphertext) Dimension() int { return c.parameters.Dimension(c.key.Secret()) }
 
-// Polynomial returns the number of coefficients of a mask, a divisor of Dimension,
-// that View rotates together.
-func (c *Ciphertext) Polynomial() int { return c.dimension }
+// Polynomial returns N: a mask is polynomials of N coefficients each, that is those of
+// the key's GLWE form. It divides Dimension.
+func (c *Ciphertext) Polynomial() int {
+	_, degree := c.parameters.shape(c.key.Secret())
+	return degree
+}
+
+// Wide reports whether the LWE ciphertexts are modulo 2^128, not 2^64.
+func (c *Ciphertext) Wide() bool { return c.key.Wide() }
 
 // Len returns the number of LWE ciphertexts: as many as the type has blocks, or
-// about half of that in a packed list.
+// about half of that where two digits are packed in one.
 func (c *Ciphertext) Len() int { return c.count }
 
 // Packing returns the digits to base MessageModulus in the plaintext of an LWE
-// ciphertext: 2 in a packed list, else 1.
-func (c *Ciphertext) Packing() int {
-	if c.list != nil {
-		return c.list.blocksPerLWE()
-	}
-	return 1
-}
+// ciphertext: 2 in a packed list and after noise squashing, else 1.
+func (c *Ciphertext) Packing() int { return c.packing }
 
 // CarryClean reports whether, by the ciphertext's own account, opening the LWE
 // plaintexts shows the value and nothing else: no carries, and no digits of
 // another value that shares an LWE ciphertext of a packed list.
-func (c *Ciphertext) CarryClean() bool {
-	if c.list != nil && c.list.Packed {
-		end, total := c.firstBlock+c.typ.Blocks(c.parameters), 0
-		for _, v := range c.list.Values {
-			total += v.Blocks
-		}
-		return c.firstBlock%2 == 0 && (end%2 == 0 || end == total)
-	}
-	for _, b := range c.blocks {
-		if b.Degree >= c.parameters.MessageModulus {
-			return false
-		}
-	}
-	return true
-}
+func (c *Ciphertext) CarryClean() bool { return c.clean }
 
 // View returns LWE ciphertext i where it lies: Dimension words modulo 2^64 in their
-// wire form, of which X^rotation times, 0 ≤ rotation < Dimension, is the mask modulo
-// X^Dimension + 1; and the body. It panics if i is out of range.
+// wire form and the body. The words are polynomials of Polynomial coefficients, each
+// of which times X^rotation, 0 ≤ rotation < Polynomial, modulo X^Polynomial + 1 is a
+// part of the mask. It panics if i is out of range, the ciphertext is Wide or it is an
+// outline.
 func (c *Ciphertext) View(i int) (words []byte, rotation int, body uint64) {
-	if i < 0 || i >= c.count {
+	words, rotation, wideBody := c.view(i, false)
+	return words, rotation, wideBody.Lo
+}
+
+// ViewWide is View modulo 2^128; it panics if the ciphertext is not Wide.
+func (c *Ciphertext) ViewWide(i int) (words []byte, rotation int, body wide.Word) {
+	return c.view(i, true)
+}
+
+func (c *Ciphertext) view(i int, modulo128 bool) ([]byte, int, wide.Word) {
+	if c.source == nil || i < 0 || i >= c.count || c.Wide() != modulo128 {
 		panic("tfhe: LWE ciphertext out of range")
 	}
-	if c.list == nil {
-		data := c.blocks[i].Data
-		return data.Slice(0, c.dimension), 0, data.At(c.dimension)
-	}
-	i += c.firstLWE
-	return c.list.mask(i), i % c.dimension, c.list.body(i)
+	return c.source.lwe(c.first + i)
 }
 
 // LWE writes the mask of LWE ciphertext i, Dimension words modulo 2^64, to mask
 // and returns its body. Its plaintext is body - <mask, key>.
-// It panics if i or the length of mask is out of range.
+// It panics as View does, and if the length of mask is not Dimension.
 func (c *Ciphertext) LWE(i int, mask []uint64) (body uint64) {
 	words, rotation, body := c.View(i)
-	source := Words(words)
-	if len(mask) != source.Len() {
+	if len(mask) != Words(words).Len() {
 		panic("tfhe: mask of another dimension")
 	}
-	for j := range rotation {
-		mask[j] = -source.At(len(mask) - rotation + j)
-	}
-	for j := rotation; j < len(mask); j++ {
-		mask[j] = source.At(j - rotation)
+	n := c.Polynomial()
+	for j := range mask {
+		v, negative := rotated(j, n, rotation)
+		mask[j] = Words(words).At(v)
+		if negative {
+			mask[j] = -mask[j]
+		}
 	}
 	return body
+}
+
+// LWEWide is LWE modulo 2^128.
+func (c *Ciphertext) LWEWide(i int, mask []wide.Word) (body wide.Word) {
+	words, rotation, body := c.ViewWide(i)
+	if len(mask) != WideWords(words).Len() {
+		panic("tfhe: mask of another dimension")
+	}
+	n := c.Polynomial()
+	for j := range mask {
+		v, negative := rotated(j, n, rotation)
+		mask[j] = WideWords(words).At(v)
+		if negative {
+			mask[j] = mask[j].Neg()
+		}
+	}
+	return body
+}
+
+// rotated returns the place of coefficient j of X^rotation times polynomials of n
+// coefficients, and whether it comes with the other sign.
+func rotated(j, n, rotation int) (from int, negative bool) {
+	within := j % n
+	if within < rotation {
+		return j + n - rotation, true
+	}
+	return j - rotation, false
 }
 
 // Outline returns the ciphertext without its LWE ciphertexts: Recompose works on
 // it, while the bytes that c is a view of need not be kept.
 func (c *Ciphertext) Outline() *Ciphertext {
 	out := *c
-	out.blocks = nil
-	if c.list != nil {
-		out.list = &CompactCiphertextList{Packed: c.list.Packed}
-	}
+	out.source = nil
 	return &out
 }
 
@@ -271,36 +257,32 @@ func (c *Ciphertext) Recompose(plaintexts []uint64) (*big.Int, error) {
 		}
 		return new(big.Int), nil
 	}
-	shift := uint(messageBits(c.parameters))
+	shift := uint(messageBits(c.parameters)) // #nosec G115 -- small
 	value := new(big.Int)
 	for i := len(digits) - 1; i >= 0; i-- {
 		value.Lsh(value, shift)
 		value.Add(value, new(big.Int).SetUint64(digits[i]))
 	}
-	all := new(big.Int).Lsh(big.NewInt(1), uint(c.typ.Bits()))
+	all := new(big.Int).Lsh(big.NewInt(1), uint(c.typ.Bits())) // #nosec G115 -- positive
 	return value.And(value, all.Sub(all, big.NewInt(1))), nil
 }
 
 // digits returns the value's digits to base MessageModulus, the lowest first;
-// those of a FheUint may be greater, with their carries.
+// they may be greater, with their carries, if the form has carries.
 func (c *Ciphertext) digits(plaintexts []uint64) []uint64 {
 	base := c.parameters.MessageModulus
-	full := base*c.parameters.CarryModulus - 1
+	_, window := c.parameters.Switch(c.key)
 	digits := make([]uint64, c.typ.Blocks(c.parameters))
 	for i := range digits {
-		switch {
-		case c.list == nil:
-			digits[i] = plaintexts[i] & full
-		case !c.list.Packed:
-			digits[i] = plaintexts[i] % base
-		default:
-			block := c.firstBlock + i
-			v := plaintexts[block/2-c.firstLWE] & full
-			if block%2 == 1 {
-				v /= base
-			}
-			digits[i] = v % base
+		at := c.skip + i
+		v := plaintexts[at/c.packing] & (1<<(window-1) - 1)
+		if at%c.packing == 1 {
+			v /= base
 		}
+		if !c.carries {
+			v %= base
+		}
+		digits[i] = v
 	}
 	return digits
 }

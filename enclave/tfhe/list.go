@@ -119,7 +119,7 @@ func (l *CompactCiphertextList) ciphertexts(c *coder) {
 // degree is the greatest plaintext of an LWE, and with that says whether the
 // list is packed.
 func (l *CompactCiphertextList) degree(c *coder) {
-	packed := l.parameters.MessageModulus*l.parameters.CarryModulus - 1
+	packed := l.parameters.maxDegree()
 	plain := l.parameters.MessageModulus - 1
 	degree := plain
 	if l.Packed {

@@ -121,7 +121,7 @@ func (f *FheUint) layout(c *coder) {
 		f.Blocks = make([]Block, n)
 	}
 	for i := range f.Blocks {
-		f.Blocks[i].layout(c, p, p.MessageModulus*p.CarryModulus-1)
+		f.Blocks[i].layout(c, p, p.maxDegree())
 	}
 	c.tag(&f.Tag)
 	c.reRandMetadata(&f.Metadata)

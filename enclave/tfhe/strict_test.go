@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/clientkey"
 )
@@ -47,7 +48,15 @@ func samples(t testing.TB) map[string][]byte {
 		data, err := clientkey.Encrypt(coins, k, typ, big.NewInt(1))
 		require.NoError(t, err)
 		out[name] = data
+		value := clientkey.Value{Type: typ, Value: big.NewInt(1)}
+		out["squashed "+name], err = clientkey.EncryptSquashed(coins, k, value)
+		require.NoError(t, err)
 	}
+	value := clientkey.Value{Type: tfhe.EUint8, Value: big.NewInt(77)}
+	out["compressed list"], err = clientkey.EncryptCompressed(coins, k, value)
+	require.NoError(t, err)
+	out["compressed squashed list"], err = clientkey.EncryptCompressedSquashed(coins, k, value)
+	require.NoError(t, err)
 	return out
 }
 
@@ -152,6 +161,14 @@ func TestMalformedFieldsAreRefusedWithTheirReason(t *testing.T) {
 	listStart := at(t, s["list"], "high_level_api::CompactCiphertextList")
 	listMeta := listStart + 16 + 8 + 8*(n+4)
 	uintStart := at(t, s["FheUint"], "high_level_api::FheUint")
+	glwe := at(t, s["compressed list"], "high_level_api::CompressedCiphertextList") + 12 + 8
+	glweMeta := glwe + 8 + 8 + 8*49 // 2*128+4 coefficients of 12 bits
+	listEnd := glweMeta + 12 + 8 + 36 + 28
+	wideMeta := at(t, s["compressed squashed list"], "CompressedSquashedNoiseCiphertextList") + 12 + 8 + 8 + 8 + 16*(2*n+2)
+	wideEnd := wideMeta + 12 + 8 + 36 + 28
+	squashed := at(t, s["squashed FheUint"], "high_level_api::SquashedNoiseFheUint")
+	squashedEnd := squashed + 12 + 8 + 2*(8+8+16*(2*n+1)+28+36)
+	squashedBool := at(t, s["squashed FheBool"], "high_level_api::SquashedNoiseFheBool") + 12
 	for _, c := range []struct {
 		name, object string
 		change       func(b []byte)
@@ -192,10 +209,37 @@ func TestMalformedFieldsAreRefusedWithTheirReason(t *testing.T) {
 		{"value of enormously many blocks", "list", func(b []byte) { u64(b, listMeta+112, 1<<63) }, tfhe.ErrMalformed},
 		{"key word that is no bit", "client key", func(b []byte) { b[99] = 2 }, tfhe.ErrMalformed},
 		{"noise distribution", "public key", func(b []byte) { u32(b, len(b)-92, 0) }, tfhe.ErrParameters},
-		{"option flag", "client key", func(b []byte) { b[len(b)-12-8*64-8-20-1] = 2 }, tfhe.ErrMalformed},
+		{"option flag", "client key", func(b []byte) { b[len(b)-12-8*32-8-20-1] = 2 }, tfhe.ErrMalformed},
 		{"seed that starts beyond its block", "compressed public key", func(b []byte) {
 			u64(b, at(t, b, "CompressedCompactPublicKey")+24+8+8*n+76, 16)
 		}, tfhe.ErrMalformed},
+		{"no GLWE ciphertexts", "compressed list", func(b []byte) { u64(b, glwe-8, 0) }, tfhe.ErrMalformed},
+		{"enormous number of GLWE ciphertexts", "compressed list", func(b []byte) { u64(b, glwe-8, 1<<60) }, tfhe.ErrTruncated},
+		{"enormous number of coefficients", "compressed list", func(b []byte) { u64(b, glwe+8, 1<<61) }, tfhe.ErrTruncated},
+		{"bits beyond the last coefficient", "compressed list", func(b []byte) { b[glweMeta-1] = 1 }, tfhe.ErrMalformed},
+		{"storage modulus", "compressed list", func(b []byte) { u64(b, glweMeta+4, 13) }, tfhe.ErrParameters},
+		{"coefficients that do not add up", "compressed list", func(b []byte) { u64(b, glweMeta+12, 2*128+5) }, tfhe.ErrMalformed},
+		{"GLWE dimension", "compressed list", func(b []byte) { u64(b, glweMeta+24, 1) }, tfhe.ErrParameters},
+		{"polynomial size", "compressed list", func(b []byte) { u64(b, glweMeta+36, 256) }, tfhe.ErrParameters},
+		{"no bodies", "compressed list", func(b []byte) { u64(b, glweMeta+48, 0) }, tfhe.ErrMalformed},
+		{"more bodies than fit", "compressed list", func(b []byte) { u64(b, glweMeta+48, 65) }, tfhe.ErrMalformed},
+		{"bodies that overflow", "compressed list", func(b []byte) { u64(b, glweMeta+48, 1<<64-252) }, tfhe.ErrMalformed},
+		{"modulus of 128 bits", "compressed list", func(b []byte) { u64(b, glweMeta+76, 128) }, tfhe.ErrParameters},
+		{"no metadata", "compressed list", func(b []byte) { b[listEnd] = 0 }, tfhe.ErrMalformed},
+		{"LWEs per GLWE", "compressed list", func(b []byte) { u64(b, listEnd+1+4+28+24+16+4, 65) }, tfhe.ErrParameters},
+		{"value of fewer blocks than packed", "compressed list", func(b []byte) { u64(b, len(b)-12-8-12-8, 3) }, tfhe.ErrMalformed},
+		{"value of more blocks than packed", "compressed list", func(b []byte) { u64(b, len(b)-12-8-12-8, 5) }, tfhe.ErrMalformed},
+		{"metadata for no value", "compressed list", func(b []byte) { u64(b, len(b)-12-8, 0) }, tfhe.ErrMalformed},
+		{"modulus of 64 bits", "compressed squashed list", func(b []byte) { u64(b, wideMeta+76, 64) }, tfhe.ErrParameters},
+		{"squashed value of more blocks than packed", "compressed squashed list", func(b []byte) { u64(b, len(b)-12-8, 5) }, tfhe.ErrMalformed},
+		{"squashed value of fewer blocks than packed", "compressed squashed list", func(b []byte) { u64(b, len(b)-12-8, 2) }, tfhe.ErrMalformed},
+		{"squashed LWEs per GLWE", "compressed squashed list", func(b []byte) { u64(b, wideEnd+1+4+24+4, 33) }, tfhe.ErrParameters},
+		{"fewer digits than blocks", "squashed FheUint", func(b []byte) { u64(b, squashedEnd, 2) }, tfhe.ErrMalformed},
+		{"more digits than blocks", "squashed FheUint", func(b []byte) { u64(b, squashedEnd, 5) }, tfhe.ErrMalformed},
+		{"unknown state", "squashed FheUint", func(b []byte) { u32(b, squashedEnd+12, 2) }, tfhe.ErrMalformed},
+		{"squashed block of another dimension", "squashed FheBool", func(b []byte) { u64(b, squashedBool+8, 2*n) }, tfhe.ErrParameters},
+		{"enormous squashed block", "squashed FheBool", func(b []byte) { u64(b, squashedBool+8, 1<<60) }, tfhe.ErrTruncated},
+		{"squashed degree", "squashed FheBool", func(b []byte) { u64(b, squashedBool+16+16*(2*n+1)+28+4, 16) }, tfhe.ErrMalformed},
 		{"unknown kind of seed", "compressed public key", func(b []byte) {
 			u32(b, at(t, b, "CompressedCompactPublicKey")+24+8+8*n+12+12, 2)
 		}, tfhe.ErrMalformed},
@@ -314,6 +358,14 @@ func FuzzFheBool(f *testing.F) { fuzzKind(f, "FheBool") }
 
 func FuzzFheUint(f *testing.F) { fuzzKind(f, "FheUint") }
 
+func FuzzCompressedCiphertextList(f *testing.F) { fuzzKind(f, "compressed list") }
+
+func FuzzSquashedNoiseFheBool(f *testing.F) { fuzzKind(f, "squashed FheBool") }
+
+func FuzzSquashedNoiseFheUint(f *testing.F) { fuzzKind(f, "squashed FheUint") }
+
+func FuzzCompressedSquashedNoiseCiphertextList(f *testing.F) { fuzzKind(f, "compressed squashed list") }
+
 func FuzzDecode(f *testing.F) {
 	for _, data := range samples(f) {
 		f.Add(data, byte(tfhe.EUint8))
@@ -325,10 +377,14 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		// Whatever was accepted can be used without a panic.
-		mask := make([]uint64, c.Dimension())
+		mask, wideMask := make([]uint64, c.Dimension()), make([]wide.Word, c.Dimension())
 		values := make([]uint64, c.Len())
 		for i := range values {
-			values[i] = c.LWE(i, mask) >> (64 - p.SwitchBits)
+			if c.Wide() {
+				values[i] = c.LWEWide(i, wideMask).Hi
+			} else {
+				values[i] = c.LWE(i, mask) >> (64 - p.SwitchBits)
+			}
 		}
 		v, err := c.Recompose(values)
 		if err != nil || !c.Type().Fits(v) {

@@ -65,6 +65,14 @@ func remarshal(data []byte, p tfhe.Parameters) ([]byte, error) {
 		m, err = tfhe.UnmarshalFheBool(data, p)
 	case "high_level_api::FheUint":
 		m, err = tfhe.UnmarshalFheUint(data, p)
+	case "high_level_api::CompressedCiphertextList":
+		m, err = tfhe.UnmarshalCompressedCiphertextList(data, p)
+	case "high_level_api::SquashedNoiseFheBool":
+		m, err = tfhe.UnmarshalSquashedNoiseFheBool(data, p)
+	case "high_level_api::SquashedNoiseFheUint":
+		m, err = tfhe.UnmarshalSquashedNoiseFheUint(data, p)
+	case "high_level_api::CompressedSquashedNoiseCiphertextList":
+		m, err = tfhe.UnmarshalCompressedSquashedNoiseCiphertextList(data, p)
 	default:
 		return nil, tfhe.ErrKind
 	}

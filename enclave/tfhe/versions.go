@@ -116,6 +116,22 @@ var (
 	verIntegerOPRFKey           = version{"integer::CompressedOprfServerKey", 0}
 	verShortintOPRFKey          = version{"shortint::CompressedOprfServerKey", 0}
 	verOPRFBootstrap            = version{"CompressedOprfBootstrappingKey", 0}
+
+	verCompressedGlwe                 = version{"CompressedModulusSwitchedGlweCiphertext", 0}
+	verPackedIntegers                 = version{"PackedIntegers", 0}
+	verCompressedList                 = version{"high_level_api::CompressedCiphertextList", 3}
+	verIntegerCompressedList          = version{"integer::CompressedCiphertextList", 0}
+	verShortintCompressedList         = version{"shortint::CompressedCiphertextList", 2}
+	verCompressedListMeta             = version{"CompressedCiphertextListMeta", 0}
+	verSquashedBlock                  = version{"SquashedNoiseCiphertext", 0}
+	verSquashedBool                   = version{"SquashedNoiseFheBool", 1}
+	verSquashedBooleanBlock           = version{"SquashedNoiseBooleanBlock", 0}
+	verSquashedUint                   = version{"SquashedNoiseFheUint", 1}
+	verSquashedRadix                  = version{"SquashedNoiseRadixCiphertext", 0}
+	verCompressedSquashedList         = version{"high_level_api::CompressedSquashedNoiseCiphertextList", 0}
+	verIntegerCompressedSquashedList  = version{"integer::CompressedSquashedNoiseCiphertextList", 0}
+	verShortintCompressedSquashedList = version{"shortint::CompressedSquashedNoiseCiphertextList", 0}
+	verCompressedSquashedListMeta     = version{"CompressedSquashedNoiseCiphertextListMeta", 0}
 )
 
 // Release is a release of TFHE-rs as far as version tags differ. Later releases
@@ -143,13 +159,17 @@ var (
 
 // Type names in the safe_serialize header.
 const (
-	nameClientKey           = "high_level_api::ClientKey"
-	namePublicKey           = "high_level_api::CompactPublicKey"
-	nameCompressedPublicKey = "high_level_api::CompressedCompactPublicKey"
-	nameList                = "high_level_api::CompactCiphertextList"
-	nameProvenList          = "high_level_api::ProvenCompactCiphertextList"
-	nameFheBool             = "high_level_api::FheBool"
-	nameFheUint             = "high_level_api::FheUint"
-	nameXofKeySet           = "high_level_api::CompressedXofKeySet"
-	nameServerKey           = "high_level_api::CompressedServerKey"
+	nameClientKey              = "high_level_api::ClientKey"
+	namePublicKey              = "high_level_api::CompactPublicKey"
+	nameCompressedPublicKey    = "high_level_api::CompressedCompactPublicKey"
+	nameList                   = "high_level_api::CompactCiphertextList"
+	nameProvenList             = "high_level_api::ProvenCompactCiphertextList"
+	nameFheBool                = "high_level_api::FheBool"
+	nameFheUint                = "high_level_api::FheUint"
+	nameXofKeySet              = "high_level_api::CompressedXofKeySet"
+	nameCompressedList         = "high_level_api::CompressedCiphertextList"
+	nameCompressedSquashedList = "high_level_api::CompressedSquashedNoiseCiphertextList"
+	nameSquashedBool           = "high_level_api::SquashedNoiseFheBool"
+	nameSquashedUint           = "high_level_api::SquashedNoiseFheUint"
+	nameServerKey              = "high_level_api::CompressedServerKey"
 )

@@ -108,20 +108,15 @@ func reversed(bits []uint64) []uint64 {
 // safe_serialize form.
 func Encrypt(coins io.Reader, k *tfhe.ClientKey, t tfhe.Type, value *big.Int) ([]byte, error) {
 	p := k.Parameters()
-	if !t.Fits(value) {
-		return nil, fmt.Errorf("encrypt %d bits as %v: %w", value.BitLen(), t, tfhe.ErrRange)
+	digits, err := Value{t, value}.digits(p, 1)
+	if err != nil {
+		return nil, err
 	}
-	blocks := make([]tfhe.Block, t.Blocks(p))
-	rest := new(big.Int).Set(value)
-	base := new(big.Int).SetUint64(p.MessageModulus)
-	for i := range blocks {
-		digit := new(big.Int)
-		rest.DivMod(rest, base, digit)
-		b, err := EncryptBlock(coins, k, digit.Uint64())
-		if err != nil {
+	blocks := make([]tfhe.Block, len(digits))
+	for i, digit := range digits {
+		if blocks[i], err = EncryptBlock(coins, k, digit); err != nil {
 			return nil, err
 		}
-		blocks[i] = b
 	}
 	if t == tfhe.EBool {
 		blocks[0].Degree = 1
@@ -163,24 +158,6 @@ func Decrypt(k *tfhe.ClientKey, c *tfhe.Ciphertext) (*big.Int, error) {
 		plaintexts[i] = v
 	}
 	return c.Recompose(plaintexts)
-}
-
-// DecryptLWE decrypts LWE ciphertext i of c to its plaintext, padding bit
-// included, and its noise.
-func DecryptLWE(k *tfhe.ClientKey, c *tfhe.Ciphertext, i int) (plaintext uint64, noise int64, err error) {
-	key, err := SecretBits(k, c.Key())
-	if err != nil {
-		return 0, 0, err
-	}
-	mask := make([]uint64, c.Dimension())
-	phase := c.LWE(i, mask)
-	for j, a := range mask {
-		phase -= a * key[j]
-	}
-	delta := k.Parameters().Delta()
-	plaintext = (phase + delta/2) / delta
-	noise = int64(phase - plaintext*delta)
-	return plaintext % (1 << k.Parameters().WindowBits()), noise, nil
 }
 
 // SecretBits returns the LWE key of that kind, not a copy.
