@@ -159,7 +159,7 @@ func TestWideDecodingCorrectsTErrorsAndNamesThem(t *testing.T) {
 // clear what is right: a party's place in the order of sending says which.
 func TestWideOpenersTellWhoIsRight(t *testing.T) {
 	const count = 40
-	for _, s := range settings {
+	for _, s := range settings[:len(settings)-1] {
 		c := code(t, s)
 		for _, k := range []uint{72, 128} {
 			want := random(count*s.d, rand.New(rand.NewPCG(5, uint64(k))))
