@@ -27,6 +27,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/onchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/tkms"
+	"github.com/tkms-network/tkms/enclave/objects"
 	aclclient "github.com/tkms-network/tkms/x/acl/client"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 )
@@ -148,11 +149,11 @@ func (r *relayer) openStore() error {
 		r.store, err = store.Open(folder, limits)
 		return err
 	}
-	location, err := store.ParseLocation(r.cfg.store)
+	location, err := objects.ParseLocation(r.cfg.store)
 	if err != nil {
 		return cli.WithHint(err, "--store (TKMS_STORE) names a bucket; without it ciphertexts are kept under --home")
 	}
-	who, err := store.ReadCredentials(r.cfg.storeCredentials)
+	who, err := objects.ReadCredentials(r.cfg.storeCredentials)
 	if err != nil {
 		return cli.WithHint(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file with --store-credentials (TKMS_STORE_CREDENTIALS)")
 	}

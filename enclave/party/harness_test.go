@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -114,6 +115,9 @@ func (b *blobs) behave(answer func(string, []byte) []byte) {
 	defer b.mu.Unlock()
 	b.answer = answer
 }
+
+// testSet is the parameter set of the keys.
+var testSet = tfhe.ProductionPKE()
 
 func newWorld(t testing.TB, n int, change func(*partiestypes.Params)) *world {
 	t.Helper()
@@ -228,7 +232,7 @@ func (w *world) start(indices ...int) {
 		w.t.Cleanup(func() { _ = echoes.Close() })
 		n.board = status.NewBoard(time.Now)
 		n.party = New(Config{
-			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Journal: echoes, Vault: n.vault, Listen: n.address,
+			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Journal: echoes, Vault: n.vault, Scratch: filepath.Join(n.folder, "keys"), Listen: n.address,
 			Chain: w.chain, HTTP: &http.Client{Transport: n}, StockTarget: 64, Patience: time.Second, Requests: 4, Now: w.now,
 			Log: w.log.With("node", i), Wrap: n.wrap,
 		}, n.board, metrics.New(prometheus.NewRegistry()))
@@ -311,7 +315,7 @@ func (w *world) requestKey() (id []byte) {
 	w.t.Helper()
 	w.chain.do(func(ctx context.Context) error {
 		response, err := kmskeeper.NewMsgServer(w.chain.kms).RequestKey(ctx, &kmstypes.MsgRequestKey{
-			Requester: w.chain.kms.Authority(), HostChainId: hostChainID, Params: TestPKE, Additional: true,
+			Requester: w.chain.kms.Authority(), HostChainId: hostChainID, Params: testSet.Name, Additional: true,
 		})
 		if err == nil {
 			id = response.KeyId
@@ -348,12 +352,14 @@ func (w *world) publicKey(id []byte) *tfhe.CompactPublicKey {
 	w.t.Helper()
 	material := w.key(id).Material
 	for _, n := range w.nodes[1:] {
-		raw, err := n.vault.Get([32]byte(material.PublicKeyDigest))
+		file, _, err := n.vault.Open([32]byte(material.PublicKeyDigest))
 		if err != nil {
 			continue
 		}
+		raw, err := io.ReadAll(file)
+		require.NoError(w.t, errors.Join(err, file.Close()))
 		require.Equal(w.t, material.PublicKeyKeccak, crypto.Keccak256(raw))
-		key, err := tfhe.UnmarshalCompactPublicKey(raw, tfhe.Test())
+		key, err := tfhe.UnmarshalCompactPublicKey(raw, testSet)
 		require.NoError(w.t, err)
 		return key
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/tkms-network/tkms/enclave/attest"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
 	"github.com/tkms-network/tkms/enclave/lightclient"
+	"github.com/tkms-network/tkms/enclave/objects"
+	"github.com/tkms-network/tkms/enclave/party/vault"
 	"github.com/tkms-network/tkms/enclave/seal"
 )
 
@@ -34,6 +36,10 @@ type settings struct {
 	// StatusListen serves status, metrics and the public vault.
 	StatusListen string `json:"status_listen"`
 	VaultURL     string `json:"vault_url"`
+	// VaultStore names a bucket that keeps the vault's files; none: a folder of the home.
+	// VaultCredentials is the file with its access keys; none: the environment has them.
+	VaultStore       string `json:"vault_store,omitempty"`
+	VaultCredentials string `json:"vault_credentials,omitempty"`
 	// TrustedHeight and TrustedHash name the header that the light client starts from.
 	TrustedHeight int64  `json:"trusted_height"`
 	TrustedHash   string `json:"trusted_hash"`
@@ -95,6 +101,23 @@ func (s *settings) save(home string) error {
 		return err
 	}
 	return os.WriteFile(settingsPath(home), append(raw, '\n'), 0o600)
+}
+
+// vault opens the public vault.
+func (s *settings) vault(home string) (*vault.Vault, error) {
+	folder := filepath.Join(home, "vault")
+	if s.VaultStore == "" {
+		return vault.Open(folder)
+	}
+	location, err := objects.ParseLocation(s.VaultStore)
+	if err != nil {
+		return nil, cli.WithHint(err, "vault_store of party.json names a bucket; without it the vault is a folder of the home")
+	}
+	who, err := objects.ReadCredentials(s.VaultCredentials)
+	if err != nil {
+		return nil, cli.WithHint(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file in vault_credentials of party.json")
+	}
+	return vault.OpenBucket(folder, location, who)
 }
 
 // sealed opens the party's sealed store.

@@ -16,6 +16,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/enclave/attest"
 	"github.com/tkms-network/tkms/enclave/attest/nsm"
+	"github.com/tkms-network/tkms/enclave/objects"
 	"github.com/tkms-network/tkms/enclave/party/identity"
 	"github.com/tkms-network/tkms/enclave/seal"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
@@ -49,6 +50,8 @@ func newInit() *cobra.Command {
 	flags.StringVar(&s.Advertise, "advertise", "", "address for peers as registered (default: --listen)")
 	flags.StringVar(&s.StatusListen, "status-listen", "127.0.0.1:7101", "address of status, metrics and public vault")
 	flags.StringVar(&s.VaultURL, "vault-url", "", "public URL of the vault as registered (default: http://STATUS-LISTEN/keys)")
+	flags.StringVar(&s.VaultStore, "vault-store", "", "bucket that keeps the vault's files: s3://bucket/prefix?endpoint=https://host&region=name&path-style=true (none: a folder of the home)")
+	flags.StringVar(&s.VaultCredentials, "vault-credentials", "", "JSON file with accessKey and secretKey of the bucket (none: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of 'run')")
 	flags.Int64Var(&s.TrustedHeight, "trusted-height", 0, "height of the header that the light client trusts")
 	flags.StringVar(&s.TrustedHash, "trusted-hash", "", "its hash in hex; get it from somebody you trust, not from one node")
 	flags.StringVar(&s.TEE, "tee", string(attest.DevNitro), "enclave type; dev-nitro is a SIMULATION")
@@ -68,6 +71,11 @@ func initialize(cmd *cobra.Command, home string, s *settings) error {
 	}
 	if err := s.check(); err != nil {
 		return err
+	}
+	if s.VaultStore != "" {
+		if _, err := objects.ParseLocation(s.VaultStore); err != nil {
+			return cli.WithHint(err, "--vault-store (TKMS_VAULT_STORE) names a bucket; without it the vault is a folder of the home")
+		}
 	}
 	if _, err := sdk.AccAddressFromBech32(s.Operator); err != nil {
 		return cli.WithHint(fmt.Errorf("operator: %w", err), "--operator takes the address of an account that pays for the registration")

@@ -86,7 +86,7 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 		return err
 	}
 	defer func() { _ = echoes.Close() }()
-	public, err := vault.Open(filepath.Join(home, "vault"))
+	public, err := s.vault(home)
 	if err != nil {
 		return err
 	}

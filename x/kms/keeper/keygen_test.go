@@ -110,7 +110,9 @@ func TestMaterialNamesWhatItsParameterSetHas(t *testing.T) {
 		f := newStore(t, 4)
 		id := f.keyOf(params)
 		for name, change := range map[string]func(*types.KeyMaterial){
-			"a file more":     func(m *types.KeyMaterial) { m.Objects = append(m.Objects, types.KeyObject{Kind: types.ObjectServerKey, Digest: m.PublicKeyDigest, ByteSize: 1}) },
+			"a file more": func(m *types.KeyMaterial) {
+				m.Objects = append(m.Objects, types.KeyObject{Kind: types.ObjectServerKey, Digest: m.PublicKeyDigest, ByteSize: 1})
+			},
 			"untested":        func(m *types.KeyMaterial) { m.Tested = nil },
 			"a form more":     func(m *types.KeyMaterial) { m.Tested = append(m.Tested[:len(m.Tested):len(m.Tested)], "FheArray") },
 			"tested in vain":  func(m *types.KeyMaterial) { m.TestDecryptionOk = false },

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/sha3"
+
+	"github.com/tkms-network/tkms/enclave/objects"
 )
 
 var (
@@ -24,7 +26,7 @@ var (
 	// ErrFull reports that all objects together reached their bound.
 	ErrFull = errors.New("the store is full")
 	// ErrNotFound reports a digest without bytes.
-	ErrNotFound = errors.New("the store has no such object")
+	ErrNotFound = objects.ErrNotFound
 	// ErrDamaged reports an object that is not any more what was stored.
 	ErrDamaged = errors.New("the stored object is damaged")
 )
@@ -42,9 +44,9 @@ type Limits struct {
 // folder open.
 type Store struct {
 	// spool is where objects are written before they have a name.
-	spool   *os.Root
-	backend backend
-	limits  Limits
+	spool  *os.Root
+	keeper objects.Keeper
+	limits Limits
 
 	// naming are locks of names, so that writers of one object do not count it twice.
 	naming [64]sync.Mutex
@@ -53,26 +55,19 @@ type Store struct {
 	used int64
 }
 
-// backend keeps objects under names. Errors for an object that is not there are
-// ErrNotFound.
-type backend interface {
-	// adopt makes a whole file in the spool the object of a name, all of it or nothing.
-	adopt(file, name string, size int64) error
-	// open returns an object's bytes; those that can be read twice are an io.Seeker.
-	open(name string) (io.ReadCloser, error)
-	// size returns an object's length.
-	size(name string) (int64, error)
-	// used returns the length of all objects together.
-	used() (int64, error)
-}
-
 // Open opens a folder of objects, makes it if it is missing, and removes what
 // interrupted writes left behind.
 func Open(folder string, limits Limits) (*Store, error) {
-	return open(folder, limits, func(spool *os.Root) backend { return files{spool} })
+	return open(folder, limits, func(spool *os.Root) (objects.Keeper, error) { return objects.InFolder(spool), nil })
 }
 
-func open(folder string, limits Limits, with func(spool *os.Root) backend) (*Store, error) {
+// OpenBucket opens a bucket that is there already, and counts what it holds. The folder
+// is for objects on their way. Errors: objects.ErrBucket.
+func OpenBucket(folder string, location *objects.Location, who objects.Credentials, limits Limits) (*Store, error) {
+	return open(folder, limits, func(spool *os.Root) (objects.Keeper, error) { return objects.InBucket(spool, location, who) })
+}
+
+func open(folder string, limits Limits, with func(spool *os.Root) (objects.Keeper, error)) (*Store, error) {
 	if limits.Object <= 0 || limits.Total < limits.Object {
 		return nil, fmt.Errorf("store: bounds of %d bytes an object and %d in all admit no object", limits.Object, limits.Total)
 	}
@@ -83,10 +78,13 @@ func open(folder string, limits Limits, with func(spool *os.Root) backend) (*Sto
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{spool: root, backend: with(root), limits: limits}
-	err = removePartial(root)
+	s := &Store{spool: root, limits: limits}
+	s.keeper, err = with(root)
 	if err == nil {
-		s.used, err = s.backend.used()
+		err = removePartial(root)
+	}
+	if err == nil {
+		s.used, err = s.keeper.Used()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", errors.Join(err, root.Close()))
@@ -122,7 +120,7 @@ func (s *Store) Used() int64 {
 // Limits returns the store's bounds.
 func (s *Store) Limits() Limits { return s.limits }
 
-// path is the name of an object in a backend.
+// path is the name of an object.
 func path(d Digest) string {
 	name := d.String()
 	return name[:2] + "/" + name
@@ -147,7 +145,7 @@ func (s *Store) Put(body io.Reader, announced *Digest) (Digest, int64, error) {
 	if err != nil {
 		return Digest{}, 0, err
 	}
-	defer s.spool.Remove(name) //nolint:errcheck // a backend may have moved it
+	defer s.spool.Remove(name) //nolint:errcheck // it may have been moved
 	digest, size, err := s.write(file, body)
 	if err == nil && announced != nil && digest != *announced {
 		err = fmt.Errorf("%w: %s instead of %s", ErrDigest, digest, announced)
@@ -193,14 +191,14 @@ func (s *Store) copy(to io.Writer, body io.Reader) (digest Digest, size int64, e
 	return digest, size, nil
 }
 
-// keep gives a written file to the backend. Room is taken before, so that writers at
+// keep makes a written file an object. Room is taken before, so that writers at
 // the same time do not exceed the bound together.
 func (s *Store) keep(file string, digest Digest, size int64) error {
 	naming := &s.naming[digest[0]%byte(len(s.naming))]
 	naming.Lock()
 	defer naming.Unlock()
 	name, grown := path(digest), size
-	before, err := s.backend.size(name)
+	before, err := s.keeper.Size(name)
 	switch {
 	case err == nil:
 		grown -= before
@@ -210,7 +208,7 @@ func (s *Store) keep(file string, digest Digest, size int64) error {
 	if err := s.take(grown); err != nil {
 		return err
 	}
-	if err := s.backend.adopt(file, name, size); err != nil {
+	if err := s.keeper.Adopt(file, name, size); err != nil {
 		_ = s.take(-grown)
 		return fmt.Errorf("store: %w", err)
 	}
@@ -230,12 +228,12 @@ func (s *Store) take(bytes int64) error {
 // Open returns an object, whose digest it has checked, and its length. Errors:
 // ErrNotFound, ErrDamaged, or those of whatever keeps the objects.
 func (s *Store) Open(digest Digest) (io.ReadSeekCloser, int64, error) {
-	object, err := s.backend.open(path(digest))
+	object, _, err := s.keeper.Open(path(digest))
 	if err != nil {
 		return nil, 0, fmt.Errorf("store: %w: %s", err, digest)
 	}
-	if file, ok := object.(io.ReadSeekCloser); ok {
-		return s.checked(digest, file, io.Discard, file)
+	if s.keeper.Local() {
+		return s.checked(digest, object, io.Discard, object)
 	}
 	defer object.Close()
 	file, name, err := s.create()

@@ -1,4 +1,4 @@
-package store
+package objects
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 var (
 	// ErrLocation reports a text that names no bucket.
 	ErrLocation = errors.New("a bucket is named s3://bucket/prefix?endpoint=https://host&region=name")
-	// ErrCredentials reports that nothing says who the relayer is to the object store.
+	// ErrCredentials reports that nothing says who asks the object store.
 	ErrCredentials = errors.New("no credentials for the object store")
 )
 
@@ -87,7 +87,7 @@ func (l *Location) setEndpoint(text string) error {
 	return nil
 }
 
-// Credentials say who the relayer is to an object store.
+// Credentials say who asks an object store.
 type Credentials struct{ value *credentials.Credentials }
 
 // maxCredentials bounds a file of credentials.

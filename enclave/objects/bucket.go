@@ -1,4 +1,4 @@
-package store
+package objects
 
 import (
 	"context"
@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// transferTimeout bounds the transfer of one object, with all retries.
-	transferTimeout = time.Minute
+	// answerTimeout bounds the time to an answer, with all retries.
+	answerTimeout = time.Minute
+	// slowest is what a transfer has to reach on average, in bytes a second.
+	slowest = 1 << 20
 	// countTimeout bounds the listing of a bucket.
 	countTimeout = 10 * time.Minute
 	// maxTries is how often one call is tried.
@@ -31,9 +33,9 @@ type bucket struct {
 	location Location
 }
 
-// OpenBucket opens a bucket that is there already, and counts what it holds. The folder
-// is for objects on their way. Errors: ErrBucket.
-func OpenBucket(folder string, location *Location, who Credentials, limits Limits) (*Store, error) {
+// InBucket keeps objects in a bucket that is there already, and adopts files of the
+// folder spool. It asks nothing yet. Errors: ErrBucket.
+func InBucket(spool *os.Root, location *Location, who Credentials) (Keeper, error) {
 	lookup := minio.BucketLookupAuto
 	if location.PathStyle {
 		lookup = minio.BucketLookupPath
@@ -44,7 +46,7 @@ func OpenBucket(folder string, location *Location, who Credentials, limits Limit
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBucket, err)
 	}
-	return open(folder, limits, func(spool *os.Root) backend { return bucket{spool, client, *location} })
+	return bucket{spool, client, *location}, nil
 }
 
 func (b bucket) key(name string) string {
@@ -54,8 +56,14 @@ func (b bucket) key(name string) string {
 	return b.location.Prefix + "/" + name
 }
 
-func (b bucket) adopt(file, name string, size int64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), transferTimeout)
+// allowed is the time for a transfer.
+func allowed(size int64) time.Duration {
+	return answerTimeout + time.Duration(size/slowest)*time.Second
+}
+
+// Adopt implements Keeper.
+func (b bucket) Adopt(file, name string, size int64) error {
+	ctx, cancel := context.WithTimeout(context.Background(), allowed(size))
 	defer cancel()
 	body, err := b.spool.Open(file)
 	if err != nil {
@@ -69,26 +77,33 @@ func (b bucket) adopt(file, name string, size int64) error {
 	return failed(err)
 }
 
-func (b bucket) open(name string) (io.ReadCloser, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), transferTimeout)
+// Open implements Keeper.
+func (b bucket) Open(name string) (io.ReadSeekCloser, int64, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	timer := time.AfterFunc(answerTimeout, cancel)
+	d := download{nil, func() { timer.Stop(); cancel() }}
 	object, err := b.client.GetObject(ctx, b.location.Bucket, b.key(name), minio.GetObjectOptions{})
-	if err == nil {
-		// The call is made now, so that an object which is not there is known as such.
-		_, err = object.Stat()
-	}
 	if err != nil {
-		cancel()
-		return nil, failed(err)
+		d.cancel()
+		return nil, 0, failed(err)
 	}
-	return download{object, cancel}, nil
+	d.object = object
+	// The call is made now, so that an object which is not there is known as such.
+	info, err := object.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(failed(err), d.Close())
+	}
+	timer.Reset(allowed(info.Size))
+	return d, info.Size, nil
 }
 
-// download is an object on its way; it can be read once.
+// download is an object on its way.
 type download struct {
 	object *minio.Object
-	cancel context.CancelFunc
+	cancel func()
 }
 
+// Read implements io.Reader.
 func (d download) Read(p []byte) (int, error) {
 	n, err := d.object.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -97,13 +112,35 @@ func (d download) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Seek implements io.Seeker.
+func (d download) Seek(offset int64, whence int) (int64, error) {
+	at, err := d.object.Seek(offset, whence)
+	return at, failed(err)
+}
+
+// Close implements io.Closer.
 func (d download) Close() error {
 	defer d.cancel()
 	return d.object.Close()
 }
 
-func (b bucket) size(name string) (int64, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), transferTimeout)
+// Remove implements Keeper.
+func (b bucket) Remove(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	err := failed(b.client.RemoveObject(ctx, b.location.Bucket, b.key(name), minio.RemoveObjectOptions{}))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Local implements Keeper.
+func (bucket) Local() bool { return false }
+
+// Size implements Keeper.
+func (b bucket) Size(name string) (int64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
 	info, err := b.client.StatObject(ctx, b.location.Bucket, b.key(name), minio.StatObjectOptions{})
 	if err != nil {
@@ -112,7 +149,8 @@ func (b bucket) size(name string) (int64, error) {
 	return info.Size, nil
 }
 
-func (b bucket) used() (total int64, err error) {
+// Used implements Keeper.
+func (b bucket) Used() (total int64, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
 	defer cancel()
 	prefix := b.key("")
