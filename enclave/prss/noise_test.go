@@ -70,7 +70,7 @@ func TestNoiseIsASumOfTUniforms(t *testing.T) {
 			sets = sets * (s.n - i) / (i + 1)
 		}
 		for _, bound := range []uint{0, 3, 14, 30, 43, 62, 63, 110, 126} {
-			narrow, broad := openNoise(t, sources, bound, 3000)
+			narrow, broad := openNoise(t, sources, bound, 4000/s.n)
 			for name, samples := range map[string][]wide.Word{"narrow": narrow, "wide": broad} {
 				if name == "narrow" && bound > 40 && (bound > prss.MaxNoise || sets > 1) {
 					continue // not drawn, or the sum may wrap

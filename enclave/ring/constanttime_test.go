@@ -20,13 +20,16 @@ var handled = []struct {
 		"Ring.Inverse": "asked of differences of points",
 		"Unpack":       padding, "Lanes.UnpackWords": padding,
 	}},
+	{path: "ring/wide", public: map[string]string{"Unpack": padding}},
+	{path: "ring/negacyclic", files: []string{"packed.go", "secret.go"}},
 	{path: "sharing", public: map[string]string{
 		"Code.OpenIntegers": openings, "Code.Integers": openings, "Code.open": openings, "Code.OpenWords": openings,
 		"plan.check": openings, "plan.write": openings, "field.decode": openings, "field.solve": openings, "field.divide": openings,
+		"Code.DecodeWide": openings, "Code.openWide": openings, "differ": openings,
 	}},
-	{path: "prss", files: []string{"source.go", "run.go"}},
+	{path: "prss", files: []string{"source.go", "reader.go", "run.go", "wide.go", "noise.go"}},
 	{path: "protocol/decrypt", public: map[string]string{
-		"digits.addGenerate": openings, "digits.addPropagate": openings,
+		"digits.addGenerate": openings, "digits.addPropagate": openings, "lifter.lift": openings, "Flooding.finish": openings,
 	}},
 	{path: "reencrypt", files: []string{"signcrypt.go"}, public: map[string]string{
 		"Recipient.Signcrypt": "that a coefficient exceeds the ring, which none of a share does",
@@ -102,7 +105,11 @@ type taint struct {
 }
 
 func (c *taint) function(fn *ast.FuncDecl) {
-	for _, field := range fn.Type.Params.List {
+	given := fn.Type.Params.List
+	if fn.Recv != nil {
+		given = append(fn.Recv.List, given...)
+	}
+	for _, field := range given {
 		for _, name := range field.Names {
 			if obj := c.info.Defs[name]; obj != nil && word(obj.Type()) {
 				c.secret[obj] = true
@@ -124,7 +131,8 @@ func (c *taint) flow(n ast.Node) {
 			if len(n.Rhs) == len(n.Lhs) {
 				c.mark(to, c.is(n.Rhs[i]))
 			} else {
-				c.mark(to, c.is(n.Rhs[0]) && scalar(c.info.TypeOf(to)))
+				t := c.info.TypeOf(to) // nil of a blank
+				c.mark(to, t != nil && c.is(n.Rhs[0]) && scalar(t))
 			}
 		}
 	case *ast.ValueSpec:
@@ -170,7 +178,8 @@ func (c *taint) is(e ast.Expr) bool {
 	case *ast.SelectorExpr:
 		obj := c.info.ObjectOf(e.Sel)
 		_, variable := obj.(*types.Var)
-		return c.secret[obj] || variable && array(obj.Type())
+		return c.secret[obj] || variable && array(obj.Type()) ||
+			word(c.info.TypeOf(e)) && c.info.Selections[e] != nil && (vector(c.info.TypeOf(e.X)) || words(c.info.TypeOf(e.X)) && c.is(e.X))
 	case *ast.IndexExpr:
 		return vector(c.info.TypeOf(e.X)) && scalar(c.info.TypeOf(e)) || c.is(e.X) || c.is(e.Index)
 	case *ast.ParenExpr:
@@ -182,11 +191,19 @@ func (c *taint) is(e ast.Expr) bool {
 	case *ast.BinaryExpr:
 		return c.is(e.X) || c.is(e.Y)
 	case *ast.CompositeLit:
-		return array(c.info.TypeOf(e))
+		return array(c.info.TypeOf(e)) || words(c.info.TypeOf(e)) && slices.ContainsFunc(e.Elts, c.element)
 	case *ast.CallExpr:
 		return c.call(e)
 	}
 	return false
+}
+
+// element reports whether an element of a composite literal is secret.
+func (c *taint) element(e ast.Expr) bool {
+	if pair, ok := e.(*ast.KeyValueExpr); ok {
+		e = pair.Value
+	}
+	return c.is(e)
 }
 
 func (c *taint) call(e *ast.CallExpr) bool {
@@ -272,10 +289,25 @@ func (c *taint) operator(op token.Token, x, y ast.Expr) {
 }
 
 // word reports whether t is an unsigned number of a fixed size, as shares, keys and
-// key streams consist of. A type with a name of its own is something else.
+// key streams consist of, or a struct of such numbers. Another type with a name of its
+// own is something else.
 func word(t types.Type) bool {
 	b, ok := types.Unalias(t).(*types.Basic)
-	return ok && (b.Kind() == types.Uint64 || b.Kind() == types.Uint32 || b.Kind() == types.Uint8)
+	return ok && (b.Kind() == types.Uint64 || b.Kind() == types.Uint32 || b.Kind() == types.Uint8) || words(t)
+}
+
+// words reports whether t is a struct of words.
+func words(t types.Type) bool {
+	s, ok := t.Underlying().(*types.Struct)
+	if !ok {
+		return false
+	}
+	for field := range s.Fields() {
+		if !word(field.Type()) {
+			return false
+		}
+	}
+	return s.NumFields() > 0
 }
 
 // array reports whether t is an array of words, at any depth.
@@ -284,20 +316,20 @@ func array(t types.Type) bool {
 	return ok && (word(a.Elem()) || array(a.Elem()))
 }
 
-// vector reports whether t is an array or slice of words, a pointer to one, or a
-// slice of vectors.
+// vector reports whether t is an array or slice of words, a pointer to one or to a
+// struct of words, or a slice of vectors.
 func vector(t types.Type) bool {
 	switch u := t.Underlying().(type) {
 	case *types.Pointer:
-		return vector(u.Elem())
+		return vector(u.Elem()) || words(u.Elem())
 	case *types.Slice:
 		return word(u.Elem()) || vector(u.Elem())
 	}
 	return array(t)
 }
 
-// scalar reports whether t is a number, a bool or an array of words.
+// scalar reports whether t is a number, a bool, a struct of words or an array of words.
 func scalar(t types.Type) bool {
 	b, ok := t.Underlying().(*types.Basic)
-	return ok && b.Info()&(types.IsInteger|types.IsBoolean) != 0 || array(t)
+	return ok && b.Info()&(types.IsInteger|types.IsBoolean) != 0 || array(t) || words(t)
 }

@@ -78,6 +78,32 @@ func scalar(x uint64) int {
 	return 0
 }
 
+type wide struct{ lo, hi uint64 }
+
+func (w wide) method() int {
+	if w.lo == 0 { // found: if
+		return 1
+	}
+	return 0
+}
+
+func (w *wide) pointer() {
+	if w.hi == 0 { // found: if
+		w.hi = 1
+	}
+}
+
+func halves(v []wide, x uint64) uint64 {
+	if v[0].hi == 1 { // found: if
+		return 1
+	}
+	w := wide{lo: x}
+	if w != (wide{}) { // found: if
+		return 2
+	}
+	return v[1].lo / 3 // found: /
+}
+
 // fine depends on lengths and sizes only.
 func fine(dst, src []uint64, k uint, d int) uint64 {
 	var bad uint64
