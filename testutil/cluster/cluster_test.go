@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/clientkey"
@@ -137,7 +138,9 @@ func TestAClusterRefusesWhatItCannotDo(t *testing.T) {
 
 func TestAKeyThatThePartiesGenerateWorks(t *testing.T) {
 	for _, n := range []int{1, 4, 7} {
-		c, generated, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: n}, tfhe.Test(), rand.Reader)
+		c, generated, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: n}, cluster.KeyConfig{
+			Parameters: tfhe.Test(), Mode: keygen.PRSS, Folder: t.TempDir(),
+		}, rand.Reader)
 		require.NoError(t, err)
 		value := big.NewInt(0xabcd)
 		l, err := generated.PublicKey.Decompress().Encrypt(rand.Reader, tfhe.EUint16, value, true)
@@ -158,7 +161,7 @@ func TestThePartiesGenerateAKeyThatTFHErsUsesAndDecryptWhatItEncrypts(t *testing
 		}
 		t.Skip(err)
 	}
-	c, generated, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: 4}, tfhe.Production(), rand.Reader)
+	c, generated, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: 4}, cluster.KeyConfig{Parameters: tfhe.ProductionPKE(), Folder: t.TempDir()}, rand.Reader)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	dir := t.TempDir()

@@ -27,12 +27,11 @@ type keyShares map[tfhe.KeyKind]*decrypt.Key
 // dealKey shares the bits of each key that the client key has, and returns the
 // parties' shares.
 func dealKey(random io.Reader, code *sharing.Code, key *tfhe.ClientKey) ([]keyShares, error) {
-	shape := shapeOf(key.Parameters())
 	out := make([]keyShares, code.N())
 	for i := range out {
 		out[i] = keyShares{}
 	}
-	for _, kind := range []tfhe.KeyKind{tfhe.ComputeKey, tfhe.PublicKeyEncryptionKey} {
+	for _, kind := range keyKinds {
 		secret, err := clientkey.SecretBits(key, kind)
 		if errors.Is(err, clientkey.ErrNoKey) {
 			continue
@@ -45,7 +44,7 @@ func dealKey(random io.Reader, code *sharing.Code, key *tfhe.ClientKey) ([]keySh
 			return nil, err
 		}
 		for i, share := range shares {
-			if out[i][kind], err = decrypt.NewKey(code, shape, share); err != nil {
+			if out[i][kind], err = decrypt.NewKey(code, shapeOf(key.Parameters(), kind), share); err != nil {
 				return nil, err
 			}
 			clear(share)
@@ -54,8 +53,14 @@ func dealKey(random io.Reader, code *sharing.Code, key *tfhe.ClientKey) ([]keySh
 	return out, nil
 }
 
-func shapeOf(p tfhe.Parameters) preproc.Shape {
-	return preproc.Shape{K: p.SwitchBits, W: p.WindowBits()}
+// keyKinds are the keys that ciphertexts may be under.
+var keyKinds = []tfhe.KeyKind{
+	tfhe.ComputeKey, tfhe.PublicKeyEncryptionKey, tfhe.CompressionKey, tfhe.SquashingKey, tfhe.SquashingCompressionKey,
+}
+
+func shapeOf(p tfhe.Parameters, kind tfhe.KeyKind) preproc.Shape {
+	k, w := p.Switch(kind)
+	return preproc.Shape{K: k, W: w}
 }
 
 // Result is a decrypted value and how it came about.
@@ -100,7 +105,7 @@ func (c *Cluster) rehearse(ctx context.Context, ciphertext *tfhe.Ciphertext) err
 func (c *Cluster) decrypt(ctx context.Context, ciphertext *tfhe.Ciphertext) (*Result, error) {
 	before := c.net.sent()
 	result := &Result{Offline: Phase{Name: "offline"}, Online: Phase{Name: "online"}}
-	stock, err := c.makeStock(ctx, &result.Offline, ciphertext.Len())
+	stock, err := c.makeStock(ctx, &result.Offline, shapeOf(c.parameters, ciphertext.Key()), ciphertext.Len())
 	if err != nil {
 		return nil, fmt.Errorf("offline phase: %w", err)
 	}

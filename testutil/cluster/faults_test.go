@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/clientkey"
@@ -133,7 +134,7 @@ func TestMoreThanTFaultsGiveNoAnswer(t *testing.T) {
 }
 
 func TestAKeyIsGeneratedDespiteFaults(t *testing.T) {
-	for kind, c := range map[fault.Kind]struct{ bits, opening shown }{
+	for kind, c := range map[fault.Kind]struct{ offline, opening shown }{
 		fault.BadShare:   {shown{culprits: []int{3}, evidence: []string{"p3 wrong-vector"}}, shown{}},
 		fault.Silent:     {shown{absent: []int{3}}, shown{}},
 		fault.Equivocate: {equivocator(3), shown{}},
@@ -143,10 +144,12 @@ func TestAKeyIsGeneratedDespiteFaults(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			faults := map[int]fault.Kind{3: kind}
-			parties, generated, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: 4, Faults: faults}, tfhe.Test(), rand.Reader)
+			parties, generated, err := cluster.Generate(timeLimited(t), cluster.Config{Parties: 4, Faults: faults}, cluster.KeyConfig{
+				Parameters: tfhe.Test(), Mode: keygen.PRSS, Folder: t.TempDir(),
+			}, rand.Reader)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, parties.Close()) }()
-			requireShown(t, c.bits, generated.Bits)
+			requireShown(t, c.offline, generated.Offline)
 			requireShown(t, c.opening, generated.Opening)
 			l, err := generated.PublicKey.Decompress().Encrypt(rand.Reader, tfhe.EUint8, big.NewInt(0x3c), true)
 			require.NoError(t, err)

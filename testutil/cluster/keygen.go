@@ -2,179 +2,420 @@ package cluster
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/keyfile"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
-// ErrPublicKey reports parties that came to different public keys.
-var ErrPublicKey = errors.New("cluster: the parties do not agree on a public key")
+// ErrKeySet reports parties that came to different key sets.
+var ErrKeySet = errors.New("cluster: the parties do not agree on a key set")
 
-// Generation is a key that the parties generated, and how that went.
+// KeyConfig is how a key set is generated.
+type KeyConfig struct {
+	Parameters tfhe.Parameters
+	Mode       keygen.Mode
+	// Folder takes the parties' files and what they keep of the attempt.
+	Folder string
+	// Steps is how many steps run at a time, 0 stands for 3.
+	Steps int
+}
+
+// Generation is a key set that the parties generated, and how that went.
 type Generation struct {
 	// PublicKey is the compact public key, in the form with a seeded mask.
 	PublicKey *tfhe.CompressedCompactPublicKey
-	// Bits made the secret and the noise bits; Opening opened the public key.
-	Bits, Opening Phase
+	// Files are the published objects, as one of the parties wrote them: none if the
+	// set is of the compact public key only.
+	Files []keyfile.File
+	// Offline made bits, products and noise; Opening opened what is published.
+	Offline, Opening Phase
+	// Stages are the times that the stages took, in the attempt that succeeded.
+	Stages []StageTime
+	// BytesSent is the most that one party wrote to its links.
+	BytesSent int64
 }
 
-// Generate starts the parties and has them generate a key with the parameters p.
-// A party that was excluded on the way rebuilds its share.
-func Generate(ctx context.Context, cfg Config, p tfhe.Parameters, random io.Reader) (*Cluster, *Generation, error) {
-	c, err := connectParties(ctx, cfg, p, random)
+// StageTime is how long the steps of a stage took.
+type StageTime struct {
+	Stage keygen.Stage
+	Steps int
+	Took  time.Duration
+}
+
+// Generate starts the parties and has them generate a key set. A party that was
+// excluded on the way rebuilds its share.
+func Generate(ctx context.Context, cfg Config, k KeyConfig, random io.Reader) (*Cluster, *Generation, error) {
+	c, err := connectParties(ctx, cfg, k.Parameters, random)
 	if err != nil {
 		return nil, nil, err
 	}
-	g := &Generation{Bits: Phase{Name: "secret bits"}, Opening: Phase{Name: "public key"}}
-	if err := c.generate(ctx, g); err != nil {
+	if k.Steps == 0 {
+		k.Steps = 3
+	}
+	g := &Generation{Offline: Phase{Name: "offline"}, Opening: Phase{Name: "opening"}}
+	if err := c.generate(ctx, k, g); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("key generation: %w", err), c.Close())
 	}
 	return c, g, nil
 }
 
-func keygenParameters(p tfhe.Parameters) keygen.Parameters {
-	return keygen.Parameters{
-		Dimensions: [3]int{
-			keygen.PublicKey: p.PKEDimension,
-			keygen.Compute:   p.ComputeDimension(),
-			keygen.Small:     p.LWEDimension,
-		},
-		NoiseBound: uint(p.PKENoise),
+func (c *Cluster) generate(ctx context.Context, k KeyConfig, g *Generation) error {
+	before := c.net.sent()
+	for {
+		a, err := c.newGeneration(k, g)
+		if err != nil {
+			return err
+		}
+		again, err := a.run(ctx)
+		if err == nil && !again {
+			err = a.take()
+		}
+		err = errors.Join(err, a.close())
+		if err != nil {
+			return err
+		}
+		if !again {
+			break
+		}
 	}
+	for i, sent := range c.net.sent() {
+		g.BytesSent = max(g.BytesSent, sent-before[i])
+	}
+	return nil
 }
 
-func (c *Cluster) generate(ctx context.Context, g *Generation) error {
-	p := keygenParameters(c.parameters)
-	// Noise cannot be rebuilt, so the second stage takes n−t parties of the first.
-	bits, err := c.offline(ctx, &g.Bits, "keygen", c.code.Quorum(), func(q *party, a attempt) (*preproc.Machine, error) {
-		id := a.session.ID()
-		source, err := prss.NewSource(q.keys, c.code, id) // the randomness is the session's
+// generation is one attempt at a key set by the parties that are not excluded.
+type generation struct {
+	*Cluster
+	KeyConfig
+	result   *Generation
+	base     mpc.Session
+	attempts map[int]*keygen.Attempt
+	files    map[int]*keyfile.Files
+
+	mu sync.Mutex // guards the result and the members
+	// members are those that are done with all steps so far.
+	members sharing.Parties
+}
+
+func (c *Cluster) newGeneration(k KeyConfig, g *Generation) (*generation, error) {
+	a := &generation{
+		Cluster: c, KeyConfig: k, result: g, base: c.newAttempt("keygen").session,
+		attempts: map[int]*keygen.Attempt{}, files: map[int]*keyfile.Files{},
+	}
+	a.members = a.base.Parties
+	for _, i := range a.members.List() {
+		p := c.parties[i-1]
+		source, err := prss.NewSource(p.keys, c.code, a.session(0).ID()) // the randomness is the attempt's
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, a.close())
 		}
-		return keygen.NewGeneration(preproc.Config{Source: source, Session: id, From: a.session.Parties, Identity: q.identity}, p)
-	})
+		folder := filepath.Join(k.Folder, fmt.Sprintf("party-%d-%d", i, c.sessions))
+		if a.files[i], err = keyfile.Open(folder, k.Parameters); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+		a.attempts[i], err = keygen.New(keygen.Config{
+			Parameters: k.Parameters, Mode: k.Mode, KeyID: c.epoch, Source: source,
+			Session: func(step int) mpc.Digest { return a.session(step).ID() },
+			From:    a.base.Parties, Identity: p.identity, Store: folderStore(folder), Bodies: a.files[i],
+		})
+		if err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+	}
+	return a, nil
+}
+
+func (a *generation) close() error {
+	var failed error
+	for _, f := range a.files {
+		failed = errors.Join(failed, f.Close())
+	}
+	return failed
+}
+
+// folderStore keeps what steps made in files: in the clear, as all parties' shares are in
+// this process.
+type folderStore string
+
+func (f folderStore) path(name string) string {
+	return filepath.Join(string(f), "kept-"+filepath.Base(filepath.Dir(name))+"-"+filepath.Base(name))
+}
+
+// Put implements keygen.Store.
+func (f folderStore) Put(name string, data []byte) error {
+	return os.WriteFile(f.path(name), data, 0o600)
+}
+
+// Get implements keygen.Store.
+func (f folderStore) Get(name string) ([]byte, error) { return os.ReadFile(f.path(name)) }
+
+func (a *generation) session(step int) mpc.Session {
+	s := a.base
+	s.Protocol = keygen.Protocol(a.Mode, step)
+	return s
+}
+
+// run runs all steps. It reports that another attempt is to be made, without parties
+// that are excluded now.
+func (a *generation) run(ctx context.Context) (again bool, err error) {
+	a.result.Stages = nil
+	steps := a.attempts[a.members.List()[0]].Steps()
+	began := time.Now()
+	for first := 0; first < len(steps); {
+		next := first
+		for next < len(steps) && steps[next].Stage == steps[first].Stage {
+			next++
+		}
+		if steps[first].Stage == keygen.StageSeed {
+			a.result.Offline.Took = time.Since(began)
+			if err := a.agree(); err != nil {
+				return false, err
+			}
+		}
+		if steps[first].Stage == keygen.StageRows {
+			for _, i := range a.members.List() {
+				if err := a.files[i].Begin(a.attempts[i].Seed()); err != nil {
+					return false, err
+				}
+			}
+		}
+		at := time.Now()
+		if again, err := a.stage(ctx, first, next, steps[first].Offline); again || err != nil {
+			return again, err
+		}
+		a.result.Stages = append(a.result.Stages, StageTime{steps[first].Stage, next - first, time.Since(at)})
+		first = next
+	}
+	a.result.Opening.Took = time.Since(began) - a.result.Offline.Took
+	a.result.Opening.Agreed = a.members
+	return false, nil
+}
+
+// stage runs steps that do not depend on each other.
+func (a *generation) stage(ctx context.Context, first, next int, offline bool) (again bool, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(a.Steps)
+	for step := first; step < next; step++ {
+		group.Go(func() error {
+			if offline {
+				return a.offlineStep(ctx, step)
+			}
+			return a.openingStep(ctx, step)
+		})
+	}
+	if err = group.Wait(); err == nil {
+		return false, nil
+	}
+	bad := (a.result.Offline.Culprits | a.result.Offline.Absent).Without(a.excluded)
+	a.exclude(bad)
+	if ctx.Err() != nil && !errors.Is(err, errStep) || bad == 0 || a.excluded.Count() > a.code.T() {
+		return false, errors.Join(fmt.Errorf("%w: culprits %v, absent %v", ErrStuck, a.result.Offline.Culprits, a.result.Offline.Absent), err)
+	}
+	return true, nil
+}
+
+// errStep ends an attempt of which a step was not done by enough parties.
+var errStep = errors.New("cluster: too few parties are done with a step")
+
+// offlineStep runs a step of preproc, of which the parties that are done go on.
+func (a *generation) offlineStep(ctx context.Context, step int) error {
+	machines, list := map[int]mpc.Machine{}, map[int]*preproc.Machine{}
+	for i, attempt := range a.attempts {
+		m, err := attempt.Machine(step)
+		if err != nil {
+			return fmt.Errorf("party %d: %w", i, err)
+		}
+		machines[i], list[i] = m, m.(*preproc.Machine)
+	}
+	s := a.session(step)
+	endings := a.play(ctx, s, machines)
+	done, _, failure := a.sum(endings, a.code.Quorum())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.judgeOffline(&a.result.Offline, attempt{session: s}, endings, list)
+	return a.finish(step, done, machines, failure)
+}
+
+// openingStep runs a step that opens values, among those that are done with all before
+// its stage.
+func (a *generation) openingStep(ctx context.Context, step int) error {
+	machines := map[int]mpc.Machine{}
+	for i, attempt := range a.attempts {
+		if !attempt.Ready(step) {
+			continue
+		}
+		m, err := attempt.Machine(step)
+		if err != nil {
+			return fmt.Errorf("party %d: %w", i, err)
+		}
+		machines[i] = m
+	}
+	s := a.session(step)
+	endings := a.play(ctx, s, machines)
+	done, _, failure := a.sum(endings, a.code.Quorum())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.judgeOpening(&a.result.Opening, s, endings, func(i int) opening { return machines[i].(opening) })
+	return a.finish(step, done, machines, failure)
+}
+
+// finish keeps what the parties that are done with a step made: n−t at least.
+func (a *generation) finish(step int, done sharing.Parties, machines map[int]mpc.Machine, failure error) error {
+	if done.Count() < a.code.Quorum() {
+		return errors.Join(fmt.Errorf("%w: %v", errStep, done), failure)
+	}
+	for _, i := range done.List() {
+		if err := a.attempts[i].Finish(step, machines[i].(keygen.Machine)); err != nil {
+			return fmt.Errorf("party %d: %w", i, err)
+		}
+	}
+	a.members &= done
+	if a.members.Count() < a.code.Quorum() {
+		return fmt.Errorf("%w: %v are done with all", errStep, a.members)
+	}
+	return nil
+}
+
+// agree plays the chain's part: it takes the digest that n−t parties posted.
+func (a *generation) agree() error {
+	votes := map[mpc.Digest]sharing.Parties{}
+	for _, i := range a.members.List() {
+		digest := a.attempts[i].Digest()
+		votes[digest] = votes[digest].With(i)
+	}
+	for digest, who := range votes {
+		if who.Count() < a.code.Quorum() {
+			continue
+		}
+		a.result.Offline.Agreed = who
+		for _, i := range who.List() {
+			if err := a.attempts[i].Agree(digest); err != nil {
+				return fmt.Errorf("party %d: %w", i, err)
+			}
+		}
+		return nil
+	}
+	return ErrKeySet
+}
+
+// take takes the key set over, on which n−t parties agree, and their shares.
+func (a *generation) take() error {
+	votes := map[mpc.Digest]sharing.Parties{}
+	for _, i := range a.members.List() {
+		digest, err := a.digest(i)
+		if err != nil {
+			return err
+		}
+		votes[digest] = votes[digest].With(i)
+		if votes[digest].Count() == a.code.Quorum() {
+			if err := a.publish(i); err != nil {
+				return err
+			}
+		}
+	}
+	if a.result.PublicKey == nil {
+		return ErrKeySet
+	}
+	return a.takeShares()
+}
+
+// digest returns the digest of what a party wrote.
+func (a *generation) digest(i int) (mpc.Digest, error) {
+	seed := a.attempts[i].Seed()
+	body, err := a.files[i].PublicKeyBody()
+	if err != nil {
+		return mpc.Digest{}, err
+	}
+	parts := [][]byte{seed[:], tfhe.NewWords(body)}
+	files, err := a.files[i].Finished()
+	if err != nil {
+		return mpc.Digest{}, err
+	}
+	for _, f := range files {
+		sum, err := hashFile(f.Path)
+		if err != nil {
+			return mpc.Digest{}, err
+		}
+		parts = append(parts, sum)
+	}
+	return mpc.Hash("tkms/v1/cluster/key-set", parts...), nil
+}
+
+func hashFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, file)
+	return h.Sum(nil), err
+}
+
+func (a *generation) publish(i int) error {
+	body, err := a.files[i].PublicKeyBody()
 	if err != nil {
 		return err
 	}
-	shares, err := c.rebuildShares(bits, p)
-	if err != nil {
+	if a.result.PublicKey, err = tfhe.NewCompressedCompactPublicKey(a.Parameters, tfhe.KeySetSeed(a.attempts[i].Seed()), body); err != nil {
 		return err
 	}
-	openings, err := c.open(ctx, &g.Opening, bits, p)
-	if err != nil {
-		return err
-	}
-	for i, o := range openings {
-		shares[i] = o.Share()
-	}
-	if err := c.takeShares(shares); err != nil {
-		return err
-	}
-	first := openings[g.Opening.Agreed.List()[0]]
-	g.PublicKey, err = tfhe.NewCompressedCompactPublicKey(c.parameters, tfhe.KeySetSeed(first.Seed()), first.Body())
+	a.result.Files, err = a.files[i].Finished()
 	return err
 }
 
-// open is the second stage, among the parties that are done with the first. It
-// returns the machines of those that are done, n−t with one public key among them.
-func (c *Cluster) open(ctx context.Context, phase *Phase, bits made, p keygen.Parameters) (map[int]*keygen.Opening, error) {
-	vouched, err := bits.vouched(c.code.T())
-	if err != nil {
-		return nil, err
-	}
-	s := c.session("keygen-opening", nil)
-	s.Parties = 0
-	for i := range bits.machines {
-		s.Parties = s.Parties.With(i)
-	}
-	machines, openings := map[int]mpc.Machine{}, map[int]*keygen.Opening{}
-	for i, m := range bits.machines {
-		o, err := keygen.NewOpening(keygen.OpeningConfig{
-			Parameters: p, Session: s.ID(), Generation: m, Posted: vouched.Echo(), KeyID: c.epoch,
-			Expand: func(seed [keygen.SeedSize]byte, n int) ([]uint64, error) {
-				return tfhe.ExpandMask(tfhe.KeySetSeed(seed), n), nil
-			},
-		})
+// takeShares prepares all parties' shares for decryption. Who was not in the attempt
+// rebuilds its own from what t+1 others opened.
+func (a *generation) takeShares() error {
+	vouched := map[mpc.Digest]int{}
+	var opened []byte
+	for _, i := range a.members.List() {
+		values, err := a.attempts[i].OpenedSecrets()
 		if err != nil {
-			return nil, fmt.Errorf("party %d: %w", i, err)
+			return err
 		}
-		machines[i], openings[i] = o, o
-	}
-	began := time.Now()
-	endings := c.play(ctx, s, machines)
-	done, at, failure := c.sum(endings, c.code.Quorum())
-	phase.Runs, phase.Took = 1, at.Sub(began)
-	c.judgeOpening(phase, s, endings, func(i int) opening { return openings[i] })
-	for i := range openings {
-		if !done.Has(i) {
-			delete(openings, i)
+		digest := keygen.OpenedDigest(a.epoch, values)
+		if vouched[digest]++; vouched[digest] == a.code.T()+1 {
+			opened = values
 		}
 	}
-	for _, o := range openings {
-		var same sharing.Parties
-		for i, other := range openings {
-			if other.Seed() == o.Seed() && slices.Equal(other.Body(), o.Body()) {
-				same = same.With(i)
+	for _, p := range a.parties {
+		var share *keygen.KeyShare
+		if attempt := a.attempts[p.index]; attempt != nil {
+			share = attempt.Share()
+		}
+		if share == nil {
+			source, err := prss.NewSource(p.keys, a.code, a.session(0).ID())
+			if err != nil {
+				return err
+			}
+			if share, err = keygen.RebuildShare(source, a.Parameters, a.epoch, opened); err != nil {
+				return fmt.Errorf("party %d: %w", p.index, err)
 			}
 		}
-		if same.Count() >= c.code.Quorum() {
-			phase.Agreed = same
-			return openings, nil
-		}
-	}
-	return nil, errors.Join(ErrPublicKey, context.Cause(ctx), failure)
-}
-
-// rebuildShares gives the parties that are not done with the first stage their
-// shares of the secret bits.
-func (c *Cluster) rebuildShares(bits made, p keygen.Parameters) (map[int]*keygen.KeyShare, error) {
-	shares := map[int]*keygen.KeyShare{}
-	vouched, err := bits.vouched(c.code.T())
-	if err != nil {
-		return nil, err
-	}
-	for _, q := range c.parties {
-		if bits.machines[q.index] != nil {
-			continue
-		}
-		opened, err := keygen.OpenedSecrets(vouched, p)
-		if err != nil {
-			return nil, err
-		}
-		source, err := prss.NewSource(q.keys, c.code, bits.session.ID())
-		if err != nil {
-			return nil, err
-		}
-		if shares[q.index], err = keygen.RebuildShare(source, p, c.epoch, opened); err != nil {
-			return nil, fmt.Errorf("party %d: %w", q.index, err)
-		}
-	}
-	return shares, nil
-}
-
-// takeShares prepares the parties' shares for decryption.
-func (c *Cluster) takeShares(all map[int]*keygen.KeyShare) error {
-	for _, p := range c.parties {
-		share := all[p.index]
-		if share == nil { // it is not done with the second stage
-			continue
-		}
 		p.shares = keyShares{}
-		for kind, secret := range map[tfhe.KeyKind]keygen.Secret{
-			tfhe.ComputeKey: keygen.Compute, tfhe.PublicKeyEncryptionKey: keygen.PublicKey,
-		} {
-			key, err := decrypt.NewKey(c.code, shapeOf(c.parameters), share.Part(secret))
+		for _, kind := range keyKinds {
+			if a.Parameters.Dimension(kind.Secret()) == 0 {
+				continue
+			}
+			key, err := decrypt.NewKey(a.code, shapeOf(a.Parameters, kind), share.Part(kind.Secret()))
 			if err != nil {
 				return fmt.Errorf("party %d: %w", p.index, err)
 			}

@@ -115,15 +115,15 @@ func (c *Cluster) exclude(parties sharing.Parties) {
 	}
 }
 
-// makeStock makes fresh items for count blocks and returns each party's. A party
+// makeStock makes fresh items of a shape for count blocks and returns each party's. A party
 // that was not in the run that made them rebuilds its own.
-func (c *Cluster) makeStock(ctx context.Context, phase *Phase, count int) ([][]*preproc.Batch, error) {
+func (c *Cluster) makeStock(ctx context.Context, phase *Phase, shape preproc.Shape, count int) ([][]*preproc.Batch, error) {
 	stock := make([][]*preproc.Batch, c.code.N())
 	if c.code.N() == 1 {
 		phase.Agreed = sharing.AllParties(1)
 		return stock, nil
 	}
-	first, shape := c.nextItem, shapeOf(c.parameters)
+	first := c.nextItem
 	c.nextItem += uint64(count)
 	result, err := c.offline(ctx, phase, "offline batch", c.code.T()+1, func(p *party, a attempt) (*preproc.Machine, error) {
 		source, err := prss.NewSource(p.keys, c.code, a.context)

@@ -41,9 +41,9 @@ type stage struct {
 	due map[int]int // by member that listens: its start and the messages to it
 }
 
-func newStage(s mpc.Session, quiet func()) *stage {
+func newStage(s mpc.Session, players sharing.Parties, quiet func()) *stage {
 	st := &stage{Session: s, quiet: quiet, idle: time.AfterFunc(patience, quiet), due: map[int]int{}}
-	for _, i := range s.Parties.List() {
+	for _, i := range players.List() {
 		st.due[i] = 1
 	}
 	return st
@@ -117,20 +117,24 @@ func (l *listener) moved(out []mpc.Message) {
 	l.stage.took(l.party, out)
 }
 
-// play runs one machine for each member, faulty ones among them, until nothing is on
-// its way between them, and returns how the session ended at each, by party. Then no
-// machine is touched any more.
+// play runs the members' machines, faulty ones among them, until nothing is on its way
+// between them, and returns how the session ended at each, by party. Then no machine is
+// touched any more. A member without a machine is away.
 func (c *Cluster) play(ctx context.Context, s mpc.Session, machines map[int]mpc.Machine) map[int]ending {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	st := newStage(s, func() { cancel(errQuiet) })
+	var players sharing.Parties
+	for i := range machines {
+		players = players.With(i)
+	}
+	st := newStage(s, players, func() { cancel(errQuiet) })
 	defer st.idle.Stop()
 	ended := make(chan ending)
-	for _, i := range s.Parties.List() {
+	for _, i := range players.List() {
 		go func() { ended <- c.runOne(ctx, st, c.parties[i-1], machines[i]) }()
 	}
 	endings := map[int]ending{}
-	for range s.Parties.Count() {
+	for range machines {
 		e := <-ended
 		endings[e.party] = e
 	}

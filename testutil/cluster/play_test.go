@@ -15,7 +15,7 @@ import (
 // watch returns a stage of three parties and whether it is quiet.
 func watch(t *testing.T) (st *stage, quiet *atomic.Bool) {
 	quiet = new(atomic.Bool)
-	st = newStage(mpc.Session{Parties: sharing.AllParties(3)}, func() { quiet.Store(true) })
+	st = newStage(mpc.Session{}, sharing.AllParties(3), func() { quiet.Store(true) })
 	t.Cleanup(func() { st.idle.Stop() })
 	return st, quiet
 }
