@@ -41,7 +41,7 @@ func kinds(count int) []preproc.Section {
 			out = append(out, s)
 		}
 	}
-	return out
+	return append(out, packed(1)...)
 }
 
 // flip changes the first element of a run.
@@ -125,10 +125,10 @@ func TestBlameNamesWhoeverSentAWrongShareOfAnyOpening(t *testing.T) {
 }
 
 func TestBlameWorksOverRingsOfDegree5(t *testing.T) {
-	c := newCluster(t, 4)
-	c.sources = mpctest.Sources(t, 4, 5, 7, mpctest.Epoch)
-	for run := range 6 {
-		machines, got := c.start(t, sharing.AllParties(4), sections(3))
+	c := newCluster(t, 4).degree(t, 5)
+	_, any := c.start(t, sharing.AllParties(4), kinds(3))
+	for run := range preproc.Runs(any[1]) {
+		machines, got := c.start(t, sharing.AllParties(4), kinds(3))
 		machines[2] = liar{got[2], flip(got[2], run)}
 		var network mpctest.Network
 		errs := network.Run(machines, 4)
@@ -144,18 +144,23 @@ func TestBlameWorksOverRingsOfDegree5(t *testing.T) {
 // cheat is what corrupt parties do.
 type cheat struct {
 	// alter changes the vector, lie what is sent; late holds everything back.
-	alter func(m *preproc.Machine) func([]byte)
+	alter func(m *preproc.Machine, run int) func([]byte)
 	lie   func(w *stage, e mpctest.Envelope) []mpctest.Envelope
 	late  bool
 	want  verdict
 }
 
-// stage is a cluster at work with its liars.
+// stage is a cluster at work with its liars, who lie about elements of a run.
 type stage struct {
 	cluster
+	list []preproc.Section
 	got  []*preproc.Machine
 	evil sharing.Parties
+	run  int
 }
+
+// other returns a change of the run that a liar tells some.
+func (w *stage) other(liar int) func([]byte) { return flip(w.got[liar], w.run) }
 
 // verdict is what becomes of a batch.
 type verdict int
@@ -166,9 +171,6 @@ const (
 	waiting                // all wait for the liars
 	dropped                // some have two signed vectors, nobody is wrong
 )
-
-// lastRun changes an element of the last run.
-func lastRun(m *preproc.Machine) func([]byte) { return flip(m, preproc.Runs(m)-1) }
 
 // cheats is the attack table of the offline phase.
 func cheats() map[string]cheat {
@@ -189,13 +191,13 @@ func cheats() map[string]cheat {
 		}
 	}
 	table := map[string]cheat{
-		"wrong share":                   {alter: lastRun, want: burnt},
-		"wrong share, late":             {alter: lastRun, late: true, want: burnt},
-		"wrong share, no ECHO":          {alter: lastRun, lie: only(1), want: burnt},
-		"wrong share, no claims":        {alter: lastRun, lie: only(preproc.RoundClaim), want: burnt},
-		"wrong share, garbage for them": {alter: lastRun, lie: claims(func(_ *stage, e *mpctest.Envelope) { e.Payload = []byte("garbage") }), want: burnt},
-		"wrong share, unsigned claims":  {alter: lastRun, lie: claims(func(_ *stage, e *mpctest.Envelope) { e.Payload[0] ^= 1 }), want: burnt},
-		"wrong share, other claims to each": {alter: lastRun, lie: claims(func(w *stage, e *mpctest.Envelope) {
+		"wrong share":                   {alter: flip, want: burnt},
+		"wrong share, late":             {alter: flip, late: true, want: burnt},
+		"wrong share, no ECHO":          {alter: flip, lie: only(1), want: burnt},
+		"wrong share, no claims":        {alter: flip, lie: only(preproc.RoundClaim), want: burnt},
+		"wrong share, garbage for them": {alter: flip, lie: claims(func(_ *stage, e *mpctest.Envelope) { e.Payload = []byte("garbage") }), want: burnt},
+		"wrong share, unsigned claims":  {alter: flip, lie: claims(func(_ *stage, e *mpctest.Envelope) { e.Payload[0] ^= 1 }), want: burnt},
+		"wrong share, other claims to each": {alter: flip, lie: claims(func(w *stage, e *mpctest.Envelope) {
 			e.Payload = preproc.Claims(w.got[e.From], func(words []byte) { words[0] ^= byte(e.To) })
 		}), want: burnt},
 		"no share at all": {lie: func(*stage, mpctest.Envelope) []mpctest.Envelope { return nil }, want: waiting},
@@ -211,7 +213,7 @@ func cheats() map[string]cheat {
 			e.Payload[len(e.Payload)-1] ^= 1
 			return []mpctest.Envelope{e}
 		}, want: waiting},
-		"bits beyond the last element": {alter: func(m *preproc.Machine) func([]byte) {
+		"bits beyond the last element": {alter: func(m *preproc.Machine, _ int) func([]byte) {
 			return func(vector []byte) { _, hi := preproc.RunBytes(m, 1); vector[hi-1] ^= 0x80 }
 		}, want: waiting},
 		"vector to some only": {lie: func(_ *stage, e mpctest.Envelope) []mpctest.Envelope {
@@ -231,18 +233,18 @@ func cheats() map[string]cheat {
 		}, want: used},
 		"another vector to party 1": {lie: func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
 			if e.Round == 0 && e.To == 1 {
-				e.Payload = w.resign(w.got[e.From], e.Payload, e.From, lastRun(w.got[e.From]))
+				e.Payload = w.resign(w.got[e.From], e.Payload, e.From, w.other(e.From))
 			}
 			return []mpctest.Envelope{e}
 		}, want: dropped},
 		"good to one half, bad to the other": {lie: func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
 			if e.Round == 0 && e.To%2 == 0 {
-				e.Payload = w.resign(w.got[e.From], e.Payload, e.From, lastRun(w.got[e.From]))
+				e.Payload = w.resign(w.got[e.From], e.Payload, e.From, w.other(e.From))
 			}
 			return []mpctest.Envelope{e}
 		}, want: dropped},
 		"of another session": {lie: func(w *stage, e mpctest.Envelope) []mpctest.Envelope {
-			other, err := preproc.New(preproc.Config{Source: w.sources[e.From], Session: mpc.Hash("other"), Batch: 2, From: sharing.AllParties(w.n), Identity: w.identities[e.From], Sections: sections(5)})
+			other, err := preproc.New(preproc.Config{Source: w.sources[e.From], Session: mpc.Hash("other"), Batch: 2, From: sharing.AllParties(w.n), Identity: w.identities[e.From], Sections: w.list})
 			if err != nil || e.Round > 0 {
 				return nil
 			}
@@ -261,7 +263,32 @@ func TestTheAttackTableOfTheOfflinePhase(t *testing.T) {
 			for liars := 1; liars <= sharing.Threshold(n); liars++ {
 				t.Run(fmt.Sprintf("n=%d, %d %s", n, liars, name), func(t *testing.T) {
 					for seed := range uint64(4) {
-						c.attack(t, cheat, liars, seed)
+						c.attack(t, cheat, sections(5), liars, seed)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestTheAttackTableOfPackedOpenings(t *testing.T) {
+	list := []preproc.Section{
+		{Kind: "secret", K: 64, Count: 6, Packed: true},
+		{Kind: "secret", K: 17, Count: 10, Packed: true}, // with bits to spare in its last byte
+		{Kind: "secret", K: 128, Count: 6, Packed: true},
+		{Kind: "noise", K: 64, Count: 4, Noise: 4},
+		{Kind: "matrix", K: 23, Count: 16, Outer: preproc.Outer{Rows: 3, Columns: 8, First: 1}},
+		{Kind: "matrix", K: 72, Count: 16, Outer: preproc.Outer{Rows: 3, Columns: 8}},
+	}
+	for _, tc := range []struct{ n, d, stride int }{{4, 4, 1}, {4, 5, 2}, {7, 4, 4}, {10, 4, 9}} {
+		c := newCluster(t, tc.n).degree(t, tc.d)
+		_, any := c.start(t, sharing.AllParties(tc.n), list)
+		runs := preproc.Runs(any[1])
+		for name, cheat := range cheats() {
+			for liars := 1; liars <= sharing.Threshold(tc.n); liars++ {
+				t.Run(fmt.Sprintf("n=%d d=%d, %d %s", tc.n, tc.d, liars, name), func(t *testing.T) {
+					for run := liars % tc.stride; run < runs; run += tc.stride {
+						c.attack(t, cheat, list, liars, uint64(run))
 					}
 				})
 			}
@@ -270,15 +297,15 @@ func TestTheAttackTableOfTheOfflinePhase(t *testing.T) {
 }
 
 // attack runs a batch with liars, checks what becomes of it, and makes it anew
-// without those that are to blame.
-func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
+// without those that are to blame. The seed also says which run they lie about.
+func (c cluster) attack(t *testing.T, cheat cheat, list []preproc.Section, liars int, seed uint64) {
 	t.Helper()
 	all := sharing.AllParties(c.n)
-	machines, got := c.start(t, all, sections(5))
-	w := &stage{c, got, all.Without(sharing.AllParties(c.n - liars))}
+	machines, got := c.start(t, all, list)
+	w := &stage{c, list, got, all.Without(sharing.AllParties(c.n - liars)), preproc.Runs(got[1]) - 1 - int(seed)}
 	for _, i := range w.evil.List() {
 		if cheat.alter != nil {
-			machines[i] = liar{got[i], cheat.alter(got[i])}
+			machines[i] = liar{got[i], cheat.alter(got[i], w.run)}
 		}
 	}
 	network := mpctest.Network{Seed: seed}
@@ -295,7 +322,7 @@ func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
 	var noticed bool
 	var right []byte
 	if cheat.want == dropped {
-		right = c.honest(t)
+		right = c.honest(t, list)
 	}
 	for _, i := range all.Without(w.evil).List() {
 		m := got[i]
@@ -333,12 +360,12 @@ func (c cluster) attack(t *testing.T, cheat cheat, liars int, seed uint64) {
 		return
 	}
 	again := c.generation(t, 1)
-	machines, got = again.start(t, all.Without(w.evil), sections(5))
+	machines, got = again.start(t, all.Without(w.evil), list)
 	network = mpctest.Network{Seed: seed}
 	if err := mpctest.FirstError(network.Run(machines, c.n)); err != nil || !got[1].Done() {
 		t.Fatalf("without the liars: done=%v, %v", got[1].Done(), err)
 	}
-	again.check(t, all.Without(w.evil), sections(5), got)
+	again.check(t, all.Without(w.evil), list, got)
 }
 
 func TestABatchAndItsBlameTakeSoManyRoundsAndBytes(t *testing.T) {

@@ -52,10 +52,10 @@ func newCluster(t testing.TB, n int) cluster {
 	return c
 }
 
-// honest returns what sections(5) open to.
-func (c cluster) honest(t testing.TB) []byte {
+// honest returns what sections open to.
+func (c cluster) honest(t testing.TB, list []preproc.Section) []byte {
 	t.Helper()
-	machines, got := c.start(t, sharing.AllParties(c.n), sections(5))
+	machines, got := c.start(t, sharing.AllParties(c.n), list)
 	var network mpctest.Network
 	if err := mpctest.FirstError(network.Run(machines, c.n)); err != nil {
 		t.Fatal(err)
@@ -127,10 +127,15 @@ func TestMaterialIsWhatItShouldBe(t *testing.T) {
 	}
 }
 
-// check opens finished material of bits and products: it is what it should be.
+// check opens finished material of bits, products and packed openings: it is what it
+// should be.
 func (c cluster) check(t *testing.T, from sharing.Parties, list []preproc.Section, got []*preproc.Machine) {
 	t.Helper()
 	for a, s := range list {
+		if isPacked(s) {
+			c.checkPacked(t, from, s, func(i int) preproc.Material { return got[i].Material()[a] })
+			continue
+		}
 		if s.Products == 0 {
 			bits := c.open(t, from, s.K, s.Count, func(i int) []uint64 { return got[i].Material()[a].Bits })
 			ones := 0

@@ -102,7 +102,7 @@ func (s signings) add(t *testing.T, e mpctest.Envelope) {
 func TestNoScheduleGetsABadBatchUsedOrAGoodOneRevealed(t *testing.T) {
 	c := newCluster(t, 4)
 	all, evil := sharing.AllParties(4), 4
-	outcomes, right := map[string]int{}, c.honest(t)
+	outcomes, right := map[string]int{}, c.honest(t, sections(5))
 	for seed := range uint64(600) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		machines, got := map[int]mpc.Machine{}, make([]*preproc.Machine, 5)
@@ -224,7 +224,7 @@ func TestARestartedPartySendsTheECHOOfItsFirstLife(t *testing.T) {
 		t.Fatalf("%d messages before, %d after, or others", len(before), len(after))
 	}
 	// Now party 4 sends another vector: the ECHO that left stays the only one.
-	other := c.resign(others[4], vectors[4], 4, lastRun(others[4]))
+	other := c.resign(others[4], vectors[4], 4, flip(others[4], preproc.Runs(others[4])-1))
 	out, err := second.Receive(4, 0, other)
 	if !errors.Is(err, preproc.ErrEquivocation) || mpc.Culprits(err) != sharing.PartiesOf(4) || len(out) != 0 {
 		t.Errorf("%d messages, %v", len(out), err)
@@ -301,7 +301,7 @@ func TestASecondRunOfASessionComesToNothingElseThanTheFirst(t *testing.T) {
 				got[n] = c.journaled(t, n, &journal{saved: map[string][]byte{}})
 				machines[n] = got[n]
 				if bad {
-					machines[n] = liar{got[n], lastRun(got[n])}
+					machines[n] = liar{got[n], flip(got[n], preproc.Runs(got[n])-1)}
 				}
 				revealed := false
 				network := mpctest.Network{Tap: func(e mpctest.Envelope) []mpctest.Envelope {
