@@ -10,6 +10,9 @@
 // away rebuilds its shares of a batch from its own keys and the values that t+1 peers
 // say were opened.
 //
+// Of a shape that is rarely asked for only some batches need to be made ahead; the others
+// are made when a member awaits their items, and it tells the others.
+//
 // It does not decide who is absent or guilty: it says whom it waits for and passes
 // on evidence, and the chain decides. A batch that the members of one generation
 // cannot finish waits for the next one.

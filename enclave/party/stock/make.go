@@ -30,6 +30,8 @@ const (
 // earlier set of members made, so that all come to hold the same ones however the
 // set changed under them. Each kind is made lowest first: of the lowest batch that
 // somebody lacks all members then are at work on it, and no two wait for each other.
+// Batches on demand, of which members may learn in different orders, are all made at
+// once.
 func (s *Stock) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -39,6 +41,7 @@ func (s *Stock) Run(ctx context.Context) {
 	for range remakers {
 		running.Go(func() { s.work(ctx, s.claimOld) })
 	}
+	running.Go(func() { s.workOnDemand(ctx) })
 }
 
 func (s *Stock) work(ctx context.Context, claim func() (uint64, bool)) {
@@ -54,19 +57,24 @@ func (s *Stock) work(ctx context.Context, claim func() (uint64, bool)) {
 			}
 			continue
 		}
-		m, err := s.obtain(ctx, number)
-		if err == nil {
-			err = s.add(number, m)
-		}
-		s.mu.Lock()
-		delete(s.making, number)
-		s.notify()
-		s.mu.Unlock()
-		if err != nil && ctx.Err() == nil && !errors.Is(err, errOtherwise) {
-			s.cfg.Log.Error("stock: batch failed", "batch", number, "err", err)
-			pause(ctx, time.Second)
-		}
+		s.make(ctx, number)
 	}
+}
+
+// make makes a batch that was claimed.
+func (s *Stock) make(ctx context.Context, number uint64) {
+	m, err := s.obtain(ctx, number)
+	if err == nil {
+		err = s.add(number, m)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errOtherwise) {
+		s.cfg.Log.Error("stock: batch failed", "batch", number, "err", err)
+		pause(ctx, time.Second)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.making, number)
+	s.notify()
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -78,7 +86,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 // claimNew picks the lowest batch that is wanted and neither held nor made.
 func (s *Stock) claimNew() (uint64, bool) {
-	return s.claim(func(number uint64) bool { _, held := s.newest(number); return !held })
+	return s.claim(func(number uint64) bool { _, held := s.newest(number); return !held && !s.cfg.OnDemand(number) })
 }
 
 // claimOld picks the lowest batch that is held as an earlier set of members made it.
@@ -255,6 +263,9 @@ func (s *Stock) produce(ctx context.Context, number uint64, m members) (made, er
 	defer stop()
 	var rescued made
 	var watching sync.WaitGroup
+	if s.cfg.OnDemand(number) {
+		watching.Go(func() { s.invite(along, number, m.active) })
+	}
 	watching.Go(func() { rescued = s.watch(along, cancel, number, m, machine) })
 	var batch *preproc.Batch
 	var failure error

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -73,6 +74,9 @@ type Config struct {
 	Journal preproc.Journal
 	// Target is how many unassigned items are kept ahead.
 	Target uint64
+	// OnDemand tells which batches are not made ahead but when somebody awaits their
+	// items; none if it is nil. All members must agree on it.
+	OnDemand func(number uint64) bool
 	// Patience is how long a batch may wait before Missing names who is silent, and
 	// how long the chain may take to exclude a culprit.
 	Patience time.Duration
@@ -107,6 +111,7 @@ type Stock struct {
 	batches map[uint64][]made // by number, ascending by generation
 	sources map[uint32]*prss.Source
 	making  map[uint64]bool
+	needed  map[uint64]bool // batches on demand that somebody awaits
 	members members
 	counted bool                       // whether next is known
 	next    uint64                     // first item not assigned to a request
@@ -123,6 +128,9 @@ func New(cfg Config) (*Stock, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.OnDemand == nil {
+		cfg.OnDemand = func(uint64) bool { return false }
+	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(int) {}
 	}
@@ -131,7 +139,7 @@ func New(cfg Config) (*Stock, error) {
 	}
 	s := &Stock{
 		cfg: cfg, batches: map[uint64][]made{}, sources: map[uint32]*prss.Source{}, making: map[uint64]bool{},
-		open: map[string]extent{}, silent: map[uint64]sharing.Parties{}, changed: make(chan struct{}),
+		needed: map[uint64]bool{}, open: map[string]extent{}, silent: map[uint64]sharing.Parties{}, changed: make(chan struct{}),
 	}
 	names, err := cfg.Store.List()
 	if err != nil {
@@ -151,6 +159,7 @@ func New(cfg Config) (*Stock, error) {
 		}
 	}
 	cfg.Sessions.Handle(methodOpened(cfg.Shape), s.serveOpened)
+	cfg.Sessions.Handle(methodNeeded(cfg.Shape), s.serveNeeded)
 	return s, nil
 }
 
@@ -303,6 +312,7 @@ func (s *Stock) Sweep() {
 		delete(s.batches, number)
 		erased = true
 	}
+	maps.DeleteFunc(s.needed, func(number uint64, _ bool) bool { return s.spent(number) })
 	items := s.available()
 	s.mu.Unlock()
 	s.erase(done...)

@@ -103,6 +103,11 @@ type member struct {
 var shape = preproc.Shape{K: 17, W: 5}
 
 func committee(t *testing.T, n int, target uint64) (*network, []*member) {
+	return committeeOf(t, n, target, nil)
+}
+
+// committeeOf has some batches made on demand.
+func committeeOf(t *testing.T, n int, target uint64, onDemand func(number uint64) bool) (*network, []*member) {
 	code, err := sharing.New(n, sharing.Threshold(n), sharing.DegreeFor(n))
 	require.NoError(t, err)
 	keys := mpctest.Keys(t, n, 1)
@@ -120,7 +125,7 @@ func committee(t *testing.T, n int, target uint64) (*network, []*member) {
 			Source: func(generation uint32) (*prss.Source, error) {
 				return prss.NewSource(keys[i], code, preproc.Context(mpctest.Epoch, generation))
 			},
-			Target: target, Patience: 200 * time.Millisecond,
+			Target: target, OnDemand: onDemand, Patience: 200 * time.Millisecond,
 		}
 		m.stock, err = New(m.config)
 		require.NoError(t, err)

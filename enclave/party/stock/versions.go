@@ -1,7 +1,6 @@
 package stock
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -22,25 +21,6 @@ type Range struct {
 // answered with whichever enough of them have. Masks of two generations are
 // independent, and each meets that request's input only.
 type Version string
-
-// Await returns the newest version of items, made or yet to be made, and whether
-// they were all there at once.
-func (s *Stock) Await(ctx context.Context, ranges ...Range) (newest Version, atOnce bool, err error) {
-	for waited := false; ; waited = true {
-		versions, changed, err := s.Versions(ranges...)
-		if err != nil {
-			return "", false, err
-		}
-		if len(versions) > 0 {
-			return versions[0], !waited, nil
-		}
-		select {
-		case <-ctx.Done():
-			return "", false, fmt.Errorf("stock: items of %v: %w", ranges, context.Cause(ctx))
-		case <-changed:
-		}
-	}
-}
 
 // Versions returns the versions in which all the items are held, the newest first:
 // for each generation the newest batches that are not newer than it. The channel is
