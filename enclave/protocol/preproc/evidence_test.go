@@ -35,7 +35,10 @@ func TestEvidenceOfAWrongVectorHoldsOnlyAsItIs(t *testing.T) {
 	for _, n := range []int{4, 7} {
 		c := newCluster(t, n)
 		code := c.sources[1].Code()
-		for _, run := range []int{0, 3, 5, 12} { // a bit, products, a digit
+		_, any := c.start(t, sharing.AllParties(n), kinds(3))
+		last := preproc.Runs(any[1]) - 1
+		// A bit, products, a digit; packed bits, bits of a sample, products of matrices.
+		for _, run := range []int{0, 3, 5, 12, last - 24, last - 10, last - 4, last - 2} {
 			raw, err := c.convict(t, kinds(3), run).MarshalBinary()
 			if err != nil {
 				t.Fatal(err)
@@ -200,7 +203,9 @@ func TestEvidenceIsMadeUpToTenParties(t *testing.T) {
 
 func FuzzUnmarshalWrongVector(f *testing.F) {
 	c := newCluster(f, 4)
-	for _, run := range []int{0, 3, 12} {
+	_, any := c.start(f, sharing.AllParties(4), kinds(1))
+	last := preproc.Runs(any[1]) - 1
+	for _, run := range []int{0, 3, 12, last - 24, last - 10, last - 4, last - 2} {
 		raw, err := c.convict(f, kinds(1), run).MarshalBinary()
 		if err != nil {
 			f.Fatal(err)
