@@ -26,7 +26,16 @@ const (
 	keyKinds
 )
 
-// Secret returns the secret key of that kind.
+// KeyKinds returns all kinds of keys that ciphertexts may be under.
+func KeyKinds() []KeyKind {
+	all := make([]KeyKind, keyKinds)
+	for i := range all {
+		all[i] = KeyKind(i) // #nosec G115 -- a few
+	}
+	return all
+}
+
+// Secret returns the secret key of that kind. It panics on an unknown one.
 func (k KeyKind) Secret() Secret {
 	return [keyKinds]Secret{SecretCompute, SecretPKE, SecretCompression, SecretSquashing, SecretSquashingCompression}[k]
 }
@@ -244,8 +253,8 @@ func (c *Ciphertext) Outline() *Ciphertext {
 // Recompose makes the value from the plaintexts of the LWE ciphertexts in order,
 // as TFHE-rs does. Of each, only the bits below the padding bit are used: carries
 // of a FheUint are added into the next block, those of a compact list are
-// dropped as its expansion drops them, and a boolean is true unless its
-// plaintext is zero. A wrong number of plaintexts is [ErrMalformed].
+// dropped as its expansion drops them, other forms have none, and a boolean is true
+// unless its plaintext is zero. A wrong number of plaintexts is [ErrMalformed].
 func (c *Ciphertext) Recompose(plaintexts []uint64) (*big.Int, error) {
 	if len(plaintexts) != c.count {
 		return nil, fmt.Errorf("%d plaintexts of %d ciphertexts: %w", len(plaintexts), c.count, ErrMalformed)

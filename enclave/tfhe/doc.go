@@ -1,7 +1,16 @@
 // Package tfhe reads and writes the keys and ciphertexts of the TFHE-rs library
 // (release 1.7, safe_serialize format) and takes ciphertexts in for threshold
-// decryption. It is pure Go, depends on nothing outside the standard library,
-// and does no I/O.
+// decryption. It is pure Go and does no I/O but on readers and writers that it is
+// given.
+//
+// [Parameters] describe a key set: its secret keys, and the [Part] that each
+// published component is, down to what every row encrypts, where its mask comes
+// from ([Masks]) and where its body lies in the published objects ([Layout]).
+// All that generates, checks or uses a key set goes by that description.
+//
+// A ciphertext is a value before or after noise squashing, alone, in a compact list
+// or in a compressed one; [Decode] makes one kind of view of all of them, LWE
+// ciphertexts under one of the keys of [KeyKind].
 //
 // # What it guarantees
 //
@@ -16,9 +25,15 @@
 // exactly those of the fhEVM type that the caller expects. TFHE-rs does not: it
 // loads the bytes of a FheUint8 as a FheUint64, and ignores trailing bytes.
 //
+// [OpenKeySet] accepts an object only if everything in it but the bodies is what
+// parameters and seed prescribe, without taking it into memory.
+//
 // The guarantee holds against whoever chooses the bytes.
 //
 // # What it does not guarantee
+//
+// The bodies of a key set that opens need not belong to one secret key: that shows
+// when the key set is used, or by who holds the key.
 //
 // A ciphertext that decodes need not be an honest encryption: nothing here tells
 // random words from a ciphertext, and the decryption of chosen words leaks bits

@@ -18,6 +18,8 @@ type vector struct {
 	File   string      `json:"file"`
 	Key    string      `json:"key"`
 	Values [][2]string `json:"values"`
+
+	parameters tfhe.Parameters
 }
 
 func readVector(t testing.TB, name string) []byte {
@@ -27,11 +29,22 @@ func readVector(t testing.TB, name string) []byte {
 	return data
 }
 
+// readVectors returns the ciphertexts of all generators, those of the Rust crate under
+// the test set.
 func readVectors(t testing.TB) []vector {
 	t.Helper()
-	var all []vector
+	var all, rust []vector
 	require.NoError(t, json.Unmarshal(readVector(t, "meta.json"), &all))
 	require.NotEmpty(t, all)
+	for i := range all {
+		all[i].parameters = tfhe.Production()
+	}
+	require.NoError(t, json.Unmarshal(readVector(t, "rs/test/meta.json"), &rust))
+	require.NotEmpty(t, rust)
+	for _, v := range rust {
+		v.File, v.Key, v.parameters = "rs/test/"+v.File, "rs/test/client_key.bin", tfhe.Test()
+		all = append(all, v)
+	}
 	return all
 }
 
@@ -83,22 +96,32 @@ func remarshal(data []byte, p tfhe.Parameters) ([]byte, error) {
 }
 
 func TestEveryVectorRoundTripsByteForByte(t *testing.T) {
-	files, err := filepath.Glob("testdata/*/*.bin")
-	require.NoError(t, err)
-	require.Len(t, files, 22)
-	for _, f := range files {
-		data, err := os.ReadFile(f)
+	for pattern, want := range map[string]struct {
+		parameters tfhe.Parameters
+		files      int
+	}{
+		"testdata/node/*.bin":    {tfhe.Production(), 15},
+		"testdata/go/*.bin":      {tfhe.Production(), 7},
+		"testdata/rs/test/*.bin": {tfhe.Test(), 14},
+	} {
+		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
-		again, err := remarshal(data, tfhe.Production())
-		require.NoError(t, err, f)
-		require.True(t, bytes.Equal(data, again), f)
+		require.Len(t, files, want.files)
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			require.NoError(t, err)
+			again, err := remarshal(data, want.parameters)
+			require.NoError(t, err, f)
+			require.True(t, bytes.Equal(data, again), f)
+		}
 	}
 }
 
 func TestEveryVectorDecryptsToItsValues(t *testing.T) {
 	for _, v := range readVectors(t) {
-		k := readClientKey(t, v.Key)
-		all, err := tfhe.DecodeAny(readVector(t, v.File), tfhe.Production())
+		k, err := tfhe.UnmarshalClientKey(readVector(t, v.Key), v.parameters)
+		require.NoError(t, err)
+		all, err := tfhe.DecodeAny(readVector(t, v.File), v.parameters)
 		require.NoError(t, err, v.File)
 		require.Len(t, all, len(v.Values), v.File)
 		for i, c := range all {
@@ -149,11 +172,10 @@ func TestSeedsExpandAsTFHErsExpandsThem(t *testing.T) {
 }
 
 func TestDecodeTakesOnlyTheExpectedType(t *testing.T) {
-	p := tfhe.Production()
 	for _, v := range readVectors(t) {
 		data := readVector(t, v.File)
 		for _, want := range tfhe.Types() {
-			c, err := tfhe.Decode(data, want, p)
+			c, err := tfhe.Decode(data, want, v.parameters)
 			if len(v.Values) == 1 && v.Values[0][0] == want.String() {
 				require.NoError(t, err)
 				require.Equal(t, want, c.Type())
@@ -161,11 +183,11 @@ func TestDecodeTakesOnlyTheExpectedType(t *testing.T) {
 			}
 			require.ErrorIs(t, err, tfhe.ErrType, "%s as %v", v.File, want)
 		}
-		_, err := tfhe.Decode(data, 12, p)
+		_, err := tfhe.Decode(data, 12, v.parameters)
 		require.ErrorIs(t, err, tfhe.ErrUnknownType)
 	}
 	for _, f := range []string{"node/client_key.bin", "node/compact_pk.bin"} {
-		_, err := tfhe.Decode(readVector(t, f), tfhe.EUint8, p)
+		_, err := tfhe.Decode(readVector(t, f), tfhe.EUint8, tfhe.Production())
 		require.ErrorIs(t, err, tfhe.ErrKind)
 	}
 }
