@@ -5,7 +5,7 @@
 use crate::arguments::Arguments;
 use crate::clear::Values;
 use crate::files::{self, load, load_file, object_name, save, value, Entry};
-use crate::operations::{oblivious, Input, Output, Squashed};
+use crate::operations::{oblivious, Ciphertext, Input, Output, Squashed};
 use crate::types::Type;
 use crate::Result;
 use serde::Serialize;
@@ -156,14 +156,7 @@ impl Session {
     /// Writes the results in every form that the key set allows.
     fn results(&mut self, results: &[Output]) -> Result<()> {
         for result in results {
-            let values = vec![value(result.of, result.clear)];
-            let file = format!("{}.bin", result.name);
-            result.ciphertext.save(&self.out.join(&file))?;
-            self.entries.push(Entry {
-                file,
-                object: result.ciphertext.object().into(),
-                values,
-            });
+            self.block_ciphertext(&result.name, result, result.ciphertext.as_ref())?;
         }
         if self.compresses {
             self.compressed(results)?;
@@ -174,15 +167,39 @@ impl Session {
         Ok(())
     }
 
-    /// One list of each result alone, and one of them all.
+    /// Writes a ciphertext of a result's type and plaintext.
+    fn block_ciphertext(
+        &mut self,
+        name: &str,
+        result: &Output,
+        ciphertext: &dyn Ciphertext,
+    ) -> Result<()> {
+        let file = format!("{name}.bin");
+        ciphertext.save(&self.out.join(&file))?;
+        self.entries.push(Entry {
+            file,
+            object: ciphertext.object().into(),
+            values: vec![value(result.of, result.clear)],
+        });
+        Ok(())
+    }
+
+    /// One list of each result alone, decompressed too, and one of them all.
     fn compressed(&mut self, results: &[Output]) -> Result<()> {
         let mut all = CompressedCiphertextListBuilder::new();
         for result in results {
             let mut alone = CompressedCiphertextListBuilder::new();
             result.ciphertext.push_into(&mut alone);
             result.ciphertext.push_into(&mut all);
+            let list = alone.build()?;
             let name = format!("compressed_{}", result.name);
-            self.write(&alone.build()?, &name, vec![value(result.of, result.clear)])?;
+            self.write(&list, &name, vec![value(result.of, result.clear)])?;
+            let again = result.ciphertext.decompress(&list)?;
+            self.block_ciphertext(
+                &format!("decompressed_{}", result.name),
+                result,
+                again.as_ref(),
+            )?;
         }
         self.write(&all.build()?, "compressed_all", values_of(results))?;
         self.progress("results are compressed");

@@ -27,6 +27,8 @@ pub trait Ciphertext {
     fn object(&self) -> &'static str;
     fn save(&self, path: &Path) -> Result<()>;
     fn push_into(&self, list: &mut CompressedCiphertextListBuilder);
+    /// The first element of a list, which is of the same type.
+    fn decompress(&self, list: &CompressedCiphertextList) -> Result<Box<dyn Ciphertext>>;
     fn squash(&self) -> Result<Squashed>;
 }
 
@@ -48,6 +50,10 @@ impl Ciphertext for FheBool {
         list.push(self.clone());
     }
 
+    fn decompress(&self, list: &CompressedCiphertextList) -> Result<Box<dyn Ciphertext>> {
+        Ok(Box::new(element::<Self>(list, 0)?))
+    }
+
     fn squash(&self) -> Result<Squashed> {
         Ok(Squashed::Bool(self.squash_noise()?))
     }
@@ -64,6 +70,10 @@ impl<Id: UintId> Ciphertext for FheUint<Id> {
 
     fn push_into(&self, list: &mut CompressedCiphertextListBuilder) {
         list.push(self.clone());
+    }
+
+    fn decompress(&self, list: &CompressedCiphertextList) -> Result<Box<dyn Ciphertext>> {
+        Ok(Box::new(element::<Self>(list, 0)?))
     }
 
     fn squash(&self) -> Result<Squashed> {
@@ -162,7 +172,7 @@ impl Input {
     }
 }
 
-fn element<T: HlExpandable + Tagged>(list: &CompactCiphertextListExpander, i: usize) -> Result<T> {
+fn element<T: HlExpandable + Tagged>(list: &impl CiphertextList, i: usize) -> Result<T> {
     list.get(i)?.ok_or_else(|| format!("no element {i}").into())
 }
 
