@@ -3,6 +3,7 @@ package evaluate
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
@@ -72,35 +73,31 @@ func (e *Evaluator) rotateNarrow(c tfhe.Component, in []exponents, tables []poly
 	return out, nil
 }
 
-// Expand casts the values of a compact list to the compute key, as a coprocessor's
+// Expand casts the values of compact lists to the compute key, as a coprocessor's
 // expansion does: a key switch and, for each block, a bootstrap that takes it out of its
 // pair.
-func (e *Evaluator) Expand(list *tfhe.CompactCiphertextList) ([]Value, error) {
-	values := make([]Value, len(list.Values))
+func (e *Evaluator) Expand(lists ...*tfhe.CompactCiphertextList) ([]Value, error) {
+	var values []Value
 	var sources [][]uint64
 	var functions []function
-	first := 0
-	for i := range values {
-		c, err := list.Ciphertext(i)
-		if err != nil {
-			return nil, err
-		}
-		if c.Parameters().Name != e.parameters.Name {
-			return nil, fmt.Errorf("list under %q: %w", c.Parameters().Name, ErrOperand)
-		}
-		values[i].Type = c.Type()
-		all := lwes(c)
-		for j := range list.Values[i].Blocks {
-			at := first + j
-			shift := uint64(1)
-			if c.Packing() == 2 && at%2 == 1 {
-				shift = e.parameters.MessageModulus
+	for _, list := range lists {
+		first := 0
+		for i, listed := range list.Values {
+			c, err := list.Ciphertext(i)
+			if err != nil {
+				return nil, err
 			}
-			sources = append(sources, all[at/c.Packing()-first/c.Packing()])
-			modulus := e.degree(c.Type()) + 1
-			functions = append(functions, func(x uint64) uint64 { return x / shift % modulus })
+			if c.Parameters().Name != e.parameters.Name {
+				return nil, fmt.Errorf("list under %q: %w", c.Parameters().Name, ErrOperand)
+			}
+			values = append(values, Value{Type: c.Type()})
+			all := lwes(c)
+			for block := first; block < first+listed.Blocks; block++ {
+				sources = append(sources, all[block/c.Packing()-first/c.Packing()])
+				functions = append(functions, e.unpack(c, block))
+			}
+			first += listed.Blocks
 		}
-		first += list.Values[i].Blocks
 	}
 	small, err := e.switchKeys(tfhe.ComponentCasting, sources)
 	if err != nil {
@@ -111,10 +108,19 @@ func (e *Evaluator) Expand(list *tfhe.CompactCiphertextList) ([]Value, error) {
 		return nil, err
 	}
 	for i := range values {
-		count := list.Values[i].Blocks
+		count := values[i].Type.Blocks(e.parameters)
 		values[i].Blocks, blocks = blocks[:count:count], blocks[count:]
 	}
 	return values, nil
+}
+
+// unpack takes a block of a list out of its plaintext, and out of it what fits the type.
+func (e *Evaluator) unpack(c *tfhe.Ciphertext, block int) function {
+	shift, modulus := uint64(1), e.degree(c.Type())+1
+	if c.Packing() == 2 && block%2 == 1 {
+		shift = e.parameters.MessageModulus
+	}
+	return func(x uint64) uint64 { return x / shift % modulus }
 }
 
 // Combine applies f, whose results are digits, to each pair of digits of two values of
@@ -127,11 +133,8 @@ func (e *Evaluator) Combine(a, b Value, f func(x, y uint64) uint64) (Value, erro
 		return Value{}, fmt.Errorf("%v and %v: %w", a.Type, b.Type, ErrOperand)
 	}
 	modulus := e.parameters.MessageModulus
-	functions := make([]function, len(a.Blocks))
-	for i := range functions {
-		functions[i] = func(x uint64) uint64 { return f(x/modulus, x%modulus) }
-	}
-	blocks, err := e.Bootstrap(pair(a.Blocks, b.Blocks, modulus), functions)
+	blocks, err := e.Bootstrap(pair(a.Blocks, b.Blocks, modulus),
+		slices.Repeat([]function{func(x uint64) uint64 { return f(x/modulus, x%modulus) }}, len(a.Blocks)))
 	return Value{Type: a.Type, Blocks: blocks}, err
 }
 

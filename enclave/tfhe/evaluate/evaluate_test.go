@@ -370,8 +370,11 @@ func TestOperandsThatDoNotFitAreRefused(t *testing.T) {
 		"blocks":    func() error { _, err := w.Squash(evaluate.Value{Type: tfhe.EUint8, Blocks: v.Blocks}); return err },
 		"functions": func() error { _, err := w.Bootstrap(v.Blocks, nil); return err },
 		"squashed":  func() error { _, err := w.EncodeSquashed(evaluate.Squashed{Type: tfhe.EUint4}); return err },
-		"wide":      func() error { _, err := w.CompressSquashed(evaluate.Squashed{Type: tfhe.EUint4, Blocks: nil}); return err },
-		"kind":      func() error { _, err := w.Decompress(w.uint(v)); return err },
+		"wide": func() error {
+			_, err := w.CompressSquashed(evaluate.Squashed{Type: tfhe.EUint4, Blocks: nil})
+			return err
+		},
+		"kind": func() error { _, err := w.Decompress(w.uint(v)); return err },
 	} {
 		if err := f(); !errors.Is(err, evaluate.ErrOperand) {
 			t.Errorf("%s: %v", name, err)

@@ -2,7 +2,7 @@ package evaluate
 
 import (
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
@@ -65,19 +65,20 @@ func (e *Evaluator) part(c tfhe.Component) (tfhe.Part, error) {
 	return part, nil
 }
 
-// each calls f(0) … f(n−1) as the environment does it, and returns the first of
-// their errors in order.
+// each calls f(0) … f(n−1) as the environment does it, until one of them fails, and
+// returns an error of one that did.
 func (e *Evaluator) each(n int, f func(i int) error) error {
-	var lock sync.Mutex
-	at, first := n, error(nil)
+	var failure atomic.Pointer[error]
 	e.environment.Parallel(n, func(i int) {
+		if failure.Load() != nil {
+			return
+		}
 		if err := f(i); err != nil {
-			lock.Lock()
-			defer lock.Unlock()
-			if i < at {
-				at, first = i, err
-			}
+			failure.CompareAndSwap(nil, &err)
 		}
 	})
-	return first
+	if err := failure.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
