@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
@@ -52,25 +53,20 @@ func (e *Evaluator) Bootstrap(blocks [][]uint64, functions []func(x uint64) uint
 // bootstrapSmall is Bootstrap of ciphertexts under the small key.
 func (e *Evaluator) bootstrapSmall(small [][]uint64, functions []function) ([][]uint64, error) {
 	degree := e.parameters.PolynomialSize
-	in, tables := make([]exponents, len(small)), make([]polynomial, len(small))
+	in := make([]exponents, len(small))
 	for i, lwe := range small {
 		in[i] = switchModulus(lwe, degree, true)
-		tables[i] = e.table(degree, e.plaintexts(), functions[i])
 	}
-	return e.rotateNarrow(tfhe.ComponentBootstrap, in, tables)
+	return e.rotateNarrow(tfhe.ComponentBootstrap, in, func(i int) polynomial {
+		return e.table(degree, e.plaintexts(), functions[i])
+	})
 }
 
 // rotateNarrow is blindRotate and the extraction of the coefficients at 0, modulo 2^64.
-func (e *Evaluator) rotateNarrow(c tfhe.Component, in []exponents, tables []polynomial) ([][]uint64, error) {
-	rotated, err := e.blindRotate(c, in, tables)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]uint64, len(rotated))
-	for i, g := range rotated {
-		out[i] = upper(g.extract(0))
-	}
-	return out, nil
+func (e *Evaluator) rotateNarrow(c tfhe.Component, in []exponents, table func(i int) polynomial) ([][]uint64, error) {
+	var out [][]uint64
+	err := e.blindRotate(c, in, table, func(g glwe) { out = append(out, upper(g.extract(0))) })
+	return out, err
 }
 
 // Expand casts the values of compact lists to the compute key, as a coprocessor's
@@ -184,18 +180,18 @@ func (e *Evaluator) Random(coins io.Reader, count int) ([][]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, tables := make([]exponents, count), make([]polynomial, count)
+	in := make([]exponents, count)
 	for i := range in {
 		if in[i], err = randomExponents(coins, part.Inputs, part.Degree); err != nil {
 			return nil, err
 		}
-		tables[i] = make(polynomial, part.Degree)
-		for j := range tables[i] {
-			tables[i][j].Hi = e.parameters.Delta() / 2
-		}
 	}
-	// Whatever the phase, a coefficient is half a Delta or minus that.
-	blocks, err := e.rotateNarrow(tfhe.ComponentOPRF, in, tables)
+	// Whatever the phase, the coefficient is half a Delta or minus that.
+	half := make(polynomial, part.Degree)
+	for j := range half {
+		half[j].Hi = e.parameters.Delta() / 2
+	}
+	blocks, err := e.rotateNarrow(tfhe.ComponentOPRF, in, func(int) polynomial { return half })
 	for _, lwe := range blocks {
 		lwe[len(lwe)-1] += e.parameters.Delta() / 2
 	}
@@ -222,22 +218,22 @@ func (e *Evaluator) Squash(values ...Value) ([]Squashed, error) {
 		return nil, err
 	}
 	degree := e.parameters.Squashing.PolynomialSize
-	in, tables := make([]exponents, len(small)), make([]polynomial, len(small))
+	in := make([]exponents, len(small))
 	for i, lwe := range small {
 		in[i] = switchModulus(lwe, degree, true)
-		tables[i] = e.table(degree, e.plaintexts(), identity)
 	}
-	rotated, err := e.blindRotate(tfhe.ComponentSquashing, in, tables)
+	table := e.table(degree, e.plaintexts(), identity)
+	var blocks [][]wide.Word
+	err = e.blindRotate(tfhe.ComponentSquashing, in, func(int) polynomial { return table },
+		func(g glwe) { blocks = append(blocks, g.extract(0)) })
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Squashed, len(values))
 	for i, v := range values {
-		out[i].Type = v.Type
-		for range (len(v.Blocks) + 1) / 2 {
-			out[i].Blocks = append(out[i].Blocks, rotated[0].extract(0))
-			rotated = rotated[1:]
-		}
+		count := (len(v.Blocks) + 1) / 2
+		out[i] = Squashed{v.Type, blocks[:count:count]}
+		blocks = blocks[count:]
 	}
 	return out, nil
 }

@@ -110,11 +110,10 @@ func (e *Evaluator) Decompress(c *tfhe.Ciphertext) (Value, error) {
 	}
 	degree := e.parameters.PolynomialSize
 	var in []exponents
-	var tables []polynomial
 	for _, lwe := range lwes(c) {
 		in = append(in, switchModulus(lwe, degree, false))
-		tables = append(tables, e.table(degree, e.parameters.MessageModulus, identity))
 	}
-	blocks, err := e.rotateNarrow(tfhe.ComponentDecompression, in, tables)
+	table := e.table(degree, e.parameters.MessageModulus, identity)
+	blocks, err := e.rotateNarrow(tfhe.ComponentDecompression, in, func(int) polynomial { return table })
 	return Value{Type: c.Type(), Blocks: blocks}, err
 }

@@ -1,6 +1,8 @@
 package evaluate
 
 import (
+	"sync"
+
 	"github.com/tkms-network/tkms/enclave/ring/negacyclic"
 	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/tfhe"
@@ -16,6 +18,10 @@ type glwe []polynomial
 // than one bit's GGSW.
 const chunkBytes = 4 << 20
 
+// rotateAtOnce is how many ciphertexts are rotated in one pass over the key: they take
+// some 100 KB each in production.
+const rotateAtOnce = 128
+
 // rotation is a bootstrapping key.
 type rotation struct {
 	part   tfhe.Part
@@ -24,6 +30,8 @@ type rotation struct {
 	columns, rows int
 	keys          *tfhe.KeySet
 	masks         *tfhe.Masks
+	// Rows as they are read, and scratches.
+	words, wideWords, scratches sync.Pool
 }
 
 func newRotation(keys *tfhe.KeySet, part tfhe.Part) (*rotation, error) {
@@ -34,6 +42,9 @@ func newRotation(keys *tfhe.KeySet, part tfhe.Part) (*rotation, error) {
 	r := &rotation{part: part, columns: part.Polynomials + 1, keys: keys, masks: masks}
 	r.rows = int(part.Levels) * r.columns                                                     // #nosec G115 -- small
 	r.digits, err = negacyclic.NewDigits(part.Degree, part.Width, uint(part.BaseLog), r.rows) // #nosec G115 -- small
+	r.words.New = func() any { w := make([]uint64, r.columns*part.Degree); return &w }
+	r.wideWords.New = func() any { w := make([]wide.Word, r.columns*part.Degree); return &w }
+	r.scratches.New = func() any { return r.newScratch() }
 	return r, err
 }
 
@@ -43,18 +54,33 @@ func (r *rotation) chunk() int {
 	return min(r.part.Inputs, max(1, chunkBytes/size))
 }
 
-// blindRotate returns X^−phase·table for each ciphertext and its table, encrypted
-// under the key that component c leads to. It reads the key once, whatever the number
-// of ciphertexts.
-func (e *Evaluator) blindRotate(c tfhe.Component, in []exponents, tables []polynomial) ([]glwe, error) {
+// blindRotate calls emit, in order, with X^−phase·table(i) for each ciphertext,
+// encrypted under the key that component c leads to. It reads the key once for up to
+// rotateAtOnce of them.
+func (e *Evaluator) blindRotate(c tfhe.Component, in []exponents, table func(i int) polynomial, emit func(g glwe)) error {
 	if _, err := e.part(c); err != nil {
-		return nil, err
+		return err
 	}
 	r := e.rotations[c]
-	out := make([]glwe, len(in))
-	for i := range out {
-		out[i] = r.trivial(tables[i], in[i][r.part.Inputs])
+	for first := 0; first < len(in); first += rotateAtOnce {
+		batch := in[first:min(first+rotateAtOnce, len(in))]
+		rotated := make([]glwe, len(batch))
+		for i := range rotated {
+			rotated[i] = r.trivial(table(first+i), batch[i][r.part.Inputs])
+		}
+		if err := e.rotateBatch(r, batch, rotated); err != nil {
+			return err
+		}
+		for _, g := range rotated {
+			emit(g)
+		}
 	}
+	return nil
+}
+
+// rotateBatch multiplies each of the GLWE ciphertexts by X to the sum of the exponents
+// for which the key has a 1.
+func (e *Evaluator) rotateBatch(r *rotation, in []exponents, rotated []glwe) error {
 	size := r.chunk()
 	key := make([][]uint64, size*r.rows*r.columns)
 	for i := range key {
@@ -69,23 +95,24 @@ func (e *Evaluator) blindRotate(c tfhe.Component, in []exponents, tables []polyn
 			return r.load(first*r.rows+row, key[row*r.columns:][:r.columns])
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		err = e.each(len(in), func(i int) error {
-			s := r.newScratch()
+			s := r.scratches.Get().(*scratch)
+			defer r.scratches.Put(s)
 			for bit := range count {
 				if err := e.environment.Yield(); err != nil {
 					return err
 				}
-				r.choose(out[i], in[i][first+bit], key[bit*r.rows*r.columns:], s)
+				r.choose(rotated[i], in[i][first+bit], key[bit*r.rows*r.columns:], s)
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // trivial returns X^−exponent·table with mask 0.
@@ -102,23 +129,25 @@ func (r *rotation) trivial(table polynomial, exponent int) glwe {
 func (r *rotation) load(row int, dst [][]uint64) error {
 	n, last := r.part.Degree, r.columns-1
 	if r.part.Width == 64 {
-		words := make([]uint64, r.columns*n)
-		r.masks.Row(row, words[:last*n])
-		if err := r.keys.Body(r.part.Component, row, words[last*n:]); err != nil {
+		words := r.words.Get().(*[]uint64)
+		defer r.words.Put(words)
+		r.masks.Row(row, (*words)[:last*n])
+		if err := r.keys.Body(r.part.Component, row, (*words)[last*n:]); err != nil {
 			return err
 		}
 		for c := range dst {
-			r.digits.Transform(dst[c], words[c*n:][:n])
+			r.digits.Transform(dst[c], (*words)[c*n:][:n])
 		}
 		return nil
 	}
-	words := make([]wide.Word, r.columns*n)
-	r.masks.RowWide(row, words[:last*n])
-	if err := r.keys.BodyWide(r.part.Component, row, words[last*n:]); err != nil {
+	words := r.wideWords.Get().(*[]wide.Word)
+	defer r.wideWords.Put(words)
+	r.masks.RowWide(row, (*words)[:last*n])
+	if err := r.keys.BodyWide(r.part.Component, row, (*words)[last*n:]); err != nil {
 		return err
 	}
 	for c := range dst {
-		r.digits.TransformWide(dst[c], words[c*n:][:n])
+		r.digits.TransformWide(dst[c], (*words)[c*n:][:n])
 	}
 	return nil
 }
