@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/tfhe/evaluate"
 	"github.com/tkms-network/tkms/testutil/clientkey"
 	judge "github.com/tkms-network/tkms/testutil/tfhe-rs"
 )
@@ -200,6 +202,36 @@ func wrong(t *testing.T, key *tfhe.ClientKey, files []judge.File) int {
 		}
 	}
 	return count
+}
+
+func TestTFHErsReadsAndDecryptsWhatIsComputedInGo(t *testing.T) {
+	j, ctx := published(t)
+	p := tfhe.Test()
+	_, keys := dealt(t, p)
+	set := open(t, keys.XOFKeySet, p)
+	public, err := set.CompactPublicKey()
+	require.NoError(t, err)
+	e, err := evaluate.New(set, evaluate.Environment{})
+	require.NoError(t, err)
+	trials, err := evaluate.Check(rand.Reader, e, public)
+	require.NoError(t, err)
+	var files, forms []string
+	for i, trial := range trials {
+		file := filepath.Join(t.TempDir(), strconv.Itoa(i))
+		require.NoError(t, os.WriteFile(file, trial.Ciphertext, 0o600))
+		files, forms = append(files, file), append(forms, trial.Form)
+	}
+	for _, form := range []string{
+		"CompactCiphertextList", "FheUint", "CompressedCiphertextList", "SquashedNoiseFheUint", "CompressedSquashedNoiseCiphertextList",
+	} {
+		require.Contains(t, forms, form)
+	}
+	require.NoError(t, j.Read(ctx, p.Name, files...))
+	decrypted, err := j.Decrypt(ctx, keys.ClientKey, keys.ServerKey, files...)
+	require.NoError(t, err)
+	for i, d := range decrypted {
+		require.Equal(t, []judge.Value{{Type: trials[i].Type, Value: trials[i].Value}}, d.Values, trials[i].Shows)
+	}
 }
 
 func TestTFHErsRefusesAKeySetOfOtherParameters(t *testing.T) {
