@@ -172,6 +172,7 @@ func tiny() tfhe.Parameters {
 	p := tfhe.Test()
 	p.LWEDimension, p.PolynomialSize, p.PKEDimension = 1, 2, 2
 	p.Compression.PolynomialSize, p.Squashing.PolynomialSize, p.SquashingCompression.PolynomialSize = 2, 2, 2
+	p.Compression.LWEsPerGLWE, p.SquashingCompression.LWEsPerGLWE = 2, 2
 	return p
 }
 

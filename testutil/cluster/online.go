@@ -13,6 +13,14 @@ import (
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
+// phasesOf takes in a ciphertext in the width that its key has.
+func phasesOf(key *decrypt.Key, ciphertext *tfhe.Ciphertext) (*decrypt.Phases, error) {
+	if ciphertext.Wide() {
+		return key.WidePhases(ciphertext)
+	}
+	return key.Phases(ciphertext)
+}
+
 // online has all parties decrypt and returns the blocks' values, on which n−t agree.
 func (c *Cluster) online(ctx context.Context, phase *Phase, ciphertext *tfhe.Ciphertext, stock [][]*preproc.Batch) ([]uint64, error) {
 	s := c.session("decrypt", nil)
@@ -24,7 +32,7 @@ func (c *Cluster) online(ctx context.Context, phase *Phase, ciphertext *tfhe.Cip
 	machines, list := map[int]mpc.Machine{}, map[int]*decrypt.Machine{}
 	for _, i := range s.Parties.List() {
 		p := c.parties[i-1]
-		phases, err := p.shares[ciphertext.Key()].Phases(ciphertext)
+		phases, err := phasesOf(p.shares[ciphertext.Key()], ciphertext)
 		if err != nil {
 			return nil, fmt.Errorf("party %d: %w", i, err)
 		}

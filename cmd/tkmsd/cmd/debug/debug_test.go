@@ -53,6 +53,19 @@ func TestThresholdDecryptPrintsTypesValuesAndCulprits(t *testing.T) {
 	require.Equal(t, "excluded from the offline phase since: p2", found[5])
 }
 
+func TestThresholdDecryptTakesEveryFormOfACoprocessor(t *testing.T) {
+	rust := vectors + "rs/test/"
+	out, err := run(t, "--client-key", rust+"client_key.bin", "--parameters", tfhe.NameTest, "--parties", "4",
+		rust+"euint8_mul.bin", rust+"compressed_euint8_mul.bin", rust+"squashed_euint8_mul.bin", rust+"packed_euint8_mul.bin",
+		rust+"squashed_ebool_and.bin")
+	require.NoError(t, err)
+	lines := strings.Split(out, "\n")
+	for i, want := range [][2]string{{"euint8", "203"}, {"euint8", "203"}, {"euint8", "203"}, {"euint8", "203"}, {"ebool", "true"}} {
+		fields := strings.Fields(lines[2+i])
+		require.Equal(t, want, [2]string{fields[1], fields[2]}, out)
+	}
+}
+
 func TestThresholdDecryptSpeaksJSON(t *testing.T) {
 	out, err := run(t, "--client-key", vectors+"node/client_key.bin", "--parties", "7", "--faults", "p3=silent,p6=equivocate",
 		"--type", "euint4", "--output", "json", vectors+"node/exp_packed_FheUint4.bin")

@@ -35,9 +35,10 @@ func newThresholdDecryptCmd() *cobra.Command {
 		Short: "Deal a TFHE-rs client key among parties in this process and decrypt files with it",
 		Long: `Reads a TFHE-rs client key, deals shares of it among N parties that run in this
 process and talk over mutual TLS on the loopback interface, and decrypts each
-ciphertext by the threshold protocol: FheBool, FheUintN, and CompactCiphertextList,
-packed or not, in TFHE-rs' safe_serialize format. The whole key is in this
-process: use test keys only.
+ciphertext by the threshold protocol: FheBool and FheUintN, before or after noise
+squashing, and the lists CompactCiphertextList, CompressedCiphertextList and
+CompressedSquashedNoiseCiphertextList, in TFHE-rs' safe_serialize format. The whole
+key is in this process: use test keys only.
 
 Single parties can be made to misbehave, both when random material is made
 (offline) and when a value is decrypted (online):
