@@ -13,6 +13,11 @@
 // position for two different inputs gives their difference away, so callers take
 // item ranges from the chain and never reuse one.
 //
+// Beyond 64 bits there are draws of the same kinds (DrawWide), and for both widths
+// draws of noise for the keys of a scheme, which is small (DrawNoise): there each set
+// adds a number of its own distribution, so what t parties do not know of the sum is
+// that of one set at least, and the sum is wider by the square root of their number.
+//
 // Guarantees against t corrupt parties: drawn values are pseudo-random given all
 // that the corrupt parties know, since one set contains none of them. It does not
 // hide anything from t+1 parties: together they know every key. Keys, and all

@@ -34,7 +34,7 @@ var handled = []struct {
 	{path: "reencrypt", files: []string{"signcrypt.go"}, public: map[string]string{
 		"Recipient.Signcrypt": "that a coefficient exceeds the ring, which none of a share does",
 	}},
-	{path: "protocol/preproc", files: []string{"section.go", "deal.go", "digits.go", "packed.go", "outer.go", "wide.go"}, public: map[string]string{
+	{path: "protocol/preproc", files: []string{"section.go", "deal.go", "digits.go", "packed.go", "bulk.go", "outer.go", "wide.go"}, public: map[string]string{
 		"Section.open": openings, "Section.finish": openings, "bitRoot": openings,
 		"Section.openNarrow": openings, "Section.openWide": openings, "firstOdd": openings, "firstOddWide": openings,
 	}},

@@ -5,6 +5,8 @@
 // mod 2^k is a ring homomorphism, so a caller works in R_64 and keeps k bits of
 // a coordinate (Reduce, Pack) where the smaller ring is meant.
 //
+// Package wide is the same for up to 128 bits.
+//
 // A vector of elements is a flat []uint64 of d words an element, lowest power of
 // Y first. A single element is an Elem; coordinates from d upwards are zero.
 //

@@ -7,6 +7,11 @@
 // determine it although up to t of them are wrong, and every other share is then
 // known to be wrong.
 //
+// Elements are opened for the price of integers: Σ_p Y^p·[v_p] shares four values in
+// one element (NewElementOpener; NewWideOpener beyond 64 bits). An opening of degree t
+// shows nothing but these, since any t of its shares are independent of them and the
+// others follow from both.
+//
 // It does not authenticate shares, and an opening of degree 2t detects errors
 // only as far as more than 2t+1 shares are present: what such an opening yields
 // may be used only after the parties agreed on the shares (package preproc).

@@ -1,13 +1,3 @@
-// Package negacyclic multiplies a public polynomial by shares of a secret one in
-// Z/2^64[X]/(X^N+1), exactly.
-//
-// The product over the integers is computed modulo three 60-bit primes with
-// number-theoretic transforms and put together again: its coefficients are below
-// N·2^128 ≤ 2^144 in size, far from half the product of the primes.
-//
-// The transforms are those of lattigo, whose reductions end in a conditional
-// subtraction; whether that compiles to a branch is up to the compiler. The
-// values are shares, each uniform by itself.
 package negacyclic
 
 import (
@@ -31,7 +21,8 @@ var ErrDegree = errors.New("negacyclic: the degree must be a power of two from 1
 
 const primes = 3
 
-// Multiplier multiplies modulo X^N + 1. It is safe for concurrent use.
+// Multiplier multiplies a public polynomial by a vector of elements modulo X^N + 1 and
+// 2^64, with three primes and Garner's algorithm. It is safe for concurrent use.
 type Multiplier struct {
 	n     int
 	field [primes]*lattigo.SubRing
