@@ -22,6 +22,12 @@
 // parties that blame find the same culprits, at least one, and no honest party is
 // ever convicted. Nothing that depends on a batch leaves a party before its quorum.
 //
+// For keys there are sections whose openings are packed, four integers in a ring
+// element: secret bits, samples of noise, which are added up from bits that nobody
+// keeps, and the products of two vectors, whose factors all sections of a matrix share.
+// They are made, blamed and proven like all others, over rings of up to 128 bits; what
+// is burnt of a matrix is all of it. Only secret bits are rebuilt by absent parties.
+//
 // Not guaranteed: progress. One silent party of E stops the batch, Missing says who
 // is waited for, and the chain excludes it. The others' claims are waited for as
 // well: with fewer than t+1 honest members of some set in E blame does not end.

@@ -84,17 +84,22 @@ func (s Section) Z(source *prss.Source, row int, dst []uint64) error {
 	return source.Draw(s.factors(outerMasks, row*elements), prss.Vectors{Elements: [][]uint64{dst}})
 }
 
-// dealOuter returns what draws elements lo … hi−1 and appends to out what is opened.
-func (s Section) dealOuter(source *prss.Source) (func(out []byte, q, lo, hi int) error, error) {
+// dealOuter returns what draws elements lo … hi−1 and appends to out what is opened,
+// and what erases the factors afterwards.
+func (s Section) dealOuter(source *prss.Source) (deal func(out []byte, q, lo, hi int) error, erase func(), err error) {
 	x, y, err := s.Factors(source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := source.Code().Ring()
 	d, columns := r.Degree(), s.Outer.Columns/Pack
 	packed := make([]uint64, columns*d)
 	r.PackAdd(packed, y)
 	clear(y)
+	erase = func() {
+		clear(x)
+		clear(packed)
+	}
 	return func(out []byte, _, lo, hi int) error {
 		masks, err := source.Begin(s.factors(outerMasks, s.outerElement(lo)), outerMask, hi-lo)
 		if err != nil {
@@ -124,5 +129,5 @@ func (s Section) dealOuter(source *prss.Source) (func(out []byte, q, lo, hi int)
 			out = ring.AppendPacked(out, masked, s.K)
 		}
 		return nil
-	}, nil
+	}, erase, nil
 }

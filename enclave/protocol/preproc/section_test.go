@@ -11,6 +11,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/ring"
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -61,6 +62,43 @@ func TestScratchIsErasedHoweverASectionEnds(t *testing.T) {
 	}
 }
 
+func TestWhatPackedBitsAreMadeOfIsErased(t *testing.T) {
+	kept, scratch := drawnPool.New, works.New
+	defer func() { drawnPool, works = sync.Pool{New: kept}, sync.Pool{New: scratch} }()
+	sources := mpctest.Sources(t, 4, 4, 7, mpctest.Epoch)
+	code, all := sources[1].Code(), sharing.AllParties(4)
+	for _, s := range []Section{
+		{Kind: "b", K: 64, Count: 4*step + 6, Packed: true}, {Kind: "b", K: 128, Count: 4*step + 6, Packed: true},
+		{Kind: "n", K: 64, Count: 4*step + 6, Noise: 5}, {Kind: "m", K: 23, Count: 8 * step, Outer: Outer{Rows: 8, Columns: step}},
+	} {
+		drawn, words := make([]uint64, 100*step), make([]uint64, 50*step)
+		drawnPool = sync.Pool{New: func() any { return &drawn }}
+		works = sync.Pool{New: func() any { return &work{words: words} }}
+		vectors := make([][]byte, 5)
+		var m Material
+		for i := 4; i >= 1; i-- {
+			var err error
+			drawnPool = sync.Pool{New: func() any { return &drawn }}
+			if m, vectors[i], err = s.dealBulk(sources[i], nil, serial); err != nil {
+				t.Fatal(err)
+			}
+			if i > 1 {
+				m.Zero()
+			}
+		}
+		made := m.wideDrawn
+		if (s.Packed || s.Noise > 0) && slices.Max(drawn) == 0 && len(made) == 0 {
+			t.Fatalf("%+v: nothing was drawn", s)
+		}
+		if _, bad, err := s.openBulk(&m, code, all, vectors, serial); err != nil || bad != nil {
+			t.Fatalf("%+v: %v, %v", s, bad, err)
+		}
+		if slices.Max(drawn) != 0 || slices.Max(words) != 0 || slices.ContainsFunc(made, func(x wide.Word) bool { return x != wide.Word{} }) {
+			t.Errorf("%+v: something is left", s)
+		}
+	}
+}
+
 func TestBitRootsAreRootsInEveryRing(t *testing.T) {
 	for k := uint(1); k <= 64; k++ {
 		for i := range uint64(600) {
@@ -70,6 +108,18 @@ func TestBitRootsAreRootsInEveryRing(t *testing.T) {
 			if mask := ring.Mask(k); (r*r+r-v)&mask != 0 || r&1 != 0 || (a-r)*q&mask > 1 {
 				t.Fatalf("k=%d: root %x of %x", k, r, v)
 			}
+		}
+	}
+}
+
+func TestWideBitRootsAreRoots(t *testing.T) {
+	for i := range uint64(600) {
+		a := wide.Word{Lo: i * 0x9e3779b97f4a7c15, Hi: i * 0xbf58476d1ce4e5b9}
+		v := a.Mul(a).Add(a)
+		r, q := wideRoot(v)
+		bit := a.Sub(r).Mul(q)
+		if r.Mul(r).Add(r) != v || r.Lo&1 != 0 || bit.Hi != 0 || bit.Lo > 1 {
+			t.Fatalf("root %x of %x", r, v)
 		}
 	}
 }

@@ -20,6 +20,7 @@ func (s Section) wideShares(drawn []wide.Word, at, count, d int) (out [Pack][]wi
 	return out
 }
 
+// dealWideBits is dealBits.
 func (s Section) dealWideBits(source *prss.Source, drawn []wide.Word, out []byte, lo, hi int) error {
 	r := source.Code().WideRing()
 	d := r.Degree()
@@ -77,10 +78,11 @@ func (s Section) WideZ(source *prss.Source, row int, dst []wide.Word) error {
 	return source.DrawWide(s.factors(outerMasks, row*elements), prss.WideVectors{Elements: [][]wide.Word{dst}})
 }
 
-func (s Section) dealWideOuter(source *prss.Source) (func(out []byte, q, lo, hi int) error, error) {
+// dealWideOuter is dealOuter.
+func (s Section) dealWideOuter(source *prss.Source) (deal func(out []byte, q, lo, hi int) error, erase func(), err error) {
 	x, y, err := s.WideFactors(source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := source.Code().WideRing()
 	d, columns := r.Degree(), s.Outer.Columns/Pack
@@ -93,6 +95,10 @@ func (s Section) dealWideOuter(source *prss.Source) (func(out []byte, q, lo, hi 
 		r.Set(packed, e, sum)
 	}
 	clear(y)
+	erase = func() {
+		clear(x)
+		clear(packed)
+	}
 	return func(out []byte, _, lo, hi int) error {
 		z, masked := make([]wide.Word, step*d), make([]wide.Word, step*d)
 		defer clear(z)
@@ -118,7 +124,7 @@ func (s Section) dealWideOuter(source *prss.Source) (func(out []byte, q, lo, hi 
 			out = wide.AppendPacked(out, masked, s.K)
 		}
 		return nil
-	}, nil
+	}, erase, nil
 }
 
 // openWide opens the elements lo … hi−1.
@@ -188,6 +194,9 @@ func (s Section) finishWide(m *Material, d int, opened []wide.Word, kept []byte,
 		for c := range to {
 			to[c] = to[c].Mul(inverse).Reduce(s.K)
 		}
+	}
+	for _, v := range a {
+		clear(v)
 	}
 	from := Pack * at * int(s.K) / 8 // #nosec G115 -- at most 128
 	wide.AppendPacked(kept[from:from:ring.PackedLen(Pack*(at+count), s.K)], values, s.K)
