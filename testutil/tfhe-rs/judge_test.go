@@ -67,7 +67,9 @@ func dealt(t *testing.T, p tfhe.Parameters) (*tfhe.ClientKey, judge.Keys) {
 	return key, keys
 }
 
-func writeObject(t *testing.T, file string, object interface{ MarshalBinary() ([]byte, error) }) {
+type marshaler interface{ MarshalBinary() ([]byte, error) }
+
+func writeObject(t *testing.T, file string, object marshaler) {
 	t.Helper()
 	data, err := object.MarshalBinary()
 	require.NoError(t, err)
