@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
@@ -210,6 +212,49 @@ func TestACertificateIsOfAFulfilledRequest(t *testing.T) {
 	c.RequestProof = kmstypes.StateProof{Height: open.AcceptedHeight, Store: proof[0].Data, App: proof[1].Data}
 	trust, _ := w.trusting(c)
 	require.ErrorIs(t, certificate.Failed(certificate.Verify(c, trust)).Err, kmstypes.ErrNotFulfilled)
+}
+
+// forger changes the records that a node shows.
+type forger struct {
+	apptest.Node
+	change func([]byte) []byte
+}
+
+func (f forger) Prove(ctx context.Context, store string, key []byte, height int64) ([]byte, []cmtcrypto.ProofOp, error) {
+	value, steps, err := f.Node.Prove(ctx, store, key, height)
+	return f.change(value), steps, err
+}
+
+func TestAKeysRecordIsProvenToFollowFromATrustedHeader(t *testing.T) {
+	w := newWorld(t)
+	w.Blocks(2)
+	node := apptest.Node{Chain: w.Chain}
+	signed, err := node.SignedHeader(t.Context(), w.Height-5)
+	require.NoError(t, err)
+	trust := certificate.Trust{Header: signed.Commit.BlockID.Hash, Height: signed.Height, Period: time.Hour, Now: w.Now}
+	key, err := certificate.Key(t.Context(), node, w.key, trust)
+	require.NoError(t, err)
+	require.Equal(t, w.keyRecord(w.key), *key)
+
+	_, err = certificate.Key(t.Context(), node, bytes.Repeat([]byte{7}, 32), trust)
+	require.ErrorIs(t, err, certificate.ErrNoRecord)
+	_, err = certificate.Key(t.Context(), node, w.key, certificate.Trust{})
+	require.ErrorIs(t, err, certificate.ErrNoTrust)
+	other := trust
+	other.Header = bytes.Repeat([]byte{1}, 32)
+	_, err = certificate.Key(t.Context(), node, w.key, other)
+	require.ErrorIs(t, err, certificate.ErrUntrusted)
+	old := trust
+	old.Now = w.Now.Add(2 * time.Hour)
+	_, err = certificate.Key(t.Context(), node, w.key, old)
+	require.ErrorIs(t, err, certificate.ErrExpired)
+
+	forged := *key
+	forged.Material.PublicKeyDigest[0]++
+	raw, err := forged.Marshal()
+	require.NoError(t, err)
+	_, err = certificate.Key(t.Context(), forger{node, func([]byte) []byte { return raw }}, w.key, trust)
+	require.ErrorIs(t, err, certificate.ErrNotProven)
 }
 
 func TestTheFrozenCertificateHolds(t *testing.T) {

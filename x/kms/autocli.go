@@ -44,11 +44,9 @@ func queryCommands() *autocliv1.ServiceCommandDescriptor {
 				Example:   "tkmsd query kms keys --output json",
 			},
 			{
-				RpcMethod:      "Key",
-				Use:            "key [id]",
-				Short:          "Show a key by its id in hex",
-				Example:        "tkmsd query kms key 0x52b1…",
-				PositionalArgs: positional("id"),
+				// cli.NewQueryCommand prints it for people too.
+				RpcMethod: "Key",
+				Skip:      true,
 			},
 			{
 				RpcMethod:      "HostKey",
@@ -118,13 +116,6 @@ func txCommands() *autocliv1.ServiceCommandDescriptor {
 		EnhanceCustomCommand: true,
 		RpcCommandOptions: []*autocliv1.RpcCommandOptions{
 			{
-				RpcMethod:      "RequestKey",
-				Use:            "request-key [chain-id] [parameter-set]",
-				Short:          "Ask the parties to generate a host chain's key",
-				Example:        "tkmsd tx kms request-key 31337 production-pke --from alice",
-				PositionalArgs: positional("host_chain_id", "params"),
-			},
-			{
 				RpcMethod:      "RetireKey",
 				Use:            "retire-key [key-id]",
 				Short:          "Propose to withdraw a key, or to give up its generation",
@@ -141,6 +132,8 @@ func txCommands() *autocliv1.ServiceCommandDescriptor {
 				GovProposal:    true,
 				PositionalArgs: positional("params"),
 			},
+			// A command of its own, which can wait.
+			{RpcMethod: "RequestKey", Skip: true},
 			// Commands of their own: autocli has no flags for lists of bytes.
 			{RpcMethod: "RequestPublicDecryption", Skip: true},
 			{RpcMethod: "RequestUserDecryption", Skip: true},

@@ -20,15 +20,16 @@ const pollInterval = 50 * time.Millisecond
 // ErrTimeout says that the wait was over before the outcome.
 var ErrTimeout = errors.New("no outcome yet: look again with `tkmsd query kms request`")
 
-// poll calls done until it is, or fails, or the context's deadline passes.
-func poll(ctx context.Context, done func() (bool, error)) error {
+// poll calls done, every so often, until it is, or fails, or the context's deadline
+// passes.
+func poll(ctx context.Context, every time.Duration, done func() (bool, error)) error {
 	for {
 		ok, err := done()
 		if ok || err != nil {
 			return err
 		}
 		select {
-		case <-time.After(pollInterval):
+		case <-time.After(every):
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return ErrTimeout
@@ -42,7 +43,7 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 // the transaction that asked for it, so that an expired record is this attempt's.
 func awaitRequest(ctx context.Context, queries types.QueryClient, id []byte) (*types.Request, error) {
 	var request types.Request
-	err := poll(ctx, func() (bool, error) {
+	err := poll(ctx, pollInterval, func() (bool, error) {
 		response, err := queries.Request(ctx, &types.QueryRequestRequest{Id: hex.EncodeToString(id)})
 		if status.Code(err) == codes.NotFound || ctx.Err() != nil {
 			// The node that answers may be a block behind; poll knows when it is over.

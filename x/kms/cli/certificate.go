@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +33,7 @@ func NewQueryCommand() *cobra.Command {
 		Short: "Queries of x/kms",
 		RunE:  client.ValidateCmd,
 	}
-	cmd.AddCommand(newCertificateCommand())
+	cmd.AddCommand(newKeyCommand(), newKeyMaterialCommand(), newCertificateCommand())
 	return cmd
 }
 
@@ -53,9 +51,9 @@ func newCertificateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			id, err := hex.DecodeString(strings.TrimPrefix(args[0], "0x"))
-			if err != nil || len(id) != types.IDSize {
-				return fmt.Errorf("%q is no id: %d bytes in hexadecimal", args[0], types.IDSize)
+			id, err := parseID(args[0])
+			if err != nil {
+				return err
 			}
 			trusted, err := cmd.Flags().GetInt64(flagTrustedHeight)
 			if err != nil {

@@ -5,7 +5,9 @@ import (
 	"errors"
 
 	aclclient "github.com/tkms-network/tkms/x/acl/client"
+	"github.com/tkms-network/tkms/x/kms/certificate"
 	kmsclient "github.com/tkms-network/tkms/x/kms/client"
+	"github.com/tkms-network/tkms/x/kms/material"
 )
 
 // advice is what the user can do about an error; the first that matches counts.
@@ -26,6 +28,15 @@ var advice = []struct {
 	{kmsclient.ErrExpired, "'tkmsd query parties parties' shows which parties are up"},
 	{kmsclient.ErrUnreadable, "more parties than the network tolerates answered wrong: tell its operators"},
 	{context.DeadlineExceeded, "raise --wait-timeout (TKMS_WAIT_TIMEOUT) and ask again: that is a new request with its own price"},
+	{ErrKeyTimeout, "the parties go on; 'tkmsd query kms key' shows how far they are"},
+	{ErrKeyFailed, "'tkmsd query parties parties' shows which parties are up; then ask again, which is a new key"},
+	{ErrKeyRetired, "ask again: the host chain has no key now"},
+	{ErrHalfTrust, "give --trusted-hash and --trusted-height of one header, or neither"},
+	{certificate.ErrExpired, "give a newer --trusted-hash with its --trusted-height"},
+	{certificate.ErrUntrusted, "the node shows another chain than the one that you trust: ask another --node"},
+	{certificate.ErrNoRecord, "'tkmsd query kms keys' lists the keys"},
+	{material.ErrNoMaterial, "'tkmsd query kms key' shows how far the parties are"},
+	{material.ErrUnavailable, "call the command again: what came is kept; 'tkmsd query kms key' shows where the vaults are"},
 	{ErrTimeout, "raise --wait-timeout (TKMS_WAIT_TIMEOUT) and ask again: that is a new request with its own price"},
 }
 

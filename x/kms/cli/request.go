@@ -36,7 +36,7 @@ func NewTxCommand() *cobra.Command {
 		Short: "Transactions of x/kms",
 		RunE:  client.ValidateCmd,
 	}
-	cmd.AddCommand(newRequestCommand(), newUserDecryptCommand())
+	cmd.AddCommand(newRequestKeygenCommand(), newRequestCommand(), newUserDecryptCommand())
 	return cmd
 }
 
@@ -114,7 +114,7 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
-	if err := sendAndAwait(ctx, cmd, clientCtx, msg); err != nil {
+	if _, err := sendAndAwait(ctx, cmd, clientCtx, msg); err != nil {
 		return err
 	}
 	request, err := awaitRequest(ctx, types.NewQueryClient(clientCtx), id)
@@ -124,31 +124,34 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	return clientCtx.WithOutput(cmd.OutOrStdout()).PrintProto(request)
 }
 
-// sendAndAwait sends a message as the command's flags say and waits until it is in a block.
-func sendAndAwait(ctx context.Context, cmd *cobra.Command, clientCtx client.Context, msg sdk.Msg) error {
+// sendAndAwait sends a message as the command's flags say, waits until it is in a block
+// and returns what came of it there.
+func sendAndAwait(ctx context.Context, cmd *cobra.Command, clientCtx client.Context, msg sdk.Msg) (*sdk.TxResponse, error) {
 	var sent bytes.Buffer
 	if err := tx.GenerateOrBroadcastTxCLI(clientCtx.WithOutput(&sent).WithOutputFormat("json"), cmd.Flags(), msg); err != nil {
-		return err
+		return nil, err
 	}
 	var response sdk.TxResponse
 	if err := clientCtx.Codec.UnmarshalJSON(sent.Bytes(), &response); err != nil {
-		return fmt.Errorf("the transaction was not broadcast: %w", err)
+		return nil, fmt.Errorf("the transaction was not broadcast: %w", err)
 	}
 	if err := txError(&response); err != nil {
-		return err
+		return nil, err
 	}
-	err := poll(ctx, func() (bool, error) {
-		included, err := authtx.QueryTx(clientCtx, response.TxHash)
+	var included *sdk.TxResponse
+	err := poll(ctx, pollInterval, func() (bool, error) {
+		found, err := authtx.QueryTx(clientCtx, response.TxHash)
 		if err != nil {
 			// Not yet in a block, or the node is busy: the deadline decides.
 			return false, nil
 		}
-		return true, txError(included)
+		included = found
+		return true, txError(found)
 	})
 	if err != nil {
-		return fmt.Errorf("transaction %s: %w", response.TxHash, err)
+		return nil, fmt.Errorf("transaction %s: %w", response.TxHash, err)
 	}
-	return nil
+	return included, nil
 }
 
 func txError(response *sdk.TxResponse) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cosmos/cosmos-sdk/client"
 	"github.com/cosmos/cosmos-sdk/client/flags"
@@ -106,18 +107,23 @@ func newUserDecryptCommand() *cobra.Command {
 	f.Uint32(flagDays, 1, "days for which the user authorizes her key pair, which the command forgets when it ends")
 	f.Bool(flagWait, true, "wait for the parties and print the values")
 	f.Duration(flagTimeout, time.Minute, "how long to wait")
-	// Transactions print JSON unless told otherwise; here the values are what is printed.
-	output := f.Lookup(flags.FlagOutput)
-	output.DefValue = flags.OutputFormatText
-	if err := output.Value.Set(flags.OutputFormatText); err != nil {
-		panic(err)
-	}
+	textByDefault(f)
 	for _, name := range []string{flagHostChainID, flagHostChainRPC, flagHandle, flagUserKeyFile} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err)
 		}
 	}
 	return cmd
+}
+
+// textByDefault has a command print for a person: transactions print JSON unless told
+// otherwise.
+func textByDefault(f *pflag.FlagSet) {
+	output := f.Lookup(flags.FlagOutput)
+	output.DefValue = flags.OutputFormatText
+	if err := output.Value.Set(flags.OutputFormatText); err != nil {
+		panic(err)
+	}
 }
 
 // newUserFlow connects the flow to the chains.
@@ -143,7 +149,8 @@ func newUserFlow(cmd *cobra.Command, clientCtx client.Context, host *aclclient.N
 			return status.SyncInfo.LatestBlockTime, nil
 		},
 		send: func(ctx context.Context, msg *types.MsgRequestUserDecryption) error {
-			return sendAndAwait(ctx, cmd, clientCtx, msg)
+			_, err := sendAndAwait(ctx, cmd, clientCtx, msg)
+			return err
 		},
 	}
 }

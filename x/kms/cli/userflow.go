@@ -130,7 +130,7 @@ func (f userFlow) read(ctx context.Context, session *kmsclient.UserSession, ques
 		record = response.Request
 		return response, nil
 	}
-	if err := poll(ctx, func() (bool, error) {
+	if err := poll(ctx, pollInterval, func() (bool, error) {
 		_, err := source(ctx, id)
 		if errors.Is(err, kmsclient.ErrNotFound) {
 			return false, nil
