@@ -21,7 +21,7 @@ var handled = []struct {
 		"Unpack":       padding, "Lanes.UnpackWords": padding,
 	}},
 	{path: "ring/wide", public: map[string]string{"Unpack": padding}},
-	{path: "ring/negacyclic", files: []string{"packed.go", "secret.go"}},
+	{path: "ring/negacyclic", files: []string{"fields.go", "packed.go", "secret.go"}},
 	{path: "sharing", public: map[string]string{
 		"Code.OpenIntegers": openings, "Code.Integers": openings, "Code.open": openings, "Code.OpenWords": openings,
 		"plan.check": openings, "plan.write": openings, "field.decode": openings, "field.solve": openings, "field.divide": openings,

@@ -1,7 +1,6 @@
 package negacyclic
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 
@@ -9,15 +8,6 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/ring"
 )
-
-// Bounds of N.
-const (
-	MinDegree = 16
-	MaxDegree = 1 << 16
-)
-
-// ErrDegree reports an N that is no power of two within the bounds.
-var ErrDegree = errors.New("negacyclic: the degree must be a power of two from 16 to 65536")
 
 const primes = 3
 
