@@ -37,8 +37,6 @@ const (
 	stalled = 30 * time.Second
 	// healthTimeout bounds what the health endpoint waits for.
 	healthTimeout = 3 * time.Second
-	// vaultTimeout bounds one download of a public key.
-	vaultTimeout = 30 * time.Second
 	// coprocessorTimeout bounds the verification of one input.
 	coprocessorTimeout = 30 * time.Second
 )
@@ -48,6 +46,7 @@ type relayer struct {
 	cfg     config
 	log     *slog.Logger
 	store   *store.Store
+	keys    *keys.Keys
 	chain   *tkms.Chain
 	host    *hostchain.Host
 	hostKey *ecdsa.PrivateKey
@@ -115,9 +114,10 @@ func (r *relayer) openServer(registry *prometheus.Registry) error {
 	if err != nil {
 		return cli.WithHint(err, "--api-keys (TKMS_API_KEYS) is a JSON list of {name, sha256, rate, burst}")
 	}
+	r.keys = keys.New(r.cfg.hostChainID, r.chain, &http.Client{}, filepath.Join(r.cfg.home, "keys"))
 	r.server = api.New(api.Config{
 		HostChainID: r.cfg.hostChainID, PublicURL: r.publicURL(), Store: r.store, Jobs: r.jobs,
-		Keys: keys.New(r.cfg.hostChainID, r.chain, &http.Client{Timeout: vaultTimeout}), CRS: r.crs, Gate: gate,
+		Keys: r.keys, CRS: r.crs, Gate: gate,
 		Log: r.log, Metrics: api.NewMetrics(registry), Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: r.health,
 	})
 	return nil
@@ -287,6 +287,9 @@ func (r *relayer) health(ctx context.Context) api.Health {
 func (r *relayer) close() {
 	if r.stopServer != nil {
 		r.stopServer()
+	}
+	if r.keys != nil {
+		r.keys.Close()
 	}
 	if r.stopOnchain != nil {
 		r.stopOnchain()

@@ -1,13 +1,16 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +27,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
 	"github.com/tkms-network/tkms/x/kms/handles"
+	"github.com/tkms-network/tkms/x/kms/material"
 )
 
 const hostChain = 31337
@@ -80,7 +84,25 @@ func (l *jobList) Wait(ctx context.Context, id string) (*jobs.Job, error) {
 type publicKey struct{ err error }
 
 func (p publicKey) Current(context.Context) (keys.Current, error) {
-	return keys.Current{KeyID: "0102", Digest: "aabb"}, p.err
+	return keys.Current{KeyID: "0102", Digest: "aabb", Files: []material.File{serverKeyFile}}, p.err
+}
+
+// serverKeyBytes are a file beside the public key.
+var (
+	serverKeyBytes = bytes.Repeat([]byte("row "), 100_000)
+	serverKeyFile  = material.File{Kind: "CompressedServerKey", Digest: material.DigestOf(serverKeyBytes), Size: int64(len(serverKeyBytes))}
+)
+
+func (p publicKey) File(_ context.Context, digest string) (*os.File, error) {
+	if p.err != nil || digest != serverKeyFile.Digest.String() {
+		return nil, errors.Join(p.err, keys.ErrUnknown)
+	}
+	file, err := os.CreateTemp("", "server-key")
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.Write(serverKeyBytes)
+	return file, errors.Join(err, os.Remove(file.Name()))
 }
 
 func (p publicKey) Bytes(_ context.Context, digest string) ([]byte, error) {
@@ -102,9 +124,11 @@ type bench struct {
 	jobs   *jobList
 	health api.Health
 	keyErr error
-	crs    *keys.CRS
-	refuse error // by the gate
-	server *api.Server
+	// fileErr is of files beside the public key.
+	fileErr error
+	crs     *keys.CRS
+	refuse  error // by the gate
+	server  *api.Server
 }
 
 // Admit implements api.Gate.
@@ -139,6 +163,13 @@ type lateKey struct{ b *bench }
 
 func (k lateKey) Current(ctx context.Context) (keys.Current, error) {
 	return publicKey{k.b.keyErr}.Current(ctx)
+}
+
+func (k lateKey) File(ctx context.Context, digest string) (*os.File, error) {
+	if k.b.fileErr != nil {
+		return nil, k.b.fileErr
+	}
+	return publicKey{k.b.keyErr}.File(ctx, digest)
 }
 
 func (k lateKey) Bytes(ctx context.Context, digest string) ([]byte, error) {
@@ -238,7 +269,9 @@ func TestKeyAndCRSAreNamedAndServed(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 	require.JSONEq(t, `{"status":"succeeded","response":{
 		"fheKeyInfo":[{"fhePublicKey":{"dataId":"0x0102","urls":["https://relayer.example/v1/keys/aabb?tfhe=1.4","https://relayer.example/v1/keys/aabb"]}}],
-		"crs":{"2048":{"dataId":"0xccdd","urls":["https://relayer.example/v1/crs/ccdd"],"kind":"single-party-crs"}}}}`, body)
+		"crs":{"2048":{"dataId":"0xccdd","urls":["https://relayer.example/v1/crs/ccdd"],"kind":"single-party-crs"}},
+		"serverKeys":[{"dataId":"0x`+serverKeyFile.Digest.String()+`","urls":["https://relayer.example/v1/keys/`+serverKeyFile.Digest.String()+`"],
+			"kind":"CompressedServerKey","size":400000}]}}`, body)
 	code, body, _ = b.call(http.MethodGet, "/v1/keyurl", "")
 	require.Equal(t, http.StatusOK, code)
 	require.JSONEq(t, `{"response":{
@@ -262,6 +295,37 @@ func TestKeyAndCRSAreNamedAndServed(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, code)
 		require.Equal(t, api.LabelUnavailable, b.label(body))
 	}
+}
+
+func TestTheFilesBesideThePublicKeyAreServedInParts(t *testing.T) {
+	b := setUp(t)
+	path := "/v1/keys/" + serverKeyFile.Digest.String()
+	code, body, header := b.call(http.MethodGet, path, "")
+	require.Equal(t, http.StatusOK, code)
+	require.Equal(t, string(serverKeyBytes), body)
+	require.Contains(t, header.Get("Cache-Control"), "immutable")
+	request, err := http.NewRequest(http.MethodGet, b.url+path, nil)
+	require.NoError(t, err)
+	request.Header.Set("Range", "bytes=399996-")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusPartialContent, response.StatusCode)
+	tail, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, "row ", string(tail))
+
+	code, _, _ = b.call(http.MethodGet, path+"?tfhe=1.4", "")
+	require.Equal(t, http.StatusNotFound, code, "only the public key has other tags")
+	b.fileErr = keys.ErrFetching
+	code, body, header = b.call(http.MethodGet, path, "")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Equal(t, api.LabelUnavailable, b.label(body))
+	require.Equal(t, "5", header.Get("Retry-After"))
+	b.fileErr = keys.ErrUnavailable
+	code, _, header = b.call(http.MethodGet, path, "")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Empty(t, header.Get("Retry-After"))
 }
 
 func TestWithoutACRSNoneIsNamed(t *testing.T) {

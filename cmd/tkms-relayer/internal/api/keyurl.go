@@ -5,17 +5,29 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"strconv"
+	"time"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/x/kms/client"
 )
 
-// PublicKeys serves the host chain's public key.
+const (
+	// fileWait is how long a client is kept waiting for a file that is on its way.
+	fileWait = 20 * time.Second
+	// fileRetry is when it is to ask again, in seconds.
+	fileRetry = "5"
+	// slowestClient is what a download has to reach on average, in bytes a second.
+	slowestClient = 256 << 10
+)
+
+// PublicKeys serves what was published of the host chain's key.
 type PublicKeys interface {
 	Current(ctx context.Context) (keys.Current, error)
 	Bytes(ctx context.Context, digest string) ([]byte, error)
 	ClientBytes(ctx context.Context, digest string) ([]byte, error)
+	File(ctx context.Context, digest string) (*os.File, error)
 }
 
 // clientTags is the query of a key with the version tags that the published clients
@@ -33,6 +45,17 @@ type keyURLInner struct {
 	// CRS of proofs in inputs by number of bits. The published clients need that of
 	// 2048 bits, or another source of it, to start.
 	CRS map[string]crsData `json:"crs"`
+	// ServerKeys are the files with which one computes. Not in the ecosystem's interface.
+	ServerKeys []serverKey `json:"serverKeys,omitempty"`
+}
+
+// serverKey is one file; dataId is its digest.
+type serverKey struct {
+	keyData
+	// Kind is TFHE-rs' name of what is in it.
+	Kind string `json:"kind"`
+	// Size in bytes.
+	Size int64 `json:"size"`
 }
 
 type fheKeyInfo struct {
@@ -76,17 +99,17 @@ type crsData1 struct {
 
 // keyURL says where key and CRS are.
 func (s *Server) keyURL(w http.ResponseWriter, r *http.Request) {
-	key, crs, err := s.material(r.Context())
+	key, crs, files, err := s.material(r.Context())
 	if err != nil {
 		s.refuseKey(w, err)
 		return
 	}
-	answer(w, http.StatusOK, keyURL{"succeeded", keyURLInner{[]fheKeyInfo{{key}}, crs}})
+	answer(w, http.StatusOK, keyURL{"succeeded", keyURLInner{[]fheKeyInfo{{key}}, crs, files}})
 }
 
 // keyURL1 says the same in the words of the first version.
 func (s *Server) keyURL1(w http.ResponseWriter, r *http.Request) {
-	key, crs, err := s.material(r.Context())
+	key, crs, _, err := s.material(r.Context())
 	if err != nil {
 		s.refuseKey(w, err)
 		return
@@ -98,10 +121,10 @@ func (s *Server) keyURL1(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, keyURL1{keyURLInner1{[]fheKeyInfo1{{keyData1(key)}}, list}})
 }
 
-func (s *Server) material(ctx context.Context) (keyData, map[string]crsData, error) {
+func (s *Server) material(ctx context.Context) (keyData, map[string]crsData, []serverKey, error) {
 	current, err := s.cfg.Keys.Current(ctx)
 	if err != nil {
-		return keyData{}, nil, err
+		return keyData{}, nil, nil, err
 	}
 	url := s.cfg.PublicURL + "/v1/keys/" + current.Digest
 	key := keyData{"0x" + current.KeyID, []string{url + "?" + clientTags, url}} // clients take the first
@@ -109,7 +132,12 @@ func (s *Server) material(ctx context.Context) (keyData, map[string]crsData, err
 	if c := s.cfg.CRS; c != nil {
 		crs[strconv.Itoa(keys.CRSBits)] = crsData{keyData{"0x" + c.Digest, []string{s.cfg.PublicURL + "/v1/crs/" + c.Digest}}, c.Kind}
 	}
-	return key, crs, nil
+	var files []serverKey
+	for _, f := range current.Files {
+		data := keyData{"0x" + f.Digest.String(), []string{s.cfg.PublicURL + "/v1/keys/" + f.Digest.String()}}
+		files = append(files, serverKey{data, f.Kind, f.Size})
+	}
+	return key, crs, files, nil
 }
 
 func (s *Server) getKey(w http.ResponseWriter, r *http.Request) {
@@ -118,12 +146,43 @@ func (s *Server) getKey(w http.ResponseWriter, r *http.Request) {
 		tag, read = digest+"?"+clientTags, s.cfg.Keys.ClientBytes
 	}
 	data, err := read(r.Context(), digest)
+	if errors.Is(err, keys.ErrUnknown) && tag == digest {
+		s.getFile(w, r, digest)
+		return
+	}
 	if err != nil {
 		s.refuseKey(w, err)
 		return
 	}
 	immutable(w, tag)
 	http.ServeContent(w, r, "", noTime, bytes.NewReader(data))
+}
+
+// getFile serves a file beside the public key, which may have hundreds of megabytes.
+func (s *Server) getFile(w http.ResponseWriter, r *http.Request, digest string) {
+	ctx, cancel := context.WithTimeout(r.Context(), fileWait)
+	defer cancel()
+	file, err := s.cfg.Keys.File(ctx, digest)
+	if errors.Is(err, keys.ErrFetching) {
+		w.Header().Set("Retry-After", fileRetry)
+		refuse(w, http.StatusServiceUnavailable, LabelUnavailable, err.Error())
+		return
+	}
+	if err != nil {
+		s.refuseKey(w, err)
+		return
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		s.refuseKey(w, err)
+		return
+	}
+	// The server's own bound is for small answers; without it, as in tests, there is none to move.
+	allowed := fileWait + time.Duration(info.Size()/slowestClient)*time.Second
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(allowed))
+	immutable(w, digest)
+	http.ServeContent(w, r, "", noTime, file)
 }
 
 func (s *Server) getCRS(w http.ResponseWriter, r *http.Request) {

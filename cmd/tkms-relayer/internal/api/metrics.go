@@ -48,6 +48,9 @@ type codeRecorder struct {
 	code int
 }
 
+// Unwrap lets a handler move the deadline of its answer.
+func (c *codeRecorder) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
 // WriteHeader implements http.ResponseWriter.
 func (c *codeRecorder) WriteHeader(code int) {
 	c.code = code
