@@ -24,7 +24,8 @@
 //	bootstrap         n·[L·(k+1)·N·(B²+2)/12·V + (q²/B^2L − 1)/24 + (k·N/2)·(q²/(24·B^2L) + 1/48) + F]
 //	packing of m      + m·n·L·(B²+2)/12·V + n·(q²/(24·B^2L) + 1/48)
 //	switch to w       + n·s²/24 + s²/12                     s = q/w, a coefficient of a stored list
-//	centered switch   + n·(s²/48 + 1/24)                    before a bootstrap, w = 2N
+//	centered switch   + n·(s²/48 + 1/24)                    before a bootstrap, w = 2N; rounding the
+//	                                                        body moves nothing across a bound
 //
 // F is the floating-point transform of TFHE-rs, 0.00705 · 2^(2·max(0, log q − m)) ·
 // B² · L^1.01827 · k^1.22003 · N^2.22003 · (k+1)^1.01827 with a mantissa of m = 53
