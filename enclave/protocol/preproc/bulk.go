@@ -124,16 +124,11 @@ func (s Section) dealBits(source *prss.Source, drawn []uint64, out []byte, q, lo
 	return nil
 }
 
-// failure is the lowest opening, and in it the lowest element, that is not what it can
-// be, of those seen so far.
+// failure is the lowest opening of a segment, and in it the lowest element, that is not
+// what it can be. Without one the opening is the number of openings.
 type failure struct {
 	opening, element int
 	err              error
-}
-
-// before reports whether f is to be told rather than g.
-func (f failure) before(g failure) bool {
-	return f.opening < g.opening || f.opening == g.opening && f.element < g.element
 }
 
 // openBulk opens the section's vectors, which are indexed by party, and finishes its
@@ -167,7 +162,7 @@ func (s Section) openBulk(m *Material, code *sharing.Code, from sharing.Parties,
 		if f.err != nil {
 			return nil, nil, f.err
 		}
-		if f.before(first) {
+		if f.opening < first.opening { // of two alike the earlier segment's
 			first = f
 		}
 	}

@@ -330,7 +330,7 @@ func TestPackedSectionsOutsideTheirBoundsAreRefused(t *testing.T) {
 		"noise over R_63":   with(func(s *preproc.Section) { s.Noise, s.K = 19, 63 }),
 		"noise with a sub":  with(func(s *preproc.Section) { s.Noise, s.Sub = 19, 1 }),
 		"wide bits":         with(func(s *preproc.Section) { s.K = 65 }),
-		"columns":           with(outer(preproc.Outer{Rows: 4, Columns: 6})),
+		"columns":           with(func(s *preproc.Section) { s.Outer, s.Count = preproc.Outer{Rows: 4, Columns: 6}, 12 }),
 		"no columns":        with(outer(preproc.Outer{Rows: 4})),
 		"part of a row":     with(outer(preproc.Outer{Rows: 4, Columns: 16})),
 		"rows beyond":       with(outer(preproc.Outer{Rows: 2, Columns: 4, First: 1})),

@@ -112,6 +112,29 @@ func TestBitRootsAreRootsInEveryRing(t *testing.T) {
 	}
 }
 
+func TestTheFirstOddElementBeforeTheFirstThatIsNoCodewordIsFound(t *testing.T) {
+	for _, d := range []int{4, 5} {
+		for at := range 3 {
+			for c := range d {
+				narrow, broad := make([]uint64, 3*d), make([]wide.Word, 3*d)
+				narrow[at*d+c], broad[at*d+c].Lo = 1, 1
+				if c == Pack {
+					narrow[at*d+c], broad[at*d+c] = 2, wide.Word{Hi: 1}
+				}
+				for bad := -1; bad < 3; bad++ {
+					want := bad
+					if bad < 0 || at < bad {
+						want = at
+					}
+					if got, too := firstOdd(narrow, d, bad), firstOddWide(broad, d, bad); got != want || too != want {
+						t.Errorf("d=%d, coordinate %d of element %d, none from %d: %d and %d", d, c, at, bad, got, too)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestWideBitRootsAreRoots(t *testing.T) {
 	for i := range uint64(600) {
 		a := wide.Word{Lo: i * 0x9e3779b97f4a7c15, Hi: i * 0xbf58476d1ce4e5b9}
