@@ -368,6 +368,7 @@ func TestOperandsThatDoNotFitAreRefused(t *testing.T) {
 		"combine":   func() error { _, err := w.Combine(v, other, nil); return err },
 		"short":     func() error { _, err := w.Compress(short); return err },
 		"blocks":    func() error { _, err := w.Squash(evaluate.Value{Type: tfhe.EUint8, Blocks: v.Blocks}); return err },
+		"dimension": func() error { _, err := w.Bootstrap(short.Blocks, make([]func(uint64) uint64, 2)); return err },
 		"functions": func() error { _, err := w.Bootstrap(v.Blocks, nil); return err },
 		"squashed":  func() error { _, err := w.EncodeSquashed(evaluate.Squashed{Type: tfhe.EUint4}); return err },
 		"wide": func() error {

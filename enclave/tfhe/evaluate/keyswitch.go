@@ -1,6 +1,8 @@
 package evaluate
 
 import (
+	"fmt"
+
 	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
@@ -93,6 +95,11 @@ func (e *Evaluator) switchWideKeys(c tfhe.Component, in [][]wide.Word) ([][]wide
 // key at a time, and of each row all that all ciphertexts want of it.
 func switchWith[T any](e *Evaluator, g gadget[T], in [][]T) ([][]T, error) {
 	bits := g.part.Inputs
+	for _, lwe := range in {
+		if len(lwe) != bits+1 {
+			return nil, fmt.Errorf("%v of %d words: %w", g.part.Component, len(lwe), ErrOperand)
+		}
+	}
 	jobs := min(switchJobs, bits)
 	sums := make([][][]T, jobs)
 	err := e.each(jobs, func(job int) error {
