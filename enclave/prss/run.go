@@ -1,6 +1,7 @@
 package prss
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/tkms-network/tkms/enclave/ring"
@@ -32,8 +33,11 @@ var runs = sync.Pool{New: func() any { return new(Run) }}
 const Piece = 128
 
 // Begin starts a draw of count items at a, ErrRange if the stream does not reach
-// as far. Close it.
+// as far, ErrParameters for a K above 64. Close it.
 func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
+	if a.K > 64 {
+		return nil, fmt.Errorf("%w: draws over %d bits", ErrParameters, a.K)
+	}
 	r := runs.Get().(*Run)
 	r.layout, r.d, r.t, r.k, r.left = l, s.code.Degree(), s.code.T(), a.K, count
 	if l == zeroLayout {

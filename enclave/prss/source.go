@@ -222,7 +222,7 @@ func (s *Source) open(id streamKey) *streams {
 	}
 	out := &streams{sets: make([]stream, len(sets))}
 	for i, set := range sets {
-		out.sets[i] = s.derive(&keys[i], s.label(id, set))
+		out.sets[i] = derive(&keys[i], s.label(id, set))
 	}
 	if id.k > 64 {
 		s.wideConstants(&out.wide, id.layout, factors)
@@ -250,7 +250,7 @@ func (s *Source) label(id streamKey, set sharing.Parties) mpc.Digest {
 }
 
 // derive returns the stream of a key and a label.
-func (s *Source) derive(key *[KeySize]byte, label mpc.Digest) stream {
+func derive(key *[KeySize]byte, label mpc.Digest) stream {
 	mac := hmac.New(sha256.New, key[:])
 	mac.Write(label[:])
 	derived := mac.Sum(nil)

@@ -204,6 +204,9 @@ func TestWideDrawsOfOtherRingsAndPositionsAreRefused(t *testing.T) {
 			t.Errorf("k=%d: %v", k, err)
 		}
 	}
+	if err := s.Draw(prss.Address{K: 65}, prss.Vectors{Integers: [][]uint64{make([]uint64, 8)}}); !errors.Is(err, prss.ErrParameters) {
+		t.Errorf("65 bits of 64: %v", err)
+	}
 	for _, first := range []uint64{1 << 43, ^uint64(0), ^uint64(0) - 1} {
 		a := prss.Address{K: 128, First: first}
 		if err := s.DrawWide(a, v); !errors.Is(err, prss.ErrRange) {
