@@ -19,6 +19,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
+	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
@@ -245,7 +246,7 @@ func (a *generation) offlineStep(ctx context.Context, step int) error {
 		machines[i], list[i] = m, m.(*preproc.Machine)
 	}
 	s := a.session(step)
-	endings := a.play(ctx, s, machines)
+	endings := a.play(ctx, s, machines, session.WithBulk())
 	done, _, failure := a.sum(endings, a.code.Quorum())
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -268,7 +269,7 @@ func (a *generation) openingStep(ctx context.Context, step int) error {
 		machines[i] = m
 	}
 	s := a.session(step)
-	endings := a.play(ctx, s, machines)
+	endings := a.play(ctx, s, machines, session.WithBulk())
 	done, _, failure := a.sum(endings, a.code.Quorum())
 	a.mu.Lock()
 	defer a.mu.Unlock()

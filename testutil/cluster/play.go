@@ -34,7 +34,8 @@ type ending struct {
 // all is said: what parties show then does not depend on how fast they are.
 type stage struct {
 	mpc.Session
-	quiet func() // called when nothing is on its way any more
+	options []session.Option
+	quiet   func() // called when nothing is on its way any more
 	idle  *time.Timer
 
 	mu  sync.Mutex
@@ -120,7 +121,7 @@ func (l *listener) moved(out []mpc.Message) {
 // play runs the members' machines, faulty ones among them, until nothing is on its way
 // between them, and returns how the session ended at each, by party. Then no machine is
 // touched any more. A member without a machine is away.
-func (c *Cluster) play(ctx context.Context, s mpc.Session, machines map[int]mpc.Machine) map[int]ending {
+func (c *Cluster) play(ctx context.Context, s mpc.Session, machines map[int]mpc.Machine, options ...session.Option) map[int]ending {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var players sharing.Parties
@@ -128,6 +129,7 @@ func (c *Cluster) play(ctx context.Context, s mpc.Session, machines map[int]mpc.
 		players = players.With(i)
 	}
 	st := newStage(s, players, func() { cancel(errQuiet) })
+	st.options = append(options, session.WithParties(s.Parties.List()...))
 	defer st.idle.Stop()
 	ended := make(chan ending)
 	for _, i := range players.List() {
@@ -145,7 +147,7 @@ func (c *Cluster) play(ctx context.Context, s mpc.Session, machines map[int]mpc.
 func (c *Cluster) runOne(ctx context.Context, st *stage, p *party, machine mpc.Machine) ending {
 	id := st.ID()
 	l := &listener{Machine: p.fault.Wrap(id, st.Parties, p.identity, machine), honest: machine, stage: st, ending: ending{party: p.index}}
-	err := c.net.nodes[p.index-1].router.Run(ctx, session.ID(id), l, session.WithParties(st.Parties.List()...))
+	err := c.net.nodes[p.index-1].router.Run(ctx, session.ID(id), l, st.options...)
 	st.left(p.index)
 	if !l.done {
 		l.err = fmt.Errorf("party %d: %w", p.index, err)

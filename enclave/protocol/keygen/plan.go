@@ -191,7 +191,7 @@ func (p *planner) cut(stage Stage, of func(tfhe.Part) (unit, int)) {
 		u, total := of(q)
 		for first := 0; first < total; {
 			units := min(room/u.bytes, (total-first+u.items-1)/u.items)
-			if units == 0 && len(open) > 0 {
+			if units <= 0 && len(open) > 0 {
 				flush()
 				continue
 			}

@@ -107,12 +107,22 @@ func newWorld(t testing.TB, n, d int, p tfhe.Parameters, mode keygen.Mode) *worl
 		t.Fatal(err)
 	}
 	for i := 1; i <= n; i++ {
-		if w.sources[i], err = prss.NewSource(w.keys[i], w.code, w.session(0)); err != nil {
-			t.Fatal(err)
-		}
 		w.memories[i] = newMemory()
 	}
+	w.anotherContext(w.session)
 	return w
+}
+
+// anotherContext gives the attempt other sessions, and so other randomness.
+func (w *world) anotherContext(session func(step int) mpc.Digest) {
+	w.t.Helper()
+	w.session = session
+	for i := 1; i <= w.n; i++ {
+		var err error
+		if w.sources[i], err = prss.NewSource(w.keys[i], w.code, session(0)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 }
 
 func (w *world) config(i int) keygen.Config {
