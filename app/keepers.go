@@ -21,6 +21,7 @@ import (
 	"cosmossdk.io/log/v2"
 
 	"github.com/tkms-network/tkms/app/params"
+	"github.com/tkms-network/tkms/enclave/tfhe/noise"
 	aclkeeper "github.com/tkms-network/tkms/x/acl/keeper"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	kmskeeper "github.com/tkms-network/tkms/x/kms/keeper"
@@ -84,15 +85,8 @@ func newKeepers(cdc codec.Codec, keys map[string]*storetypes.KVStoreKey, router 
 	k.Gov.SetHooks(poakeeper.NewGovHooks(k.PoA)) // not through MultiGovHooks: it would lose the error code
 	k.Parties = partieskeeper.NewKeeper(cdc, service(partiestypes.StoreKey), authority, k.Accounts)
 	k.ACL = aclkeeper.NewKeeper(cdc, service(acltypes.StoreKey), authority)
-	k.KMS = kmskeeper.NewKeeper(cdc, service(kmstypes.StoreKey), authority, k.Bank, k.ACL, k.Parties, exactNoise)
+	k.KMS = kmskeeper.NewKeeper(cdc, service(kmstypes.StoreKey), authority, k.Bank, k.ACL, k.Parties, noise.Milli)
 	return k
-}
-
-// exactNoise is the noise model of TFHE-rs' own noise, whoever draws it: an operation
-// comes out wrong with probability 2^-129.58.
-func exactNoise(set, noise string, _ int) (milli int32, ok bool) {
-	known, listed := kmstypes.ParameterSetByName(set)
-	return -129_580, listed && !known.Insecure && noise == kmstypes.NoiseExact
 }
 
 // blockedAddresses are the module accounts that may not be sent coins; deposits reach x/gov by its messages.

@@ -12,8 +12,6 @@ const (
 	ProductionPKE = "production-pke"
 	// TestParameters is a small set with all parts. It is insecure.
 	TestParameters = "test"
-	// TestPKE is the small compact public key alone. It is insecure.
-	TestPKE = "insecure-test-pke"
 )
 
 // Kinds of files that parties publish beside the public key, as TFHE-rs calls them.
@@ -58,7 +56,6 @@ var parameterSets = func() []ParameterSet {
 		{Name: ProductionCompute, Objects: files, Tested: []string{FormUint, FormCompactList}},
 		{Name: ProductionPKE, Tested: []string{FormCompactList}},
 		{Name: TestParameters, Objects: files, Tested: every, Insecure: true},
-		{Name: TestPKE, Tested: []string{FormCompactList}, Insecure: true},
 	}
 }()
 
