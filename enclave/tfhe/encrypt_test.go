@@ -268,20 +268,40 @@ func TestOnlyCleanCiphertextsAreCalledCarryClean(t *testing.T) {
 }
 
 func TestParameterSetsAreFoundByName(t *testing.T) {
-	for _, p := range []tfhe.Parameters{tfhe.Production(), tfhe.Test()} {
-		got, err := tfhe.ByName(p.Name)
+	for _, name := range tfhe.Names() {
+		p, err := tfhe.ByName(name)
 		require.NoError(t, err)
-		require.Equal(t, p, got)
+		require.Equal(t, name, p.Name)
+		require.Equal(t, name == tfhe.NameTest, p.Insecure)
 		require.Equal(t, uint(5), p.WindowBits())
 		require.Equal(t, uint64(1)<<59, p.Delta())
-		// The rounding errors leave half of the margin to the noise, see SwitchBits.
-		for _, n := range []int{p.ComputeDimension(), p.PKEDimension} {
-			require.LessOrEqual(t, n/2, 1<<(p.SwitchBits-p.WindowBits()-2))
-			require.Greater(t, n/2, 1<<(p.SwitchBits-1-p.WindowBits()-2))
-		}
 	}
 	_, err := tfhe.ByName("V1_8")
 	require.ErrorIs(t, err, tfhe.ErrUnknownParameters)
+}
+
+func TestRoundingLeavesHalfOfTheMarginToTheNoise(t *testing.T) {
+	for _, name := range tfhe.Names() {
+		p, err := tfhe.ByName(name)
+		require.NoError(t, err)
+		for _, kind := range tfhe.KeyKinds() {
+			k, w := p.Switch(kind)
+			n := p.Dimension(kind.Secret())
+			switch {
+			case n == 0:
+				require.Zero(t, k, "%s has no %v key", name, kind)
+				require.Zero(t, w)
+			case kind == tfhe.CompressionKey:
+				require.Equal(t, [2]uint{12, 3}, [2]uint{k, w}, "as the words come")
+			default:
+				require.Equal(t, uint(5), w)
+				require.LessOrEqual(t, n/2, 1<<(k-w-2), "%s %v", name, kind)
+				require.Greater(t, n, 1<<(k-w-3), "%s %v: K is needlessly great", name, kind)
+			}
+		}
+	}
+	k, w := tfhe.Production().Switch(99)
+	require.Zero(t, k+w)
 }
 
 func BenchmarkEncrypt(b *testing.B) {
