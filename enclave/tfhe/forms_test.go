@@ -170,3 +170,54 @@ func TestFormsOfAnotherSetAreRefused(t *testing.T) {
 	_, err = tfhe.NewCompressedSquashedNoiseCiphertextList(tfhe.Test(), nil, [][]wide.Word{make([]wide.Word, 2*256+33)})
 	require.ErrorIs(t, err, tfhe.ErrParameters)
 }
+
+func TestACompressedListThatDoesNotAddUpIsNotWritten(t *testing.T) {
+	p := tfhe.Test()
+	value := []tfhe.ListValue{{Blocks: 4}}
+	glwe := func(bodies int) []uint64 { return make([]uint64, 2*128+bodies) }
+	for name, c := range map[string]struct {
+		values []tfhe.ListValue
+		glwes  [][]uint64
+		change func(l *tfhe.CompressedCiphertextList)
+	}{
+		"nothing":                    {nil, nil, nil},
+		"a GLWE that is not full":    {value, [][]uint64{glwe(1), glwe(3)}, nil},
+		"a block too few":            {value, [][]uint64{glwe(3)}, nil},
+		"a block too many":           {value, [][]uint64{glwe(5)}, nil},
+		"values without blocks":      {[]tfhe.ListValue{{Blocks: 0}, {Blocks: 4}}, [][]uint64{glwe(4)}, nil},
+		"metadata of another number": {value, [][]uint64{glwe(4)}, func(l *tfhe.CompressedCiphertextList) { l.Metadata = nil }},
+		"more bodies than packed":    {value, [][]uint64{glwe(4)}, func(l *tfhe.CompressedCiphertextList) { l.GLWEs[0].Bodies++ }},
+		"half a word": {value, [][]uint64{glwe(4)}, func(l *tfhe.CompressedCiphertextList) {
+			l.GLWEs[0].Packed = l.GLWEs[0].Packed[:len(l.GLWEs[0].Packed)-4]
+		}},
+	} {
+		l, err := tfhe.NewCompressedCiphertextList(p, c.values, c.glwes)
+		require.NoError(t, err)
+		if c.change != nil {
+			c.change(l)
+		}
+		_, err = l.MarshalBinary()
+		require.ErrorIs(t, err, tfhe.ErrMalformed, name)
+	}
+	l, err := tfhe.NewCompressedCiphertextList(p, value, [][]uint64{glwe(4)})
+	require.NoError(t, err)
+	_, err = l.MarshalBinary()
+	require.NoError(t, err)
+}
+
+func TestCompressionRoundsToTheNearest(t *testing.T) {
+	p := tfhe.Test()
+	words := make([]uint64, 2*128+1)
+	words[0] = 5<<52 - 1<<51 // halfway goes up
+	words[127] = 7<<52 + 1<<51 - 1
+	words[256] = 1<<64 - 1 // wraps around
+	l, err := tfhe.NewCompressedCiphertextList(p, []tfhe.ListValue{{Boolean: true, Blocks: 1}}, [][]uint64{words})
+	require.NoError(t, err)
+	c, err := tfhe.Decode(marshal(t, l), tfhe.EBool, p)
+	require.NoError(t, err)
+	mask := make([]uint64, c.Dimension())
+	require.Zero(t, c.LWE(0, mask))
+	want := make([]uint64, c.Dimension())
+	want[0], want[1] = 5<<52, (1<<12-7)<<52 // the LWE ciphertext at coefficient 0
+	require.Equal(t, want, mask)
+}
