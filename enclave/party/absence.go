@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
@@ -104,9 +105,9 @@ func (w *watchedMachine) missing() sharing.Parties {
 }
 
 // watch notes, beyond patience, whom a machine waits for until ctx ends.
-func (s *seat) watch(ctx context.Context, what string, machine *watchedMachine) {
+func (s *seat) watch(ctx context.Context, what string, patience time.Duration, machine *watchedMachine) {
 	defer s.note(what, 0)
-	for pause(ctx, s.party.cfg.Patience) {
+	for pause(ctx, patience) {
 		s.note(what, machine.missing())
 	}
 }

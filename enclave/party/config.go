@@ -1,7 +1,6 @@
 package party
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/sharing"
-	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
 // Wrap returns what a party runs instead of a machine, in the session of that id
@@ -33,6 +31,9 @@ type Config struct {
 	Journal preproc.Journal
 	// Vault serves public key material.
 	Vault *vault.Vault
+	// Scratch is a folder for the files of keys that are being generated, on the file
+	// system of the vault.
+	Scratch string
 	// Listen is the address for peers, host:port.
 	Listen string
 	// Chain shows the chain.
@@ -41,12 +42,19 @@ type Config struct {
 	HTTP *http.Client
 	// StockTarget is how many unassigned offline items are kept ahead.
 	StockTarget uint64
+	// RareStockEvery says of which batches the items for compressed and noise-squashed
+	// ciphertexts are kept ahead: of every so many one; 0 of none. Others are made when
+	// a request needs them. All parties must have the same.
+	RareStockEvery uint64
 	// Patience is how long the offline phase waits before it reports who is missing.
 	Patience time.Duration
 	// Requests is how many ciphertexts are downloaded at once, at least 1.
 	Requests int
 	// Simulated names the stand-ins of this party, for its status.
 	Simulated []string
+	// Background calls a function in a goroutine that stays out of the way of what users
+	// wait for (default: courtesy.Go).
+	Background func(f func())
 	// Wrap, if not nil, replaces the machines of all sessions. Only test programs set
 	// it: a party that tampers with its own protocols is corrupt.
 	Wrap Wrap
@@ -54,25 +62,4 @@ type Config struct {
 	// the self-check says.
 	Now func() time.Time
 	Log *slog.Logger
-}
-
-// Key sets by the name under which the chain records them: what is generated,
-// and under which TFHE-rs parameters.
-const (
-	// ProductionPKE is the compact public key of fhEVM's production parameters,
-	// with the secret keys behind it.
-	ProductionPKE = tfhe.NameProductionPKE
-	// TestPKE is the same in small dimensions without security.
-	TestPKE = "insecure-test-pke"
-)
-
-// parameters resolves the name of a key set.
-func parameters(name string) (tfhe.Parameters, error) {
-	switch name {
-	case ProductionPKE:
-		return tfhe.ProductionPKE(), nil
-	case TestPKE:
-		return tfhe.Test(), nil
-	}
-	return tfhe.Parameters{}, fmt.Errorf("%q: %w", name, tfhe.ErrUnknownParameters)
 }

@@ -83,7 +83,8 @@ func (s *seat) name(named mpc.Session, culprits sharing.Parties) {
 	}
 }
 
-// openingLinger is how long a finished opening goes on checking late shares.
+// openingLinger is how long a finished opening of a few values goes on checking late
+// shares.
 const openingLinger = 3 * time.Second
 
 // opening is a machine that opens values at degree t.
@@ -96,8 +97,8 @@ type opening interface {
 // lingering lets an opening go on when it is done, and at the end passes on what it
 // found: to name who sent something wrong, and of these who is convicted by evidence,
 // to the chain the evidence.
-func (s *seat) lingering(of mpc.Session, machine opening, done func(), name func(culprits, convicted sharing.Parties)) session.Option {
-	return session.WithLinger(openingLinger, done, func() {
+func (s *seat) lingering(of mpc.Session, machine opening, linger time.Duration, done func(), name func(culprits, convicted sharing.Parties)) session.Option {
+	return session.WithLinger(linger, done, func() {
 		wrong, twice := machine.Evidence() // it may find more culprits
 		var convicted sharing.Parties
 		found := make([]evidence.Body, 0, len(wrong)+len(twice))

@@ -12,7 +12,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/status"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
@@ -73,7 +73,7 @@ func TestAMemberWithWrongSharesOfAKeyIsConvictedAndTheNextAttemptIsMadeWithoutIt
 	w.damageKeys(4, epoch)
 	w.start(4)
 	id := w.requestKey()
-	w.requireConvicted(epoch, protocolBits, "wrong-vector")
+	w.requireConvicted(epoch, keygen.Protocol(keygen.Exact, 0), "wrong-vector")
 	w.eventually("the key is active", func() bool { now := w.key(id); return now.Status == kmstypes.KEY_STATUS_ACTIVE })
 	require.NotZero(t, w.key(id).Attempt)
 	w.requireValues(w.decrypt(id, w.encrypt(w.publicKey(id), tfhe.EUint8, number(5))), number(5))
@@ -131,9 +131,8 @@ func TestAMemberWithWrongSharesOfAValueIsConvictedUnderTheRequest(t *testing.T) 
 
 func TestAMemberWithWrongSharesInTheOpeningsOfAKeyIsConvictedUnderTheKey(t *testing.T) {
 	for protocol, lieIn := range map[string]func(*world) *atomic.Bool{
-		protocolOpening:        lieIn[*keygen.Opening],
-		protocolTestEncryption: lieIn[*keygen.Encryption],
-		protocolTestPublic:     lieIn[*decrypt.Machine],
+		keygen.Protocol(keygen.Exact, 2): lieIn[*keygen.Opening],
+		"key test 0":                     lieIn[*decrypt.Machine],
 	} {
 		t.Run(protocol, func(t *testing.T) { requireKeyDespite(t, protocol, lieIn) })
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/party/blob"
 	"github.com/tkms-network/tkms/enclave/party/status"
-	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/handles"
@@ -22,7 +21,7 @@ func (p *Party) prepareRequest(ctx context.Context, s *seat, request *kmstypes.R
 	for {
 		held, err := p.holdKey(ctx, s, request.KeyId)
 		if err == nil {
-			_, err = s.stock(held.shape)
+			err = s.openStocks(held)
 		}
 		if err == nil {
 			var host *acltypes.HostChain
@@ -76,13 +75,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-time.After(d):
 		return true
 	}
-}
-
-// intake is what a decryption needs of a ciphertext: its blocks become shares of
-// their phases as soon as they are here, and are not kept.
-type intake struct {
-	outline *tfhe.Ciphertext
-	phases  *decrypt.Phases
 }
 
 // fetch takes the ciphertexts in, all of them or none: a party without one sends
@@ -157,16 +149,11 @@ func (p *Party) download(ctx context.Context, endpoints []string, c kmstypes.Cip
 	if clean && !ciphertext.CarryClean() {
 		return nil, &refusal{status.ReasonCarries, errCarries}
 	}
-	phases, err := held.keys[ciphertext.Key()].Phases(ciphertext)
+	in, err := held.take(ciphertext, clean)
 	if err != nil {
 		return nil, &refusal{status.ReasonMalformed, err}
 	}
-	return &intake{outline: ciphertext.Outline(), phases: phases}, nil
-}
-
-// maxBytes bounds the encoding of a ciphertext: one LWE ciphertext a block in
-// 64-bit words with its metadata, the larger of both kinds of key.
-func maxBytes(t tfhe.Type, p tfhe.Parameters) int64 {
-	dimension := max(p.ComputeDimension(), p.PKEDimension)
-	return int64(t.Blocks(p)+1)*int64(8*(dimension+1)+256) + 4096
+	p.metrics.CiphertextBytes.WithLabelValues(ciphertext.Key().String()).Observe(float64(len(data)))
+	in.bytes = int64(len(data))
+	return in, nil
 }

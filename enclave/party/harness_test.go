@@ -232,7 +232,7 @@ func (w *world) start(indices ...int) {
 		w.t.Cleanup(func() { _ = echoes.Close() })
 		n.board = status.NewBoard(time.Now)
 		n.party = New(Config{
-			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Journal: echoes, Vault: n.vault, Scratch: filepath.Join(n.folder, "keys"), Listen: n.address,
+			ChainID: testChainID, Moniker: fmt.Sprint("p", i), Identity: n.identity, Store: n.store, Journal: echoes, Vault: n.vault, Scratch: filepath.Join(n.folder, "keys"), Background: func(f func()) { go f() }, Listen: n.address,
 			Chain: w.chain, HTTP: &http.Client{Transport: n}, StockTarget: 64, Patience: time.Second, Requests: 4, Now: w.now,
 			Log: w.log.With("node", i), Wrap: n.wrap,
 		}, n.board, metrics.New(prometheus.NewRegistry()))

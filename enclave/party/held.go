@@ -7,24 +7,10 @@ import (
 	"fmt"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
-	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
-	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
-
-// heldKey is a key of which this party has a share.
-type heldKey struct {
-	parameters tfhe.Parameters
-	shape      preproc.Shape
-	keys       map[tfhe.KeyKind]*decrypt.Key
-}
-
-// shapeOf is that of a key's offline material: all members measured one round trip.
-func (s *seat) shapeOf(p tfhe.Parameters) preproc.Shape {
-	return preproc.Shape{K: p.SwitchBits, W: p.WindowBits()}.ForRoundTrip(s.current().Epoch.RoundTripMicros)
-}
 
 // holdKey returns a key that this party has a share of, read from under seal
 // when it is first asked for. A share that is missing is asked for, and an error
@@ -52,7 +38,7 @@ func (s *seat) holds(keyID []byte) *heldKey {
 
 // openKey reads the share of a proven key from under seal.
 func (s *seat) openKey(key *kmstypes.Key) (*heldKey, error) {
-	p, err := parameters(key.Params)
+	p, err := tfhe.ByName(key.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -66,23 +52,10 @@ func (s *seat) openKey(key *kmstypes.Key) (*heldKey, error) {
 		return nil, err
 	}
 	defer share.Zero()
-	if share.Self() != s.identity.Self() || share.N() != s.code.N() || share.ID() != mpc.Digest(key.Id) || share.Parameters() != keygenParameters(p) {
+	if share.Self() != s.identity.Self() || share.N() != s.code.N() || share.ID() != mpc.Digest(key.Id) || share.Parameters().Name != p.Name {
 		return nil, fmt.Errorf("share of key %x: %w: it is of another key or member", key.Id, keygen.ErrEncoding)
 	}
 	return s.keep(key, p, share)
-}
-
-// prepare makes a key share ready for decryption.
-func (s *seat) prepare(p tfhe.Parameters, share *keygen.KeyShare) (*heldKey, error) {
-	held := &heldKey{parameters: p, shape: s.shapeOf(p), keys: map[tfhe.KeyKind]*decrypt.Key{}}
-	for kind, secret := range map[tfhe.KeyKind]keygen.Secret{tfhe.ComputeKey: keygen.Compute, tfhe.PublicKeyEncryptionKey: keygen.PublicKey} {
-		key, err := decrypt.NewKey(s.code, held.shape, share.Part(secret))
-		if err != nil {
-			return nil, err
-		}
-		held.keys[kind] = key
-	}
-	return held, nil
 }
 
 // keep makes a key share usable by requests.
@@ -123,7 +96,7 @@ func (p *Party) openKeys(ctx context.Context, s *seat, height int64) error {
 			p.startRestore(s, &key)
 			continue
 		}
-		if _, err := s.stock(held.shape); err != nil && !errors.Is(err, ErrNoKeys) {
+		if err := s.openStocks(held); err != nil && !errors.Is(err, ErrNoKeys) {
 			return err
 		}
 	}

@@ -3,16 +3,14 @@ package party
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
-	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/seal"
-	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -22,17 +20,15 @@ import (
 // still generating it gives up and rebuilds its share instead.
 const overtakenAfter = 50
 
-func keygenParameters(p tfhe.Parameters) keygen.Parameters {
-	out := keygen.Parameters{NoiseBound: uint(p.PKENoise)}
-	out.Dimensions[keygen.PublicKey] = p.PKEDimension
-	out.Dimensions[keygen.Compute] = p.ComputeDimension()
-	out.Dimensions[keygen.Small] = p.LWEDimension
-	return out
-}
+// errNoise reports noise that this party does not know how to make.
+var errNoise = errors.New("party: a key with noise of an unknown kind")
 
 func keyObject(kind string, key *kmstypes.Key) seal.Object {
-	return seal.Object{Kind: kind, Key: fmt.Sprintf("%x-%d", key.Id, key.Attempt), Epoch: key.EpochId}
+	return seal.Object{Kind: kind, Key: attemptName(key), Epoch: key.EpochId}
 }
+
+// attemptName names an attempt to generate a key in files.
+func attemptName(key *kmstypes.Key) string { return fmt.Sprintf("%x-%d", key.Id, key.Attempt) }
 
 // keySession names a protocol of one attempt to generate a key among members.
 func (s *seat) keySession(key *kmstypes.Key, p tfhe.Parameters, members sharing.Parties, protocol string) mpc.Session {
@@ -42,9 +38,24 @@ func (s *seat) keySession(key *kmstypes.Key, p tfhe.Parameters, members sharing.
 	}
 }
 
-// keySource draws the randomness of an attempt: that of its first protocol.
+// noiseMode returns how the noise of a key is made.
+func noiseMode(key *kmstypes.Key) (keygen.Mode, error) {
+	switch key.Noise {
+	case kmstypes.NoiseExact:
+		return keygen.Exact, nil
+	case kmstypes.NoisePRSS:
+		return keygen.PRSS, nil
+	}
+	return 0, fmt.Errorf("%w: %q", errNoise, key.Noise)
+}
+
+// keySource draws the randomness of an attempt: that of its first step.
 func (s *seat) keySource(keys *prss.Keys, key *kmstypes.Key, p tfhe.Parameters, members sharing.Parties) (*prss.Source, error) {
-	return prss.NewSource(keys, s.code, s.keySession(key, p, members, protocolBits).ID())
+	mode, err := noiseMode(key)
+	if err != nil {
+		return nil, err
+	}
+	return prss.NewSource(keys, s.code, s.keySession(key, p, members, keygen.Protocol(mode, 0)).ID())
 }
 
 // startKey begins to generate a key that the chain recorded.
@@ -61,7 +72,7 @@ func (p *Party) startKey(s *seat, key *kmstypes.Key) {
 	}
 	stop := context.AfterFunc(ctx, overtaken)
 	s.running.Go(func() {
-		defer p.remove(s, t)
+		defer p.endKey(s, t)
 		defer stop()
 		defer s.note(t.id, 0)
 		err := p.generate(generating, s, t)
@@ -71,6 +82,18 @@ func (p *Party) startKey(s *seat, key *kmstypes.Key) {
 		p.cfg.Log.Error("key generation failed at this party", "key", hex.EncodeToString(key.Id), "attempt", key.Attempt, "culprits", mpc.Culprits(err).String(), "err", err)
 		p.restoreWhenActive(ctx, s, t)
 	})
+}
+
+// endKey ends the task of an attempt. What the attempt left is erased, unless it is
+// this party that stops: then it goes on later.
+func (p *Party) endKey(s *seat, t *task) {
+	p.remove(s, t)
+	if s.ctx.Err() != nil {
+		return
+	}
+	if err := p.eraseAttempt(s.ctx, attemptName(t.key)); err != nil {
+		p.cfg.Log.Warn("an attempt to generate a key left something behind", "err", err)
+	}
 }
 
 // followKey hands the newest proven record to a key's task and ends it when the
@@ -109,20 +132,14 @@ func (t *task) await(ctx context.Context, want func(*kmstypes.Key) bool) (*kmsty
 	}
 }
 
-// generation is one attempt to generate a key, as this party sees it.
-type generation struct {
-	party      *Party
-	seat       *seat
-	task       *task
-	key        *kmstypes.Key
-	parameters tfhe.Parameters
-	members    sharing.Parties // of the offline stage, fixed by the chain
-	source     *prss.Source
-}
-
-// begin finds out who takes part: whom the chain recorded when the attempt began.
+// begin finds out who takes part, whom the chain recorded when the attempt began, and
+// how far this party had come in an earlier life.
 func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error) {
-	parameters, err := parameters(t.key.Params)
+	parameters, err := tfhe.ByName(t.key.Params)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := noiseMode(t.key)
 	if err != nil {
 		return nil, err
 	}
@@ -144,37 +161,47 @@ func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error
 	if keys == nil {
 		return nil, ErrNoKeys
 	}
-	g := &generation{party: p, seat: s, task: t, key: t.key, parameters: parameters, members: members}
-	g.source, err = s.keySource(keys, t.key, parameters, g.members)
-	return g, err
+	g := &generation{party: p, seat: s, task: t, key: t.key, parameters: parameters, mode: mode, members: members}
+	if g.source, err = s.keySource(keys, t.key, parameters, g.members); err != nil {
+		return nil, err
+	}
+	return g, g.open()
 }
 
-// generate runs one attempt: shared bits, their digest on chain, the public key,
-// a test decryption, and the party's word on the result.
-func (p *Party) generate(ctx context.Context, s *seat, t *task) error {
+// generate runs one attempt: the offline steps, their digest on chain, the openings,
+// the files, test decryptions, and the party's word on the result.
+func (p *Party) generate(ctx context.Context, s *seat, t *task) (err error) {
 	g, err := p.begin(ctx, s, t)
 	if err != nil {
 		return err
 	}
-	p.cfg.Log.Info("generating a key", "key", hex.EncodeToString(t.key.Id), "attempt", t.key.Attempt, "params", g.parameters.Name)
-	bits, err := g.makeBits(ctx)
-	if err != nil {
-		return fmt.Errorf("shared bits: %w", err)
+	defer g.close()
+	p.cfg.Log.Info("generating a key", "key", hex.EncodeToString(t.key.Id), "attempt", t.key.Attempt, "params", g.parameters.Name,
+		"noise", g.mode.String(), "steps", len(g.attempt.Steps()), "done", g.finished())
+	telling, told := context.WithCancel(ctx)
+	defer told()
+	s.running.Go(func() { g.progress.run(telling) })
+	if err := g.run(ctx); err != nil {
+		return err
 	}
-	share, material, public, err := g.open(ctx, bits)
+	material, err := g.publish()
 	if err != nil {
-		return fmt.Errorf("public key: %w", err)
+		return fmt.Errorf("publish the key: %w", err)
 	}
-	defer share.Zero()
+	share := g.attempt.Share()
+	opened, err := g.attempt.OpenedSecrets()
+	if err != nil {
+		return err
+	}
+	if err := s.sealShare(t.key, share, g.members, opened); err != nil {
+		return err
+	}
 	held, err := s.prepare(g.parameters, share)
 	if err != nil {
 		return err
 	}
-	if material.TestDecryptionOk, err = g.test(ctx, held, share, public); err != nil {
-		return fmt.Errorf("test decryption: %w", err)
-	}
-	if material.TestDecryptionOk {
-		material.Tested = []string{kmstypes.FormCompactList}
+	if err := g.test(ctx, held, material); err != nil {
+		return fmt.Errorf("test decryptions: %w", err)
 	}
 	if err := g.post(ctx, material); err != nil {
 		return err
@@ -182,55 +209,5 @@ func (p *Party) generate(ctx context.Context, s *seat, t *task) error {
 	s.mu.Lock()
 	s.held[hex.EncodeToString(t.key.Id)] = held
 	s.mu.Unlock()
-	_, err = s.stock(held.shape)
-	return err
-}
-
-// run runs one protocol of the attempt among those that take part.
-func (g *generation) run(ctx context.Context, protocol string, machine mpc.Machine, options ...session.Option) error {
-	return g.seat.run(ctx, session.ID(g.session(protocol).ID()), g.task.id, g.members, machine, options...)
-}
-
-// runOpening runs a machine that opens values and passes on what it found. Its results
-// are read in done; release is called when nothing more comes, or it failed.
-func (g *generation) runOpening(ctx context.Context, protocol string, machine opening, done, release func()) error {
-	of := g.session(protocol)
-	err := g.run(ctx, protocol, machine, g.seat.lingering(of, machine, done, func(culprits, convicted sharing.Parties) {
-		release()
-		g.seat.name(of, culprits.Without(convicted))
-	}))
-	if err != nil {
-		release()
-	}
-	return err
-}
-
-// offline is what the machine of a protocol that waits for all who take part needs.
-func (g *generation) offline(protocol string) preproc.Config {
-	id := g.session(protocol).ID()
-	return preproc.Config{
-		Source: g.source, Session: id, From: g.members, Identity: g.seat.identity, Journal: g.party.cfg.Journal,
-	}
-}
-
-// runOffline runs such a machine, notes who keeps it waiting, and passes on what it
-// found about them.
-func (g *generation) runOffline(ctx context.Context, protocol string, machine *preproc.Machine) error {
-	watched := &watchedMachine{Machine: machine}
-	watching, stop := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() { g.seat.watch(watching, g.task.id, watched) })
-	err := g.run(ctx, protocol, watched)
-	stop()
-	watch.Wait()
-	culprits := mpc.Culprits(err)
-	g.seat.accuseAll(ctx, g.session(protocol), machine.Evidence(), culprits)
-	if len(machine.Evidence()) == 0 {
-		g.seat.note(g.task.id, culprits) // until the attempt is over
-	}
-	return err
-}
-
-func (g *generation) session(protocol string) mpc.Session {
-	return g.seat.keySession(g.key, g.parameters, g.members, protocol)
+	return s.openStocks(held)
 }

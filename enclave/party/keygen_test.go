@@ -11,7 +11,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
@@ -117,7 +117,7 @@ func TestAPartyWithoutItsShareRebuildsIt(t *testing.T) {
 	for _, i := range []int{2, 3} {
 		w.eventually("the share is rebuilt", func() bool { return w.holds(i, id) })
 	}
-	require.Equal(t, before.Part(keygen.Compute), w.share(2, id).Part(keygen.Compute))
+	require.Equal(t, before.Part(tfhe.SecretCompute), w.share(2, id).Part(tfhe.SecretCompute))
 	w.stop(1)
 	w.requireValues(w.decrypt(id, w.encrypt(w.publicKey(id), tfhe.EUint16, number(4711))), number(4711))
 }
@@ -143,7 +143,7 @@ func TestALiarAloneDoesNotDecideWhatAShareIsRebuiltFrom(t *testing.T) {
 	require.False(t, w.holds(2, id))
 	w.start(4)
 	w.eventually("the share is rebuilt", func() bool { return w.holds(2, id) })
-	require.Equal(t, before.Part(keygen.PublicKey), w.share(2, id).Part(keygen.PublicKey))
+	require.Equal(t, before.Part(tfhe.SecretPKE), w.share(2, id).Part(tfhe.SecretPKE))
 }
 
 func TestASilentPartyDelaysAKeyAndRebuildsItsShareLater(t *testing.T) {
@@ -181,12 +181,12 @@ func TestOneRequestMayMixCiphertextsUnderBothKeys(t *testing.T) {
 	require.NoError(t, err)
 	vectors := make([][]uint64, 5)
 	for i := 1; i <= 4; i++ {
-		vectors[i] = w.share(i, id).Part(keygen.Compute)
+		vectors[i] = w.share(i, id).Part(tfhe.SecretCompute)
 	}
 	opened, bits := make([]uint64, len(vectors[1])), make([]uint64, len(vectors[1])/4)
 	require.Equal(t, -1, code.OpenAll(opened, 1, sharing.AllParties(4), vectors, 64))
 	require.Equal(t, -1, code.Integers(bits, opened))
-	client := tfhe.NewClientKey(tfhe.Test())
+	client := tfhe.NewClientKey(testSet)
 	client.GLWE = bits
 	raw, err := clientkey.Encrypt(rand.Reader, client, tfhe.EUint8, number(99))
 	require.NoError(t, err)

@@ -1,122 +1,46 @@
 package party
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
-	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/blob"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
-	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/party/vault"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/x/kms/eip712"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
-// ErrEcho reports that the chain recorded another digest of the offline stage
-// than this party's.
-var ErrEcho = errors.New("party: the chain agreed on another digest of the shared bits")
-
-// Protocols of an attempt, part of their session ids.
-const (
-	protocolBits    = "key generation"
-	protocolOpening = "key opening"
-)
-
-// makeBits runs the offline stage and posts its digest.
-func (g *generation) makeBits(ctx context.Context) (*preproc.Machine, error) {
-	machine, err := keygen.NewGeneration(g.offline(protocolBits), keygenParameters(g.parameters))
+// publicKey returns the compact public key of an attempt whose rows are done.
+func (g *generation) publicKey() (*tfhe.CompactPublicKey, error) {
+	part, _ := g.parameters.Part(tfhe.ComponentPublicKey)
+	masks, err := g.parameters.Masks(g.attempt.Seed(), tfhe.ComponentPublicKey)
 	if err != nil {
 		return nil, err
 	}
-	return machine, g.runOffline(ctx, protocolBits, machine)
+	mask := make([]uint64, part.MaskWords())
+	masks.Row(0, mask)
+	body, err := g.files.PublicKeyBody()
+	if err != nil {
+		return nil, err
+	}
+	return tfhe.NewCompactPublicKey(g.parameters, mask, body)
 }
 
-// agree posts the digest of the offline stage and waits until the chain records
-// that enough parties have the same. Nothing built on the stage leaves before.
-func (g *generation) agree(ctx context.Context, echo mpc.Digest) (mpc.Digest, error) {
-	say := func() {
-		err := g.party.once("echo "+g.task.id, func() error {
-			return g.party.poster.Message(ctx, &kmstypes.MsgCommitKeyEcho{
-				Account: g.party.account(), KeyId: g.key.Id, Attempt: g.key.Attempt, Digest: echo[:],
-			})
-		})
-		if err != nil {
-			g.party.cfg.Log.Warn("the digest of the shared bits was not posted", "err", err)
-		}
-	}
-	say()
-	agreed, err := g.task.await(ctx, func(k *kmstypes.Key) bool {
-		if len(k.EchoDigest) > 0 {
-			return true
-		}
-		said := slices.ContainsFunc(k.Echoes, func(e kmstypes.EchoCommitment) bool { return int(e.Index) == g.seat.identity.Self() })
-		if !said {
-			say()
-		}
-		return false
-	})
+// publish puts the files into the vault and returns what names them.
+func (g *generation) publish() (*kmstypes.KeyMaterial, error) {
+	g.progress.reach(kmstypes.KEY_STAGE_PUBLISHING)
+	public, err := g.publicKey()
 	if err != nil {
-		return mpc.Digest{}, err
+		return nil, err
 	}
-	if !bytes.Equal(agreed.EchoDigest, echo[:]) {
-		return mpc.Digest{}, ErrEcho
-	}
-	return echo, nil
-}
-
-// open opens seed and body once the digest is agreed on, seals the share and
-// publishes the key.
-func (g *generation) open(ctx context.Context, bits *preproc.Machine) (*keygen.KeyShare, *kmstypes.KeyMaterial, *tfhe.CompactPublicKey, error) {
-	echo, err := g.agree(ctx, bits.Echo())
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	opened, err := keygen.OpenedSecrets(bits, keygenParameters(g.parameters))
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	machine, err := keygen.NewOpening(keygen.OpeningConfig{
-		Parameters: keygenParameters(g.parameters), Session: g.session(protocolOpening).ID(), Generation: bits, Posted: echo,
-		KeyID: mpc.Digest(g.key.Id), Expand: expandMask,
-	})
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	var share *keygen.KeyShare
-	var seed [keygen.SeedSize]byte
-	var body []uint64
-	read := func() { share, seed, body = machine.Share(), machine.Seed(), machine.Body() }
-	if err := g.runOpening(ctx, protocolOpening, machine, read, func() {}); err != nil {
-		return nil, nil, nil, err
-	}
-	if err := g.seat.sealShare(g.key, share, g.members, opened); err != nil {
-		return nil, nil, nil, err
-	}
-	mask, err := expandMask(seed, g.parameters.PKEDimension)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	public, err := tfhe.NewCompactPublicKey(g.parameters, mask, body)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	material, err := g.publish(public, seed)
-	return share, material, public, err
-}
-
-// expandMask expands a seed as TFHE-rs expands that of a seeded key.
-func expandMask(seed [keygen.SeedSize]byte, n int) ([]uint64, error) {
-	return tfhe.ExpandMask(tfhe.PlainSeed(seed), n), nil
-}
-
-// publish puts the public key into the vault and returns what names it.
-func (g *generation) publish(public *tfhe.CompactPublicKey, seed [keygen.SeedSize]byte) (*kmstypes.KeyMaterial, error) {
 	encoded, err := public.MarshalBinary()
 	if err != nil {
 		return nil, err
@@ -125,10 +49,45 @@ func (g *generation) publish(public *tfhe.CompactPublicKey, seed [keygen.SeedSiz
 	if err != nil {
 		return nil, err
 	}
-	keccak := blob.Digest(encoded)
-	return &kmstypes.KeyMaterial{
+	seed, keccak := g.attempt.Seed(), blob.Digest(encoded)
+	material := &kmstypes.KeyMaterial{
 		Seed: seed[:], PublicKeyDigest: digest[:], PublicKeyKeccak: keccak[:], PublicKeySize: uint64(len(encoded)),
-	}, nil
+	}
+	files, err := g.files.Finished()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		digest, size, err := g.party.publishFile(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		material.Objects = append(material.Objects, kmstypes.KeyObject{Kind: f.Object.String(), Digest: digest[:], ByteSize: uint64(size)})
+	}
+	return material, g.notePublished(material)
+}
+
+// notePublished keeps the names of the files, so that they are not left behind if
+// nothing comes of the attempt.
+func (g *generation) notePublished(material *kmstypes.KeyMaterial) error {
+	digests := slices.Clone(material.PublicKeyDigest)
+	for _, o := range material.Objects {
+		digests = append(digests, o.Digest...)
+	}
+	return stepStore{g.party.cfg.Store, g.key}.Put(publishedName, digests)
+}
+
+// publishFile gives the vault a second name of a file: the first is there for whoever
+// goes on after a restart, until the attempt is over.
+func (p *Party) publishFile(path string) (digest [vault.DigestSize]byte, size int64, err error) {
+	link := path + ".published"
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return digest, 0, fmt.Errorf("publish a key file: %w", err)
+	}
+	if err := os.Link(path, link); err != nil {
+		return digest, 0, fmt.Errorf("publish a key file: %w", err)
+	}
+	return p.cfg.Vault.Adopt(link)
 }
 
 // post signs and posts this party's word on the key until the attempt is over.
@@ -137,8 +96,7 @@ func (g *generation) post(ctx context.Context, material *kmstypes.KeyMaterial) e
 	if err != nil {
 		return err
 	}
-	digest := eip712.KeyGeneration(g.party.cfg.ChainID, g.key.SignedKey(*material))
-	signature, err := eip712.Sign(digest, signing)
+	signature, err := eip712.Sign(eip712.KeyGeneration(g.party.cfg.ChainID, g.key.SignedKey(*material)), signing)
 	if err != nil {
 		return err
 	}

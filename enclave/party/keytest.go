@@ -4,162 +4,234 @@ import (
 	"context"
 	"crypto/sha3"
 	"errors"
-	"math/big"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/keyfile"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/tfhe/evaluate"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
-// testBlocks is how many messages are encrypted under the compute key to test it.
-const testBlocks = 4
+// errTested reports wrong shares in a test decryption: the party that sent them must
+// not hold the key like this.
+var errTested = errors.New("party: wrong shares in the test decryptions")
 
-// Openings of a key's test, part of their session ids.
-const (
-	protocolTestPublic     = "key test pke"
-	protocolTestEncryption = "key test encryption"
-	protocolTestCompute    = "key test compute"
-)
+// trial is a decryption that tests a key: a ciphertext, or the same by other means.
+type trial struct {
+	evaluate.Trial
+	protocol string
+	taken    *intake
+	shape    preproc.Shape // of the items that it takes
+}
 
-// kindTestNoise is the randomness that only a test decryption uses.
-const kindTestNoise = "key test noise"
+// test decrypts by MPC fresh ciphertexts in every form that the parameter set has,
+// computed with the new public keys by coins that everybody can derive, and notes in
+// which forms they came out right.
+func (g *generation) test(ctx context.Context, held *heldKey, material *kmstypes.KeyMaterial) error {
+	g.progress.reach(kmstypes.KEY_STAGE_TESTING)
+	trials, err := g.trials(ctx, held)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, t := range trials {
+			t.taken.zero()
+		}
+	}()
+	items, err := g.testItems(ctx, held, trials)
+	if err != nil {
+		return err
+	}
+	failed := map[string]bool{}
+	for _, t := range trials {
+		right, err := g.try(ctx, t, items)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.protocol, err)
+		}
+		if !right {
+			g.party.cfg.Log.Error("a test decryption came out wrong", "key", fmt.Sprintf("%x", g.key.Id), "form", t.Form, "test", t.Shows)
+			failed[t.Form] = true
+		}
+	}
+	set, _ := kmstypes.ParameterSetByName(g.parameters.Name)
+	for _, form := range set.Tested {
+		if !failed[form] && slices.ContainsFunc(trials, func(t *trial) bool { return t.Form == form }) {
+			material.Tested = append(material.Tested, form)
+		}
+	}
+	material.TestDecryptionOk = len(failed) == 0 && len(material.Tested) == len(set.Tested)
+	return nil
+}
 
-// test decrypts by MPC a fresh encryption under the public key, with coins that
-// everybody can derive, and messages encrypted under the shared compute key.
-func (g *generation) test(ctx context.Context, held *heldKey, share *keygen.KeyShare, public *tfhe.CompactPublicKey) (bool, error) {
+// trials computes the ciphertexts and takes them in, those that can be decrypted by
+// flooding also by the way that takes items.
+func (g *generation) trials(ctx context.Context, held *heldKey) ([]*trial, error) {
+	computed, err := g.compute(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*trial
+	for i, c := range computed {
+		ciphertext, err := tfhe.Decode(c.Ciphertext, c.Type, g.parameters)
+		if err != nil {
+			return out, err
+		}
+		for _, user := range []bool{false, true} {
+			taken, err := held.take(ciphertext, user)
+			if err != nil {
+				return out, err
+			}
+			out = append(out, &trial{Trial: c, protocol: fmt.Sprintf("key test %d", len(out)), taken: taken, shape: held.keys[ciphertext.Key()].Shape()})
+			if taken.flooded == nil {
+				break
+			}
+		}
+		computed[i].Ciphertext = nil
+	}
+	return out, nil
+}
+
+// compute makes the ciphertexts: with the key set where there is one.
+func (g *generation) compute(ctx context.Context) (trials []evaluate.Trial, err error) {
+	public, err := g.publicKey()
+	if err != nil {
+		return nil, err
+	}
 	coins := sha3.NewSHAKE256()
 	_, _ = coins.Write([]byte("tkms/v1/key-test"))
 	_, _ = coins.Write(g.key.Id)
-	message := make([]byte, 8)
-	_, _ = coins.Read(message)
-	value := new(big.Int).SetBytes(message)
-	list, err := public.Encrypt(coins, tfhe.EUint64, value, true)
+	keys, err := g.files.KeySet()
+	if errors.Is(err, keyfile.ErrState) {
+		return evaluate.Fresh(coins, public)
+	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	encoded, err := list.MarshalBinary()
-	if err != nil {
-		return false, err
-	}
-	ciphertext, err := tfhe.Decode(encoded, tfhe.EUint64, g.parameters)
-	if err != nil {
-		return false, err
-	}
-	items, noise, err := g.testMaterial(ctx, held.shape, ciphertext.Len()+testBlocks)
-	if err != nil {
-		return false, err
-	}
-	plain, err := g.testDecrypt(ctx, protocolTestPublic, held.keys[tfhe.PublicKeyEncryptionKey], ciphertext, items, 0)
-	if err != nil {
-		return false, err
-	}
-	got, err := ciphertext.Recompose(plain)
-	if err != nil || got.Cmp(value) != 0 {
-		return false, err
-	}
-	return g.testCompute(ctx, held, share, noise, items, ciphertext.Len(), coins)
-}
-
-// testCompute encrypts the messages 0, 5, 10, 15 under the compute key and
-// decrypts them.
-func (g *generation) testCompute(ctx context.Context, held *heldKey, share *keygen.KeyShare, noise []uint64, items *preproc.Batch, first int, coins *sha3.SHAKE) (bool, error) {
-	var seed [keygen.SeedSize]byte
-	_, _ = coins.Read(seed[:])
-	dimension := g.parameters.ComputeDimension()
-	mask, err := expandMask(seed, testBlocks*dimension)
-	if err != nil {
-		return false, err
-	}
-	messages := make([]uint64, testBlocks)
-	for i := range messages {
-		messages[i] = 5 * uint64(i)
-	}
-	scaled := make([]uint64, testBlocks)
-	for i, m := range messages {
-		scaled[i] = m * g.parameters.Delta()
-	}
-	encryption, err := keygen.NewEncryption(keygen.EncryptionConfig{
-		Code: g.seat.code, Session: g.session(protocolTestEncryption).ID(), Identity: g.seat.identity,
-		Key: share.Part(keygen.Compute), Mask: mask, Messages: scaled, Noise: noise,
+	evaluator, err := evaluate.New(keys, evaluate.Environment{
+		Parallel: g.party.inBackground, Yield: func() error { return context.Cause(ctx) },
 	})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	var lwes []uint64
-	if err := g.runOpening(ctx, protocolTestEncryption, encryption, func() { lwes = encryption.LWEs() }, func() {}); err != nil {
-		return false, err
+	g.party.inBackground(1, func(int) { trials, err = evaluate.Check(coins, evaluator, public) })
+	return trials, err
+}
+
+// inBackground calls f(0) … f(n−1), out of the way of what users wait for, as many at
+// a time as there are processors.
+func (p *Party) inBackground(n int, f func(i int)) {
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		running.Add(1)
+		p.cfg.Background(func() {
+			defer running.Done()
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
 	}
-	blocks, err := decrypt.NewLWEs(dimension, lwes)
-	if err != nil {
-		return false, err
-	}
-	plain, err := g.testDecrypt(ctx, protocolTestCompute, held.keys[tfhe.ComputeKey], blocks, items, first)
-	if err != nil {
-		return false, err
-	}
-	for i, m := range messages {
-		if plain[i] != m {
-			return false, nil
+	running.Wait()
+}
+
+// testItems makes offline items that only this attempt uses, for the trials in order.
+func (g *generation) testItems(ctx context.Context, held *heldKey, trials []*trial) (map[preproc.Shape]*stocked, error) {
+	out := map[preproc.Shape]*stocked{}
+	for _, shape := range held.shapes() {
+		count := 0
+		for _, t := range trials {
+			if t.taken.phases != nil && t.shape == shape {
+				count += t.taken.blocks()
+			}
 		}
+		if count == 0 || g.seat.code.N() == 1 {
+			continue
+		}
+		protocol := fmt.Sprintf("key test items %d-%d", shape.K, shape.W)
+		machine, err := preproc.NewBatch(g.offline(protocol), shape, 0, count)
+		if err != nil {
+			return nil, err
+		}
+		if err := g.runOffline(ctx, protocol, machine); err != nil {
+			return nil, err
+		}
+		batch, err := preproc.FromMachine(machine, shape)
+		if err != nil {
+			return nil, err
+		}
+		out[shape] = &stocked{batch: batch}
 	}
-	return true, nil
+	return out, nil
 }
 
-// testMaterial makes offline items and noise that only this attempt uses.
-func (g *generation) testMaterial(ctx context.Context, shape preproc.Shape, count int) (*preproc.Batch, []uint64, error) {
-	items, err := preproc.NewBatch(g.offline("key test items"), shape, 0, count)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := g.runOffline(ctx, "key test items", items); err != nil {
-		return nil, nil, err
-	}
-	batch, err := preproc.FromMachine(items, shape)
-	if err != nil {
-		return nil, nil, err
-	}
-	config := g.offline("key test noise")
-	bound := uint(g.parameters.GLWENoise)
-	config.Sections = keygen.NoiseSections(kindTestNoise, bound, 0, testBlocks)
-	samples, err := preproc.New(config)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := g.runOffline(ctx, "key test noise", samples); err != nil {
-		return nil, nil, err
-	}
-	noise, err := keygen.Noise(g.seat.code, bound, samples.Material())
-	return batch, noise, err
+// stocked is a batch of which the first items are used.
+type stocked struct {
+	batch *preproc.Batch
+	next  uint64
 }
 
-// testDecrypt runs one decryption with its own items.
-func (g *generation) testDecrypt(ctx context.Context, protocol string, key *decrypt.Key, blocks decrypt.Blocks, items *preproc.Batch, first int) ([]uint64, error) {
-	piece, err := items.Cut(uint64(first), blocks.Len())
+func (s *stocked) take(count int) (*preproc.Batch, error) {
+	first := s.next
+	s.next += uint64(count) // #nosec G115 -- not negative
+	return s.batch.Cut(first, count)
+}
+
+// try runs one decryption and reports whether it came out right.
+func (g *generation) try(ctx context.Context, t *trial, items map[preproc.Shape]*stocked) (bool, error) {
+	id := g.session(t.protocol).ID()
+	machine, err := g.decryption(id, t, items)
 	if err != nil {
-		return nil, err
-	}
-	phases, err := key.Phases(blocks)
-	if err != nil {
-		return nil, err
-	}
-	machine, err := decrypt.New(decrypt.Config{
-		Code: g.seat.code, Self: g.seat.identity.Self(), Session: g.session(protocol).ID(), Identity: g.seat.identity,
-		Phases: []*decrypt.Phases{phases}, Stock: []*preproc.Batch{piece},
-	})
-	if err != nil {
-		return nil, err
+		return false, err
 	}
 	var values []uint64
 	var wrong sharing.Parties
 	read := func() { values, wrong = machine.Values(), machine.Culprits() }
-	if err := g.runOpening(ctx, protocol, machine, read, machine.Release); err != nil {
-		return nil, err
+	if err := g.runOpening(ctx, t.protocol, machine, openingLinger, read, machine.Release); err != nil {
+		return false, err
 	}
 	if wrong != 0 {
-		return nil, &mpc.CulpritError{Culprits: wrong, Err: errors.New("wrong shares in the test decryption")}
+		return false, &mpc.CulpritError{Culprits: wrong, Err: errTested}
 	}
-	return values, nil
+	got, err := t.taken.outline.Recompose(values)
+	return err == nil && got.Cmp(t.Value) == 0, nil
+}
+
+// valued is a machine that ends with values in the clear.
+type valued interface {
+	decryption
+	Values() []uint64
+}
+
+// decryption returns the machine of a trial.
+func (g *generation) decryption(id mpc.Digest, t *trial, items map[preproc.Shape]*stocked) (valued, error) {
+	if t.taken.flooded != nil {
+		source, err := g.seat.source(id)
+		if err != nil {
+			return nil, err
+		}
+		return decrypt.NewFlooding(decrypt.FloodConfig{
+			Code: g.seat.code, Self: g.seat.identity.Self(), Session: id, Identity: g.seat.identity,
+			Phases: []*decrypt.FloodPhases{t.taken.flooded}, Source: source,
+		})
+	}
+	var stock []*preproc.Batch
+	if ready := items[t.shape]; ready != nil {
+		piece, err := ready.take(t.taken.blocks())
+		if err != nil {
+			return nil, err
+		}
+		stock = append(stock, piece)
+	}
+	return decrypt.New(decrypt.Config{
+		Code: g.seat.code, Self: g.seat.identity.Self(), Session: id, Identity: g.seat.identity,
+		Phases: []*decrypt.Phases{t.taken.phases}, Stock: stock,
+	})
 }

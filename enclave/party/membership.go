@@ -151,7 +151,7 @@ func (p *Party) eraseEpoch(epoch uint64) error {
 	}
 	for _, object := range objects {
 		switch object.Kind {
-		case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened:
+		case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep:
 			if object.Epoch != epoch {
 				continue
 			}
@@ -183,7 +183,9 @@ func (p *Party) refreshStatus() {
 	c := s.committee
 	items, next := 0, s.next
 	for _, st := range s.stocks {
-		items += st.Available()
+		if !st.Rare() { // a few of the others are made ahead
+			items += st.Available()
+		}
 		next = max(next, st.NextItem())
 	}
 	keys := make([]string, 0, len(s.held))

@@ -15,7 +15,20 @@ import (
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/enclave/tfhe"
 )
+
+// source returns what the party draws from its keys of the epoch in a context.
+func (s *seat) source(context mpc.Digest) (*prss.Source, error) {
+	keys, err := s.loadKeys(s.current())
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, ErrNoKeys
+	}
+	return prss.NewSource(keys, s.code, context)
+}
 
 // stock returns the offline stock of a shape, loaded when it is first asked for.
 func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
@@ -27,7 +40,7 @@ func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
 	if keys == nil {
 		return nil, fmt.Errorf("%w: this party did not take part in the set-up of epoch %d", ErrNoKeys, c.Epoch.Id)
 	}
-	st, fresh, err := s.openStock(shape, c, keys)
+	st, fresh, err := s.openStock(shape, s.onDemand(shape), c, keys)
 	if err != nil || !fresh {
 		return st, err
 	}
@@ -39,8 +52,22 @@ func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
 	return st, nil
 }
 
+// onDemand tells which batches of a shape are not kept ahead: none of the shapes that
+// ciphertexts under some set's compute key have, which computations leave and inputs
+// come in, and most of the others.
+func (s *seat) onDemand(shape preproc.Shape) func(number uint64) bool {
+	for _, name := range tfhe.Names() {
+		p, err := tfhe.ByName(name)
+		if err == nil && shape == s.shapeOf(p, tfhe.ComputeKey) {
+			return nil
+		}
+	}
+	every := s.party.cfg.RareStockEvery
+	return func(number uint64) bool { return every == 0 || number%every != 0 }
+}
+
 // openStock returns the stock of a shape and whether it was loaded just now.
-func (s *seat) openStock(shape preproc.Shape, c *committee.Committee, keys *prss.Keys) (*stock.Stock, bool, error) {
+func (s *seat) openStock(shape preproc.Shape, onDemand func(number uint64) bool, c *committee.Committee, keys *prss.Keys) (*stock.Stock, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st := s.stocks[shape]; st != nil {
@@ -53,7 +80,7 @@ func (s *seat) openStock(shape preproc.Shape, c *committee.Committee, keys *prss
 		},
 		Store:   batchStore{s.party.cfg.Store, c.Epoch.Id, fmt.Sprintf("k%d-w%d-chain-%t-", shape.K, shape.W, shape.Chain)},
 		Journal: s.party.cfg.Journal,
-		Target:  s.party.cfg.StockTarget, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
+		Target:  s.party.cfg.StockTarget, OnDemand: onDemand, Patience: s.party.cfg.Patience, Log: s.party.cfg.Log,
 		Changed: s.party.stockChanged,
 		Accuse: func(named mpc.Session, found []preproc.Evidence, culprits sharing.Parties) {
 			s.accuseAll(s.ctx, named, found, culprits)

@@ -10,6 +10,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	"github.com/tkms-network/tkms/enclave/courtesy"
 	"github.com/tkms-network/tkms/enclave/party/blob"
 	"github.com/tkms-network/tkms/enclave/party/metrics"
 	"github.com/tkms-network/tkms/enclave/party/post"
@@ -68,6 +69,9 @@ type Party struct {
 func New(cfg Config, board *status.Board, m *metrics.Metrics) *Party {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Background == nil {
+		cfg.Background = courtesy.Go
 	}
 	p := &Party{
 		cfg: cfg, board: board, metrics: m, random: rand.Reader, blobs: blob.Fetcher{Client: cfg.HTTP},

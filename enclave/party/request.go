@@ -168,8 +168,10 @@ func (p *Party) answer(ctx context.Context, s *seat, t *task, since time.Time) (
 		return nil, err
 	}
 	parts, err := p.decrypt(ctx, s, t, held, taken)
+	var size int64
 	for _, c := range taken {
-		c.phases.Zero()
+		c.zero()
+		size += c.bytes
 	}
 	if err != nil {
 		return nil, err
@@ -177,7 +179,7 @@ func (p *Party) answer(ctx context.Context, s *seat, t *task, since time.Time) (
 	elapsed := time.Since(since)
 	p.metrics.Engine.WithLabelValues(kindOf(request)).Observe(elapsed.Seconds())
 	p.metrics.Requests.WithLabelValues(kindOf(request), "decrypted").Inc()
-	p.progress(request, func(r *status.Request) { r.EngineMicros = elapsed.Microseconds() })
+	p.progress(request, func(r *status.Request) { r.EngineMicros, r.CiphertextBytes = elapsed.Microseconds(), size })
 	if !forUser(request) {
 		return p.signValues(request, taken, parts)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -105,7 +105,7 @@ func (p *Party) restore(ctx context.Context, s *seat, key *kmstypes.Key) {
 }
 
 func (p *Party) restoreOnce(ctx context.Context, s *seat, key *kmstypes.Key) error {
-	parameters, err := parameters(key.Params)
+	parameters, err := tfhe.ByName(key.Params)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (p *Party) restoreOnce(ctx context.Context, s *seat, key *kmstypes.Key) err
 	if err != nil {
 		return err
 	}
-	share, err := keygen.RebuildShare(source, keygenParameters(parameters), mpc.Digest(key.Id), opened)
+	share, err := keygen.RebuildShare(source, parameters, mpc.Digest(key.Id), opened)
 	if err != nil {
 		return err
 	}
@@ -141,8 +141,7 @@ func (s *seat) adopt(key *kmstypes.Key, parameters tfhe.Parameters, share *keyge
 	if err != nil {
 		return err
 	}
-	_, err = s.stock(held.shape)
-	return err
+	return s.openStocks(held)
 }
 
 // askOpened returns what t+1 members say alike: one of them is honest.

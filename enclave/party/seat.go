@@ -29,6 +29,7 @@ const (
 	kindBatch        = "offline-batch"
 	kindKeyShare     = "key-share"
 	kindKeyOpened    = "key-opened"
+	kindKeyStep      = "key-step"
 )
 
 // seat is the party's place in one epoch: links to the other members, the keys
@@ -87,7 +88,7 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 	}
 	s.mesh, err = transport.New(transport.Config{
 		Self: c.Self, Network: mpc.Hash("tkms/v1/network", []byte(p.cfg.ChainID), mpc.Uint64(c.Epoch.Id)),
-		Identity: p.cfg.Identity.TLS, Listener: listener, Log: p.cfg.Log, Metrics: p.metrics,
+		Identity: p.cfg.Identity.TLS, Listener: listener, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
 	})
 	if err != nil {
 		_ = listener.Close()

@@ -50,16 +50,9 @@ func (p *Party) keep(s *seat, request *kmstypes.Request, held *heldKey, g *group
 	if !forUser(request) {
 		return nil, nil
 	}
-	keys, err := s.loadKeys(s.current())
-	if err != nil {
-		return nil, err
-	}
-	if keys == nil {
-		return nil, ErrNoKeys
-	}
-	named := p.session(s, request, held, g, nil)
-	named.Protocol, named.Items = "keep/"+g.kind.String(), mpc.Digest{}
-	return prss.NewSource(keys, s.code, named.ID())
+	named := p.session(s, request, held, "keep", g, nil)
+	named.Items = mpc.Digest{}
+	return s.source(named.ID())
 }
 
 // signShares encrypts the shares of a request's ciphertexts to its user and signs them.

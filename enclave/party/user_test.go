@@ -334,7 +334,7 @@ func TestAUserIsShownNoCarries(t *testing.T) {
 	w := newWorld(t, 4, nil)
 	w.activeEpoch()
 	key := w.activeKey()
-	params := tfhe.Test()
+	params := testSet
 	blocks := make([]tfhe.Block, 4)
 	for i := range blocks {
 		blocks[i] = tfhe.Block{Data: make(tfhe.Words, 8*(params.ComputeDimension()+1)), Degree: 3, NoiseLevel: 1}

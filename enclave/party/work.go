@@ -102,6 +102,9 @@ func (p *Party) takeOpenWork(ctx context.Context, s *seat, height int64) error {
 	p.more = work.More
 	if !work.More {
 		s.assigned(next)
+		if err := p.eraseStale(ctx); err != nil {
+			return err
+		}
 	}
 	return p.openKeys(ctx, s, height)
 }

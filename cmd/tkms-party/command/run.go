@@ -106,7 +106,8 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 	defer stop()
 	log.Info("party starts", "moniker", s.Moniker, "chain", s.ChainID, "operator", s.Operator, "enclave_device", "SIMULATED")
 	p := party.New(party.Config{
-		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Journal: echoes, Vault: public, Listen: s.Listen,
+		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Journal: echoes, Vault: public,
+		Scratch: filepath.Join(home, "keys"), Listen: s.Listen,
 		Chain: lightChain{client}, HTTP: &http.Client{Timeout: 10 * time.Second},
 		StockTarget: s.StockItems, Patience: time.Duration(s.PatienceMillis) * time.Millisecond, Requests: s.MaxOpenRequests,
 		Simulated: []string{"enclave device"}, Wrap: wrap, Log: log,

@@ -14,8 +14,10 @@ type Metrics struct {
 	Stock    prometheus.Gauge
 	Requests *prometheus.CounterVec   // kind, outcome
 	Engine   *prometheus.HistogramVec // kind
-	Culprits *prometheus.CounterVec   // index
-	Evidence *prometheus.CounterVec   // index, kind
+	// CiphertextBytes is labelled by the key that a ciphertext is under.
+	CiphertextBytes *prometheus.HistogramVec
+	Culprits        *prometheus.CounterVec // index
+	Evidence        *prometheus.CounterVec // index, kind
 
 	sent, received, dropped *prometheus.CounterVec
 	links                   *prometheus.GaugeVec
@@ -30,6 +32,9 @@ func New(registry prometheus.Registerer) *Metrics {
 		Engine: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tkms_party_engine_seconds", Help: "From the proven request to the last opening.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}, []string{"kind"}),
+		CiphertextBytes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tkms_party_ciphertext_bytes", Help: "Size of a ciphertext, by the key that it is under.", Buckets: prometheus.ExponentialBuckets(1024, 4, 8),
+		}, []string{"key"}),
 		Culprits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_wrong_shares_total", Help: "Sessions in which a member sent wrong shares."}, []string{"index"}),
 		Evidence: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_evidence_total", Help: "Evidence found against a member."}, []string{"index", "kind"}),
 		sent:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_sent_bytes", Help: "Bytes sent to a member."}, []string{"peer"}),
@@ -37,7 +42,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames to a member that were dropped."}, []string{"peer"}),
 		links:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tkms_party_link_up", Help: "1 if the link to a member is up."}, []string{"peer"}),
 	}
-	registry.MustRegister(m.Height, m.Stock, m.Requests, m.Engine, m.Culprits, m.Evidence, m.sent, m.received, m.dropped, m.links)
+	registry.MustRegister(m.Height, m.Stock, m.Requests, m.Engine, m.CiphertextBytes, m.Culprits, m.Evidence, m.sent, m.received, m.dropped, m.links)
 	return m
 }
 

@@ -58,6 +58,8 @@ type Request struct {
 	// EngineMicros is the time from the proven request with its bytes at hand to
 	// the last opening.
 	EngineMicros int64 `json:"engine_us,omitempty"`
+	// CiphertextBytes are those that were fetched and decrypted.
+	CiphertextBytes int64 `json:"ciphertext_bytes,omitempty"`
 	// FromStock says whether all offline items were ready when it came.
 	FromStock bool `json:"from_stock"`
 	// Culprits are the indices whose shares were wrong.

@@ -60,7 +60,7 @@ func (s *Stock) need(ranges []Range) (news bool) {
 
 // require notes that somebody awaits items of a batch.
 func (s *Stock) require(number uint64) (news bool) {
-	if _, held := s.newest(number); held || s.needed[number] || !s.cfg.OnDemand(number) {
+	if _, held := s.newest(number); held || s.needed[number] || !s.onDemand(number) {
 		return false
 	}
 	s.needed[number] = true

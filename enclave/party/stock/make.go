@@ -86,7 +86,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 // claimNew picks the lowest batch that is wanted and neither held nor made.
 func (s *Stock) claimNew() (uint64, bool) {
-	return s.claim(func(number uint64) bool { _, held := s.newest(number); return !held && !s.cfg.OnDemand(number) })
+	return s.claim(func(number uint64) bool { _, held := s.newest(number); return !held && !s.onDemand(number) })
 }
 
 // claimOld picks the lowest batch that is held as an earlier set of members made it.
@@ -263,7 +263,7 @@ func (s *Stock) produce(ctx context.Context, number uint64, m members) (made, er
 	defer stop()
 	var rescued made
 	var watching sync.WaitGroup
-	if s.cfg.OnDemand(number) {
+	if s.onDemand(number) {
 		watching.Go(func() { s.invite(along, number, m.active) })
 	}
 	watching.Go(func() { rescued = s.watch(along, cancel, number, m, machine) })

@@ -128,9 +128,6 @@ func New(cfg Config) (*Stock, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.OnDemand == nil {
-		cfg.OnDemand = func(uint64) bool { return false }
-	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(int) {}
 	}
@@ -354,6 +351,12 @@ func (s *Stock) Available() int {
 	defer s.mu.Unlock()
 	return s.available()
 }
+
+// Rare reports whether some batches are not made ahead.
+func (s *Stock) Rare() bool { return s.cfg.OnDemand != nil }
+
+// onDemand reports whether a batch is made only when its items are awaited.
+func (s *Stock) onDemand(number uint64) bool { return s.Rare() && s.cfg.OnDemand(number) }
 
 // NextItem returns the first item that no request has.
 func (s *Stock) NextItem() uint64 {
