@@ -222,35 +222,35 @@ func TestEveryFormOfAValueHasIt(t *testing.T) {
 		t     tfhe.Type
 		value uint64
 	}{{tfhe.EBool, 1}, {tfhe.EUint4, 0xd}, {tfhe.EUint8, 77}, {tfhe.EUint64, 0xfedcba9876543210}} {
-		v, err := w.ReRandomize(w.coins, w.fresh(c.t, c.value, true))
+		for _, form := range w.everyForm(c.t, c.value) {
+			w.expect(form, c.value, nil)
+		}
+	}
+}
+
+func TestReRandomizedValuesAreTheSameInOtherCiphertexts(t *testing.T) {
+	w := newWorld(t, tfhe.Test())
+	for _, c := range []struct {
+		t     tfhe.Type
+		value uint64
+	}{{tfhe.EBool, 1}, {tfhe.EUint16, 0xcafe}} {
+		before := w.fresh(c.t, c.value, true)
+		after, err := w.ReRandomize(w.coins, before)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.expect(w.uint(v[0]), c.value, nil)
-		list, err := w.Compress(v...)
-		if err != nil {
-			t.Fatal(err)
+		w.expect(w.uint(after[0]), c.value, nil)
+		for i, lwe := range after[0].Blocks {
+			same := 0
+			for j, x := range lwe {
+				if x == before.Blocks[i][j] {
+					same++
+				}
+			}
+			if same > 0 {
+				t.Errorf("%v block %d: %d words are as before", c.t, i, same)
+			}
 		}
-		data, err := list.MarshalBinary()
-		compressed := w.decode(c.t, data, err)
-		w.expect(compressed, c.value, nil)
-		back, err := w.Decompress(compressed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.expect(w.uint(back), c.value, nil)
-		squashed, err := w.Squash(v...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err = w.EncodeSquashed(squashed[0])
-		w.expect(w.decode(c.t, data, err), c.value, nil)
-		packed, err := w.CompressSquashed(squashed...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err = packed.MarshalBinary()
-		w.expect(w.decode(c.t, data, err), c.value, nil)
 	}
 }
 
@@ -323,39 +323,75 @@ func TestNoiseIsWhatTheModelSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var fresh, bootstrapped, squashed noise.Statistics
-	const value = 0x5a5a1234deadbeef
-	list, err := w.public.Encrypt(w.coins, tfhe.EUint64, new(big.Int).SetUint64(value), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := list.MarshalBinary()
-	w.expect(w.decode(tfhe.EUint64, data, err), value, &fresh)
-	v, err := w.Expand(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.expect(w.uint(v[0]), value, &bootstrapped)
-	s, err := w.Squash(v[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err = w.EncodeSquashed(s[0])
-	w.expect(w.decode(tfhe.EUint64, data, err), value, &squashed)
-	for _, c := range []struct {
+	const value, blocks, count = 0x5a5a1234deadbeef, 32, 4
+	bootstrapped := m.Bootstrapped(tfhe.ComponentBootstrap, true)
+	squashed := m.Bootstrapped(tfhe.ComponentSquashing, true)
+	// Each list of one value, 32 blocks to a GLWE ciphertext, 16 after squashing.
+	compressed := m.Switched(tfhe.ComponentCompression, blocks, 16*bootstrapped)
+	compressed += noise.Rounding(w.p.Dimension(tfhe.SecretCompression), uint(w.p.Compression.StorageLog))
+	steps := []struct {
 		what     string
-		measured *noise.Statistics
 		variance float64
+		measured noise.Statistics
 	}{
-		{"fresh", &fresh, m.Fresh()},
-		{"bootstrapped", &bootstrapped, m.Bootstrapped(tfhe.ComponentBootstrap, true)},
-		{"squashed", &squashed, m.Bootstrapped(tfhe.ComponentSquashing, true)},
-	} {
-		t.Logf("%s: rms 2^%.2f of %d, model 2^%.2f", c.what, c.measured.Log2RMS(), c.measured.Count(), math.Log2(c.variance)/2)
-		if err := c.measured.Compare(c.what, c.variance); err != nil {
+		{what: "fresh", variance: m.Fresh()},
+		{what: "bootstrapped", variance: bootstrapped},
+		{what: "compressed", variance: compressed},
+		{what: "decompressed", variance: m.Bootstrapped(tfhe.ComponentDecompression, true)},
+		{what: "squashed", variance: squashed},
+		{what: "packed", variance: m.Switched(tfhe.ComponentSquashingCompression, blocks/2, squashed)},
+	}
+	for range count {
+		for i, c := range w.everyForm(tfhe.EUint64, value) {
+			w.expect(c, value, &steps[i].measured)
+		}
+	}
+	for _, s := range steps {
+		t.Logf("%s: rms 2^%.2f of %d, model 2^%.2f", s.what, s.measured.Log2RMS(), s.measured.Count(), math.Log2(s.variance)/2)
+		if err := s.measured.Compare(s.what, s.variance); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// everyForm returns a value fresh, expanded, compressed, decompressed, squashed, and
+// squashed and packed.
+func (w *world) everyForm(t tfhe.Type, value uint64) []*tfhe.Ciphertext {
+	w.t.Helper()
+	list, err := w.public.Encrypt(w.coins, t, new(big.Int).SetUint64(value), false)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data, err := list.MarshalBinary()
+	forms := []*tfhe.Ciphertext{w.decode(t, data, err)}
+	expanded, err := w.Expand(list)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	forms = append(forms, w.uint(expanded[0]))
+	compressed, err := w.Compress(expanded...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data, err = compressed.MarshalBinary()
+	forms = append(forms, w.decode(t, data, err))
+	restored, err := w.Decompress(forms[len(forms)-1])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	forms = append(forms, w.uint(restored))
+	squashed, err := w.Squash(expanded...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data, err = w.EncodeSquashed(squashed[0])
+	forms = append(forms, w.decode(t, data, err))
+	packed, err := w.CompressSquashed(squashed...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data, err = packed.MarshalBinary()
+	return append(forms, w.decode(t, data, err))
 }
 
 func TestOperandsThatDoNotFitAreRefused(t *testing.T) {

@@ -96,7 +96,7 @@ func (m *Model) compressed() float64 {
 	p, c := m.parameters, m.parameters.Compression
 	factor := float64(p.MessageModulus * p.MessageModulus)
 	v := m.Switched(tfhe.ComponentCompression, int(c.LWEsPerGLWE), factor*m.Bootstrapped(tfhe.ComponentBootstrap, false)) // #nosec G115 -- small
-	return v + standardSwitch(c.GLWEDimension*c.PolynomialSize, uint(c.StorageLog))                                       // #nosec G115 -- small
+	return v + Rounding(c.GLWEDimension*c.PolynomialSize, uint(c.StorageLog))                                             // #nosec G115 -- small
 }
 
 // Squashed returns the variance of squashed ciphertexts in units of 2^-128, packed

@@ -72,9 +72,9 @@ func centeredSwitch(n, degree int) float64 {
 	return float64(n) * (step*step/48 + 1.0/24)
 }
 
-// standardSwitch is the variance that rounding n coefficients and the body to bits
-// adds.
-func standardSwitch(n int, bits uint) float64 {
+// Rounding is the variance that rounding n coefficients and the body to the uppermost
+// bits adds to a ciphertext modulo 2^64.
+func Rounding(n int, bits uint) float64 {
 	step := math.Ldexp(1, 64-int(bits))
 	return float64(n)*step*step/24 + step*step/12
 }
