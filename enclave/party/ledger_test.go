@@ -32,6 +32,7 @@ import (
 
 	moduletestutil "github.com/cosmos/cosmos-sdk/types/module/testutil"
 
+	"github.com/tkms-network/tkms/enclave/tfhe/noise"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	kmskeeper "github.com/tkms-network/tkms/x/kms/keeper"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -126,8 +127,7 @@ func newLedger(t testing.TB, change func(*partiestypes.Params)) *ledger {
 	l.accounts = authkeeper.NewAccountKeeper(encoding.Codec, runtime.NewKVStoreService(authKey), authtypes.ProtoBaseAccount,
 		nil, authcodec.NewBech32Codec(prefix), prefix, authority)
 	l.parties = partieskeeper.NewKeeper(encoding.Codec, runtime.NewKVStoreService(partiesKey), authority, l.accounts)
-	l.kms = kmskeeper.NewKeeper(codec.NewProtoCodec(codectypes.NewInterfaceRegistry()), runtime.NewKVStoreService(kmsKey), authority, noBank{}, l, l.parties,
-		func(string, string, int) (int32, bool) { return kmstypes.SecureFailureMilli, true })
+	l.kms = kmskeeper.NewKeeper(codec.NewProtoCodec(codectypes.NewInterfaceRegistry()), runtime.NewKVStoreService(kmsKey), authority, noBank{}, l, l.parties, noise.Milli)
 	l.ctx = sdk.NewContext(cms, cmtproto.Header{ChainID: testChainID, Height: 1, Time: time.Now().UTC()}, false, log.NewNopLogger())
 
 	params := partiestypes.DefaultParams()
