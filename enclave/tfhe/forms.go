@@ -53,9 +53,9 @@ func decodeList(data []byte, p Parameters) ([]*Ciphertext, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := 0
+	first, total := 0, blocksOf(l.Values)
 	return decodeValues(l.Values, p, func(t Type) *Ciphertext {
-		c := listCiphertext(l, t, first)
+		c := listCiphertext(l, t, first, total)
 		first += t.Blocks(p)
 		return c
 	})
@@ -78,22 +78,16 @@ func (l *CompactCiphertextList) lwe(i int) (words []byte, rotation int, body wid
 	return l.mask(i), i % l.parameters.PKEDimension, wide.Word{Lo: l.body(i)}
 }
 
-func listCiphertext(l *CompactCiphertextList, t Type, first int) *Ciphertext {
+// listCiphertext is the value that starts at block first of a list of total blocks.
+func listCiphertext(l *CompactCiphertextList, t Type, first, total int) *Ciphertext {
 	p, per := l.parameters, l.blocksPerLWE()
 	end := first + t.Blocks(p)
-	c := &Ciphertext{
+	return &Ciphertext{
 		parameters: p, typ: t, key: PublicKeyEncryptionKey, source: l,
 		first: first / per, count: (end-1)/per - first/per + 1,
-		packing: per, skip: first % per, clean: true,
+		packing: per, skip: first % per,
+		clean: first%per == 0 && (end%per == 0 || end == total),
 	}
-	if l.Packed {
-		total := 0
-		for _, v := range l.Values {
-			total += v.Blocks
-		}
-		c.clean = c.skip == 0 && (end%per == 0 || end == total)
-	}
-	return c
 }
 
 func decodeCompressed(data []byte, p Parameters) ([]*Ciphertext, error) {

@@ -177,14 +177,19 @@ func (l *CompactCiphertextList) checkCount(c *coder) {
 	if c.err != nil {
 		return
 	}
-	blocks := 0
-	for _, v := range l.Values {
-		blocks += v.Blocks
-	}
-	per := l.blocksPerLWE()
+	blocks, per := blocksOf(l.Values), l.blocksPerLWE()
 	if want := (blocks + per - 1) / per; want != l.Count {
 		c.fail(ErrMalformed, "values of %d blocks in %d ciphertexts", blocks, l.Count)
 	}
+}
+
+// blocksOf returns the number of blocks of values.
+func blocksOf(values []ListValue) int {
+	blocks := 0
+	for _, v := range values {
+		blocks += v.Blocks
+	}
+	return blocks
 }
 
 // mask returns the mask of LWE i before it is multiplied by X^(i mod n).
@@ -205,14 +210,10 @@ func (l *CompactCiphertextList) Ciphertext(i int) (*Ciphertext, error) {
 	if i < 0 || i >= len(l.Values) {
 		return nil, fmt.Errorf("value %d of %d: %w", i, len(l.Values), ErrType)
 	}
-	first := 0
-	for _, v := range l.Values[:i] {
-		first += v.Blocks
-	}
 	v := l.Values[i]
 	t, err := typeOf(v.Boolean, v.Blocks, l.parameters)
 	if err != nil {
 		return nil, err
 	}
-	return listCiphertext(l, t, first), nil
+	return listCiphertext(l, t, blocksOf(l.Values[:i]), blocksOf(l.Values)), nil
 }

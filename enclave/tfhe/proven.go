@@ -98,10 +98,7 @@ func (l *ProvenCompactCiphertextList) checkCount(c *coder, room int) {
 	if c.err != nil {
 		return
 	}
-	blocks := 0
-	for _, v := range l.Values {
-		blocks += v.Blocks
-	}
+	blocks := blocksOf(l.Values)
 	last := len(l.Lists) - 1
 	if last < 0 || len(l.Values) == 0 || blocks > room || blocks <= room-l.Lists[last].List.blocksPerLWE() {
 		c.fail(ErrMalformed, "values of %d blocks in %d lists for %d", blocks, len(l.Lists), room)
