@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
@@ -103,11 +104,20 @@ func (j *Judge) Generate(ctx context.Context, parameters, seed, dir string) (Key
 	}, nil
 }
 
+// CRS has TFHE-rs make a reference string for proofs about lists of up to so many
+// bits of plaintext, in a file.
+func (j *Judge) CRS(ctx context.Context, parameters string, bits int, file string) error {
+	_, err := j.run(ctx, "crs", "--parameters", parameters, "--bits", strconv.Itoa(bits), "--out", file)
+	return err
+}
+
 // Task is work for a coprocessor.
 type Task struct {
 	// KeySet is the file of a CompressedXofKeySet, or of a CompressedServerKey
 	// together with PublicKey.
 	KeySet, PublicKey string
+	// CRS, if given, has inputs proven and the proofs verified.
+	CRS string
 	// Types are those of the inputs: ebool and euint8 to euint64 if none is given.
 	// Beyond euint64 sums alone are computed.
 	Types []tfhe.Type
@@ -123,6 +133,9 @@ func (j *Judge) Compute(ctx context.Context, t Task) ([]File, error) {
 	args := []string{"compute", "--server-key", t.KeySet, "--seed", t.Seed, "--out", t.Dir}
 	if t.PublicKey != "" {
 		args = append(args, "--public-key", t.PublicKey)
+	}
+	if t.CRS != "" {
+		args = append(args, "--crs", t.CRS)
 	}
 	if len(t.Types) > 0 {
 		names := make([]string, len(t.Types))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -89,17 +90,48 @@ func open(t *testing.T, file string, p tfhe.Parameters) *tfhe.KeySet {
 	return set
 }
 
+// decode returns the ciphertexts of a file, which must be of the types that TFHE-rs
+// says. Of a list with proofs, these are under the public key.
+func decode(t *testing.T, f judge.File, p tfhe.Parameters) []*tfhe.Ciphertext {
+	t.Helper()
+	data, err := os.ReadFile(f.Path)
+	require.NoError(t, err)
+	var ciphertexts []*tfhe.Ciphertext
+	if f.Object == provenList {
+		ciphertexts = decodeProven(t, data, p)
+	} else {
+		ciphertexts, err = tfhe.DecodeAny(data, p)
+		require.NoError(t, err, f.Path)
+	}
+	require.Len(t, ciphertexts, len(f.Values), f.Path)
+	for i, c := range ciphertexts {
+		require.Equal(t, f.Values[i].Type, c.Type(), f.Path)
+	}
+	return ciphertexts
+}
+
+const provenList = "high_level_api::ProvenCompactCiphertextList"
+
+func decodeProven(t *testing.T, data []byte, p tfhe.Parameters) []*tfhe.Ciphertext {
+	t.Helper()
+	proven, err := tfhe.UnmarshalProvenCompactCiphertextList(data, p)
+	require.NoError(t, err)
+	lists, err := proven.Split()
+	require.NoError(t, err)
+	var ciphertexts []*tfhe.Ciphertext
+	for _, l := range lists {
+		c, err := l.Ciphertext(0)
+		require.NoError(t, err)
+		ciphertexts = append(ciphertexts, c)
+	}
+	return ciphertexts
+}
+
 // requireDecrypts decrypts in Go what TFHE-rs made.
 func requireDecrypts(t *testing.T, key *tfhe.ClientKey, files []judge.File) {
 	t.Helper()
 	for _, f := range files {
-		data, err := os.ReadFile(f.Path)
-		require.NoError(t, err)
-		ciphertexts, err := tfhe.DecodeAny(data, key.Parameters())
-		require.NoError(t, err, f.Path)
-		require.Len(t, ciphertexts, len(f.Values), f.Path)
-		for i, c := range ciphertexts {
-			require.Equal(t, f.Values[i].Type, c.Type(), f.Path)
+		for i, c := range decode(t, f, key.Parameters()) {
 			got, err := clientkey.Decrypt(key, c)
 			require.NoError(t, err, f.Path)
 			require.Equal(t, f.Values[i].Value.String(), got.String(), f.Path)
@@ -107,19 +139,32 @@ func requireDecrypts(t *testing.T, key *tfhe.ClientKey, files []judge.File) {
 	}
 }
 
+func TestWithoutCargoTheJudgeSaysWhatIsMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := judge.Build(t.Context())
+	require.ErrorIs(t, err, judge.ErrNoCargo)
+}
+
 func TestTFHErsReadsAndUsesAKeySetMadeInGo(t *testing.T) {
 	j, ctx := published(t)
 	key, keys := dealt(t, tfhe.Test())
 	require.NoError(t, j.Read(ctx, tfhe.NameTest, keys.ClientKey, keys.PublicKey, keys.ServerKey, keys.XOFKeySet))
 	made, err := j.Compute(ctx, judge.Task{
-		KeySet: keys.XOFKeySet, Types: tfhe.Types(), Seed: t.Name(), Dir: filepath.Join(t.TempDir(), "xof"),
+		KeySet: keys.XOFKeySet, Seed: t.Name(), Dir: filepath.Join(t.TempDir(), "xof"),
 	})
 	require.NoError(t, err)
 	requireDecrypts(t, key, made)
+	crs := filepath.Join(t.TempDir(), "crs")
+	require.NoError(t, j.CRS(ctx, tfhe.NameTest, 32, crs))
+	require.NoError(t, j.Read(ctx, tfhe.NameTest, crs))
 	made, err = j.Compute(ctx, judge.Task{
-		KeySet: keys.ServerKey, PublicKey: keys.PublicKey, Seed: t.Name(), Dir: filepath.Join(t.TempDir(), "server"),
+		KeySet: keys.ServerKey, PublicKey: keys.PublicKey, CRS: crs, Types: []tfhe.Type{tfhe.EUint8},
+		Seed: t.Name(), Dir: filepath.Join(t.TempDir(), "server"),
 	})
 	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(made, func(f judge.File) bool {
+		return f.Object == provenList
+	}))
 	requireDecrypts(t, key, made)
 }
 
@@ -193,11 +238,7 @@ func wrong(t *testing.T, key *tfhe.ClientKey, files []judge.File) int {
 	t.Helper()
 	count := 0
 	for _, f := range files {
-		data, err := os.ReadFile(f.Path)
-		require.NoError(t, err)
-		ciphertexts, err := tfhe.DecodeAny(data, key.Parameters())
-		require.NoError(t, err, f.Path)
-		for i, c := range ciphertexts {
+		for i, c := range decode(t, f, key.Parameters()) {
 			if got, err := clientkey.Decrypt(key, c); err != nil || got.Cmp(f.Values[i].Value) != 0 {
 				count++
 			}

@@ -90,13 +90,8 @@ func files(t *testing.T, generated *cluster.Generation) judge.Keys {
 // values are in it.
 func requireThresholdDecrypts(ctx context.Context, t *testing.T, c *cluster.Cluster, p tfhe.Parameters, f judge.File) int {
 	t.Helper()
-	data, err := os.ReadFile(f.Path)
-	require.NoError(t, err)
-	ciphertexts, err := tfhe.DecodeAny(data, p)
-	require.NoError(t, err, f.Path)
-	require.Len(t, ciphertexts, len(f.Values), f.Path)
+	ciphertexts := decode(t, f, p)
 	for i, ciphertext := range ciphertexts {
-		require.Equal(t, f.Values[i].Type, ciphertext.Type(), f.Path)
 		r, err := c.Decrypt(ctx, ciphertext)
 		require.NoError(t, err, f.Path)
 		require.Equal(t, f.Values[i].Value.String(), r.Value.String(), "%s, value %d", f.Path, i)

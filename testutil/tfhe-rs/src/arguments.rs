@@ -10,7 +10,7 @@ pub struct Arguments {
     pub files: Vec<PathBuf>,
 }
 
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 9] = [
     "parameters",
     "seed",
     "out",
@@ -18,6 +18,7 @@ const OPTIONS: [&str; 8] = [
     "public-key",
     "client-key",
     "crs",
+    "bits",
     "types",
 ];
 

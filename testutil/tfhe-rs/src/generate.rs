@@ -1,4 +1,5 @@
-//! `generate`: the library makes a client key and a key set of its own.
+//! `generate` and `crs`: the library makes a client key and a key set of its own,
+//! and a reference string for proofs under it.
 
 use crate::arguments::Arguments;
 use crate::files::{self, save, Entry};
@@ -8,6 +9,7 @@ use std::path::Path;
 use tfhe::core_crypto::prelude::NormalizedHammingWeightBound;
 use tfhe::named::Named;
 use tfhe::xof_key_set::CompressedXofKeySet;
+use tfhe::zk::CompactPkeCrs;
 use tfhe::{ClientKey, CompactPublicKey, CompressedServerKey, Config, Tag};
 
 /// As the library's own examples have it; the sets here are too small to care.
@@ -29,15 +31,31 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     save(&public_key.decompress(), &out.join("public_key.bin"))?;
     save(&server_key, &out.join("server_key.bin"))?;
 
-    let entry = |file: &str, object: &str| Entry {
-        file: file.into(),
-        object: object.into(),
-        values: Vec::new(),
-    };
     files::print(&[
         entry("client_key.bin", ClientKey::NAME),
         entry("xof_key_set.bin", CompressedXofKeySet::NAME),
         entry("public_key.bin", CompactPublicKey::NAME),
         entry("server_key.bin", CompressedServerKey::NAME),
     ])
+}
+
+/// Makes a reference string for lists of up to so many bits, whose secret this
+/// process forgets.
+pub fn crs(arguments: &Arguments) -> Result<()> {
+    let set = parameters::by_name(arguments.required("parameters")?)?;
+    let bits = arguments.required("bits")?.parse()?;
+    let out = arguments.required("out")?;
+    save(
+        &CompactPkeCrs::from_config(Config::from(set), bits)?,
+        Path::new(out),
+    )?;
+    files::print(&[entry(out, CompactPkeCrs::NAME)])
+}
+
+fn entry(file: &str, object: &str) -> Entry {
+    Entry {
+        file: file.into(),
+        object: object.into(),
+        values: Vec::new(),
+    }
 }

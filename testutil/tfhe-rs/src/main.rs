@@ -21,6 +21,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 judge read --parameters SET FILE...
 judge generate --parameters SET --seed TEXT --out DIR
+judge crs --parameters SET --bits N --out FILE
 judge compute --server-key FILE [--public-key FILE] [--crs FILE] [--types T,...] --seed TEXT --out DIR
 judge decrypt --client-key FILE [--server-key FILE] FILE...";
 
@@ -31,6 +32,7 @@ fn run() -> Result<()> {
     match command.as_str() {
         "read" => read::run(&arguments),
         "generate" => generate::run(&arguments),
+        "crs" => generate::crs(&arguments),
         "compute" => compute::run(&arguments),
         "decrypt" => decrypt::run(&arguments),
         _ => Err(format!("no command {command:?}\n{USAGE}").into()),
