@@ -51,7 +51,7 @@ test-race: ## Run the concurrent packages under the race detector
 fuzz: ## Run every fuzz target for a short while (FUZZTIME=10s)
 	scripts/fuzz.sh $${FUZZTIME:-10s}
 
-interop: build hostchain-artifacts ## Check against the real TFHE-rs and the published clients (npm)
+interop: build hostchain-artifacts ## Check against the real TFHE-rs (cargo) and the published clients (npm)
 	scripts/interop.sh
 
 client-crs: ## Make the single-party CRS that clients of a devnet need, once (npm)
