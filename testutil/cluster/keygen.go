@@ -211,14 +211,14 @@ func (a *generation) run(ctx context.Context) (again bool, err error) {
 
 // stage runs steps that do not depend on each other.
 func (a *generation) stage(ctx context.Context, first, next int, offline bool) (again bool, err error) {
-	group, ctx := errgroup.WithContext(ctx)
+	group, all := errgroup.WithContext(ctx)
 	group.SetLimit(a.Steps)
 	for step := first; step < next; step++ {
 		group.Go(func() error {
 			if offline {
-				return a.offlineStep(ctx, step)
+				return a.offlineStep(all, step)
 			}
-			return a.openingStep(ctx, step)
+			return a.openingStep(all, step)
 		})
 	}
 	if err = group.Wait(); err == nil {
@@ -226,7 +226,7 @@ func (a *generation) stage(ctx context.Context, first, next int, offline bool) (
 	}
 	bad := (a.result.Offline.Culprits | a.result.Offline.Absent).Without(a.excluded)
 	a.exclude(bad)
-	if ctx.Err() != nil && !errors.Is(err, errStep) || bad == 0 || a.excluded.Count() > a.code.T() {
+	if ctx.Err() != nil || !errors.Is(err, errStep) || bad == 0 || a.excluded.Count() > a.code.T() {
 		return false, errors.Join(fmt.Errorf("%w: culprits %v, absent %v", ErrStuck, a.result.Offline.Culprits, a.result.Offline.Absent), err)
 	}
 	return true, nil
@@ -249,8 +249,8 @@ func (a *generation) offlineStep(ctx context.Context, step int) error {
 	endings := a.play(ctx, s, machines, session.WithBulk())
 	done, _, failure := a.sum(endings, a.code.Quorum())
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.judgeOffline(&a.result.Offline, attempt{session: s}, endings, list)
+	a.mu.Unlock()
 	return a.finish(step, done, machines, failure)
 }
 
@@ -272,8 +272,8 @@ func (a *generation) openingStep(ctx context.Context, step int) error {
 	endings := a.play(ctx, s, machines, session.WithBulk())
 	done, _, failure := a.sum(endings, a.code.Quorum())
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.judgeOpening(&a.result.Opening, s, endings, func(i int) opening { return machines[i].(opening) })
+	a.mu.Unlock()
 	return a.finish(step, done, machines, failure)
 }
 
@@ -287,6 +287,8 @@ func (a *generation) finish(step int, done sharing.Parties, machines map[int]mpc
 			return fmt.Errorf("party %d: %w", i, err)
 		}
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.members &= done
 	if a.members.Count() < a.code.Quorum() {
 		return fmt.Errorf("%w: %v are done with all", errStep, a.members)

@@ -36,7 +36,7 @@ type stage struct {
 	mpc.Session
 	options []session.Option
 	quiet   func() // called when nothing is on its way any more
-	idle  *time.Timer
+	idle    *time.Timer
 
 	mu  sync.Mutex
 	due map[int]int // by member that listens: its start and the messages to it

@@ -60,15 +60,28 @@ func TestTheGeneratedKeySetIsAKeySet(t *testing.T) {
 	for _, c := range []struct {
 		n, d int
 		mode keygen.Mode
-	}{{1, 4, keygen.Exact}, {4, 4, keygen.Exact}, {4, 5, keygen.Exact}, {4, 4, keygen.PRSS}, {7, 4, keygen.Exact}, {10, 4, keygen.PRSS}} {
+	}{{1, 4, keygen.Exact}, {4, 4, keygen.Exact}, {4, 5, keygen.PRSS}, {7, 4, keygen.PRSS}, {10, 4, keygen.PRSS}} {
 		t.Run(fmt.Sprintf("n=%d d=%d %v", c.n, c.d, c.mode), func(t *testing.T) {
 			w := generate(t, c.n, c.d, tfhe.Test(), c.mode)
-			w.check(1 << 20)
+			rows := 64
+			if c.n == 4 {
+				rows = 1 << 20
+			}
+			w.check(rows)
 			for _, o := range []tfhe.Object{tfhe.ObjectXofKeySet, tfhe.ObjectServerKey} {
 				if w.keySet(1, o).Seed() != w.first().Seed() {
 					t.Errorf("%v has another seed", o)
 				}
 			}
+		})
+	}
+}
+
+func TestExactNoiseIsExactForAllNumbersOfParties(t *testing.T) {
+	for _, c := range []struct{ n, d int }{{4, 5}, {7, 4}, {10, 4}} {
+		t.Run(fmt.Sprintf("n=%d d=%d", c.n, c.d), func(t *testing.T) {
+			w := generate(t, c.n, c.d, tfhe.ProductionPKE(), keygen.Exact)
+			w.check(1)
 		})
 	}
 }
