@@ -71,6 +71,7 @@ func (n *node) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // world is a chain, parties and an untrusted store of ciphertexts.
 type world struct {
+	set   tfhe.Parameters // of keys
 	t     testing.TB
 	chain *ledger
 	nodes []*node // by index; 0 is nil
@@ -116,12 +117,13 @@ func (b *blobs) behave(answer func(string, []byte) []byte) {
 	b.answer = answer
 }
 
-// testSet is the parameter set of the keys.
-var testSet = tfhe.ProductionPKE()
+// testSet is the parameter set of the keys, if a world has no other. smallSet has every
+// part of a key set.
+var testSet, smallSet = tfhe.ProductionPKE(), tfhe.Test()
 
 func newWorld(t testing.TB, n int, change func(*partiestypes.Params)) *world {
 	t.Helper()
-	w := &world{t: t, chain: newLedger(t, change), nodes: make([]*node, n+1), blobs: &blobs{stored: map[string][]byte{}}, log: slog.New(slog.DiscardHandler)}
+	w := &world{t: t, set: testSet, chain: newLedger(t, change), nodes: make([]*node, n+1), blobs: &blobs{stored: map[string][]byte{}}, log: slog.New(slog.DiscardHandler)}
 	if os.Getenv("TKMS_TEST_LOG") != "" {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -315,7 +317,7 @@ func (w *world) requestKey() (id []byte) {
 	w.t.Helper()
 	w.chain.do(func(ctx context.Context) error {
 		response, err := kmskeeper.NewMsgServer(w.chain.kms).RequestKey(ctx, &kmstypes.MsgRequestKey{
-			Requester: w.chain.kms.Authority(), HostChainId: hostChainID, Params: testSet.Name, Additional: true,
+			Requester: w.chain.kms.Authority(), HostChainId: hostChainID, Params: w.set.Name, Additional: true,
 		})
 		if err == nil {
 			id = response.KeyId
@@ -359,7 +361,7 @@ func (w *world) publicKey(id []byte) *tfhe.CompactPublicKey {
 		raw, err := io.ReadAll(file)
 		require.NoError(w.t, errors.Join(err, file.Close()))
 		require.Equal(w.t, material.PublicKeyKeccak, crypto.Keccak256(raw))
-		key, err := tfhe.UnmarshalCompactPublicKey(raw, testSet)
+		key, err := tfhe.UnmarshalCompactPublicKey(raw, w.set)
 		require.NoError(w.t, err)
 		return key
 	}

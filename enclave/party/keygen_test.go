@@ -13,7 +13,6 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/seal"
-	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/clientkey"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -176,19 +175,7 @@ func TestOneRequestMayMixCiphertextsUnderBothKeys(t *testing.T) {
 	w := newWorld(t, 4, nil)
 	w.activeEpoch()
 	id := w.activeKey()
-	// The test opens the compute key, which nobody else can.
-	code, err := sharing.New(4, 1, 4)
-	require.NoError(t, err)
-	vectors := make([][]uint64, 5)
-	for i := 1; i <= 4; i++ {
-		vectors[i] = w.share(i, id).Part(tfhe.SecretCompute)
-	}
-	opened, bits := make([]uint64, len(vectors[1])), make([]uint64, len(vectors[1])/4)
-	require.Equal(t, -1, code.OpenAll(opened, 1, sharing.AllParties(4), vectors, 64))
-	require.Equal(t, -1, code.Integers(bits, opened))
-	client := tfhe.NewClientKey(testSet)
-	client.GLWE = bits
-	raw, err := clientkey.Encrypt(rand.Reader, client, tfhe.EUint8, number(99))
+	raw, err := clientkey.Encrypt(rand.Reader, w.clientKey(id), tfhe.EUint8, number(99))
 	require.NoError(t, err)
 	public := w.publicKey(id)
 	request := w.decrypt(id, w.encrypt(public, tfhe.EBool, number(1)), w.handle(tfhe.EUint8, w.blobs.put(raw)), w.encrypt(public, tfhe.EUint32, number(123456)))

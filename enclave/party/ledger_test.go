@@ -139,7 +139,7 @@ func newLedger(t testing.TB, change func(*partiestypes.Params)) *ledger {
 	}
 	require.NoError(t, l.parties.InitGenesis(l.ctx, partiestypes.GenesisState{Params: params}))
 	genesis := kmstypes.DefaultGenesis()
-	genesis.Params.ParameterSets = []string{testSet.Name}
+	genesis.Params.ParameterSets = []string{testSet.Name, smallSet.Name}
 	require.NoError(t, l.kms.InitGenesis(l.ctx, *genesis))
 	return l
 }
