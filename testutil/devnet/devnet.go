@@ -25,6 +25,7 @@ import (
 	"github.com/tkms-network/tkms/app/localnet"
 	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
+	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/fault"
 	"github.com/tkms-network/tkms/testutil/relayersdk"
 	"github.com/tkms-network/tkms/x/kms/client"
@@ -54,6 +55,8 @@ type Config struct {
 	Dir string
 	// Validators and Parties are their numbers, 4 each by default.
 	Validators, Parties int
+	// Params names the parameter set of the network's key, "production-pke" by default.
+	Params string
 	// StockItems is how many offline items the parties keep ahead.
 	StockItems uint64
 	// HostBlockTime is the host chain's block period, 1 s by default.
@@ -108,6 +111,9 @@ func New(cfg Config) (*Devnet, error) {
 	}
 	if cfg.StockItems == 0 {
 		cfg.StockItems = 4096
+	}
+	if cfg.Params == "" {
+		cfg.Params = tfhe.NameProductionPKE
 	}
 	if cfg.HostBlockTime == 0 {
 		cfg.HostBlockTime = time.Second

@@ -36,14 +36,43 @@ func (d *Devnet) RequestKey(ctx context.Context, params string) (kmstypes.Key, e
 	if err := decodeResponse(result.TxResult.Data, &response); err != nil {
 		return kmstypes.Key{}, err
 	}
+	key, err := d.WaitKey(ctx, response.KeyId)
+	if err == nil {
+		d.KeyID = key.Id
+	}
+	return key, err
+}
+
+// RequestFurtherKey has governance ask for a key of the host chain beside the one
+// that it has, and returns its id once the parties work on it.
+func (d *Devnet) RequestFurtherKey(ctx context.Context, params, noise string) ([]byte, error) {
+	err := d.Govern(ctx, "generate a further key", &kmstypes.MsgRequestKey{
+		Requester: Authority(), HostChainId: d.HostClient.Info().ChainID, Params: params, Noise: noise, Additional: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all kmstypes.QueryKeysResponse
+	if err := d.TKMS.Query(ctx, "/tkms.kms.v1.Query/Keys", &kmstypes.QueryKeysRequest{}, &all); err != nil {
+		return nil, err
+	}
+	for _, key := range all.Keys {
+		if !bytes.Equal(key.Id, d.KeyID) && key.Params == params && key.ClosedHeight == 0 {
+			return key.Id, nil
+		}
+	}
+	return nil, fmt.Errorf("governance asked for a key with %q, the chain lists none", params)
+}
+
+// WaitKey waits until a key is active and returns its record.
+func (d *Devnet) WaitKey(ctx context.Context, id []byte) (kmstypes.Key, error) {
 	for {
-		key, err := d.Key(ctx, response.KeyId)
+		key, err := d.Key(ctx, id)
 		if err != nil {
 			return key, err
 		}
 		switch key.Status {
 		case kmstypes.KEY_STATUS_ACTIVE:
-			d.KeyID = key.Id
 			return key, nil
 		case kmstypes.KEY_STATUS_FAILED, kmstypes.KEY_STATUS_RETIRED:
 			return key, fmt.Errorf("key %x ended as %s; see the parties' logs in %s", key.Id, key.Status, d.Config.Dir)

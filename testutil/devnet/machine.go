@@ -1,6 +1,10 @@
 package devnet
 
 import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tkms-network/tkms/testutil/measure"
@@ -40,6 +44,44 @@ func (d *Devnet) Usage() []Usage {
 		usageOf(KindRelayer, appendPID(nil, d.Relayer)), usageOf(KindHostChain, appendPID(nil, d.Host)),
 	}
 }
+
+// ResetPeaks makes the largest sizes that Usage tells count anew, for the parties.
+func (d *Devnet) ResetPeaks() error {
+	for _, p := range d.Parties {
+		pid, err := p.Process.PID()
+		if err != nil {
+			return err
+		}
+		if err := measure.ResetPeak(pid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sent returns the bytes that all parties together sent to each other.
+func (d *Devnet) Sent(ctx context.Context) (bytes float64, err error) {
+	for _, p := range d.Parties {
+		raw, err := download(ctx, "http://"+p.StatusAddr+"/metrics")
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(string(raw)) {
+			if rest, ok := strings.CutPrefix(line, sentMetric); ok {
+				_, value, _ := strings.Cut(rest, " ")
+				n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+				if err != nil {
+					return 0, fmt.Errorf("%s of p%d: %w", sentMetric, p.ID, err)
+				}
+				bytes += n
+			}
+		}
+	}
+	return bytes, nil
+}
+
+// sentMetric is what a party's metric of the bytes that it sent begins with.
+const sentMetric = "tkms_party_sent_bytes{"
 
 func appendPID(pids []int, p *Process) []int {
 	if pid, err := p.PID(); err == nil {

@@ -13,9 +13,6 @@ import (
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
-// KeyParameters names the parameter set of the devnet's key.
-const KeyParameters = "production-pke"
-
 // Stage is one part of bringing a network up.
 type Stage struct {
 	// Group numbers what a user sees.
@@ -155,7 +152,7 @@ func (d *Devnet) stageSigners(ctx context.Context) (string, error) {
 }
 
 func (d *Devnet) stageKey(ctx context.Context) (string, error) {
-	key, err := d.RequestKey(ctx, KeyParameters)
+	key, err := d.RequestKey(ctx, d.Config.Params)
 	if err != nil {
 		return "", err
 	}

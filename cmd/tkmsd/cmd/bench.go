@@ -68,7 +68,7 @@ func benchCommand() *cobra.Command {
 			return home.close(err)
 		},
 	}
-	cmd.AddCommand(benchEngineCommand(), enginePartyCommand(), benchUsersCommand())
+	cmd.AddCommand(benchEngineCommand(), enginePartyCommand(), benchUsersCommand(), benchKeygenCommand())
 	f := cmd.Flags()
 	home.addFlags(cmd)
 	f.IntSliceVar(&o.Parties, "parties", []int{1, 4}, "numbers of parties to measure: 1, 4, 7, 10 or 13")

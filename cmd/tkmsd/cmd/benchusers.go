@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -69,7 +70,7 @@ func benchUsersCommand() *cobra.Command {
 				err = report.WriteText(cmd.OutOrStdout())
 			}
 			if out != "" {
-				err = errors.Join(err, writeUsersReport(out, report))
+				err = errors.Join(err, writeReport(out, report))
 			}
 			return home.close(errors.Join(err, report.Err()))
 		},
@@ -85,7 +86,8 @@ func benchUsersCommand() *cobra.Command {
 	return cmd
 }
 
-func writeUsersReport(path string, report *bench.UsersReport) error {
+// writeReport writes a report for programs to a file.
+func writeReport(path string, report interface{ WriteJSON(io.Writer) error }) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err

@@ -123,27 +123,28 @@ func (c *crowd) prepare(ctx context.Context) error {
 	group.SetLimit(32)
 	for i := range c.readers {
 		group.Go(func() (err error) {
-			c.readers[i], err = c.newReader(ctx)
+			c.readers[i], err = newReader(ctx, c.net, c.options.Type)
 			return err
 		})
 	}
 	return group.Wait()
 }
 
-func (c *crowd) newReader(ctx context.Context) (*reader, error) {
-	value, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(c.options.Type.Bits())))
+// newReader makes a user with a value of the type that only she may read.
+func newReader(ctx context.Context, net *devnet.Devnet, t tfhe.Type) (*reader, error) {
+	value, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(t.Bits())))
 	if err != nil {
 		return nil, err
 	}
-	user, err := c.net.NewUser(ctx)
+	user, err := net.NewUser(ctx)
 	if err != nil {
 		return nil, err
 	}
-	encrypted, err := devnet.Encrypt(c.net.Public, c.options.Type, value)
+	encrypted, err := devnet.Encrypt(net.Public, t, value)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.net.Store(ctx, encrypted); err != nil {
+	if err := net.Store(ctx, encrypted); err != nil {
 		return nil, err
 	}
 	r := &reader{value: value}

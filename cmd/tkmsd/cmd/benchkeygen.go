@@ -1,0 +1,78 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cosmos/cosmos-sdk/client/flags"
+
+	"github.com/tkms-network/tkms/cmd/internal/cli"
+	"github.com/tkms-network/tkms/testutil/devnet/bench"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
+)
+
+func benchKeygenCommand() *cobra.Command {
+	var (
+		home   workspace
+		o      bench.KeysOptions
+		out    string
+		output string
+	)
+	cmd := &cobra.Command{
+		Use:   "keygen",
+		Short: "Measure the generation of a key set, and how long users wait meanwhile",
+		Long: "Measure the generation of a key set, and how long users wait meanwhile.\n\n" +
+			"Brings up a network with a key in use, has a user read a value of hers again and again, and has the parties generate\n" +
+			"a further key of the parameter set while she goes on. Reported are the time until the key is active, what each party\n" +
+			"computed, sent and held in memory, and the user's waiting times before and meanwhile.\n\n" +
+			"The production set takes minutes and, for four parties, 5 GB on the disk. Figures mean something on an idle machine\n" +
+			"only: see the load average.",
+		Example: "tkmsd bench keygen\ntkmsd bench keygen --params production --out keygen.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkParties(o.Parties); err != nil {
+				return err
+			}
+			if set, ok := kmstypes.ParameterSetByName(o.Params); !ok {
+				return cli.WithHint(fmt.Errorf("no parameter set is called %q", o.Params), "--params takes production, production-compute or production-pke")
+			} else if set.Insecure {
+				return cli.WithHint(fmt.Errorf("the devnet's chain does not admit %q", o.Params), "--params takes production, production-compute or production-pke")
+			}
+			if output != flags.OutputFormatText && output != flags.OutputFormatJSON {
+				return fmt.Errorf("--output is text or json, not %q", output)
+			}
+			if err := home.open(); err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			o.Bin, o.Dir, o.Progress = home.bin, home.dir, cmd.ErrOrStderr()
+			report, err := bench.RunKeys(ctx, o)
+			if err != nil {
+				return home.close(interrupted(ctx.Err(), err))
+			}
+			if output == flags.OutputFormatJSON {
+				err = report.WriteJSON(cmd.OutOrStdout())
+			} else {
+				err = report.WriteText(cmd.OutOrStdout())
+			}
+			if out != "" {
+				err = errors.Join(err, writeReport(out, report))
+			}
+			return home.close(err)
+		},
+	}
+	f := cmd.Flags()
+	home.addFlags(cmd)
+	f.IntVar(&o.Parties, "parties", 4, "number of MPC parties: 1, 4, 7, 10 or 13")
+	f.StringVar(&o.Params, "params", kmstypes.ProductionCompute, "parameter set of the key")
+	f.StringVar(&o.Noise, "noise", kmstypes.NoiseExact, "how the noise of the 64-bit parts is made (exact|prss)")
+	f.StringVar(&out, "out", "", "file for the report as JSON; none by default")
+	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")
+	return cmd
+}
