@@ -34,6 +34,7 @@ var advice = []struct {
 	{ErrHalfTrust, "give --trusted-hash and --trusted-height of one header, or neither"},
 	{certificate.ErrExpired, "give a newer --trusted-hash with its --trusted-height"},
 	{certificate.ErrUntrusted, "the node shows another chain than the one that you trust: ask another --node"},
+	{certificate.ErrNotProven, "the node shows a record that the chain does not have: ask another --node"},
 	{certificate.ErrNoRecord, "'tkmsd query kms keys' lists the keys"},
 	{material.ErrNoMaterial, "'tkmsd query kms key' shows how far the parties are"},
 	{material.ErrUnavailable, "call the command again: what came is kept; 'tkmsd query kms key' shows where the vaults are"},
