@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tfhe::named::Named;
+use tfhe::prelude::Tagged;
 use tfhe::xof_key_set::CompressedXofKeySet;
 use tfhe::zk::{CompactPkeCrs, ZkComputeLoad};
 use tfhe::*;
@@ -206,34 +207,48 @@ impl Session {
         Ok(())
     }
 
-    /// Each result squashed, one packed list of each alone, and one of them all.
+    /// Each result squashed, and one packed list of them all.
     fn squashed(&mut self, results: &[Output]) -> Result<()> {
         let mut all = CompressedSquashedNoiseCiphertextListBuilder::new();
         for result in results {
             let values = vec![value(result.of, result.clear)];
-            let squashed = result.ciphertext.squash()?;
-            let name = format!("squashed_{}", result.name);
-            let mut alone = CompressedSquashedNoiseCiphertextListBuilder::new();
-            match squashed {
-                Squashed::Bool(bit) => {
-                    self.write(&bit, &name, values.clone())?;
-                    alone.push(bit.clone());
-                    all.push(bit);
-                }
+            match result.ciphertext.squash()? {
+                Squashed::Bool(bit) => self.squashed_alone(&bit, &result.name, values, &mut all)?,
                 Squashed::Uint(integer) => {
-                    self.write(&integer, &name, values.clone())?;
-                    alone.push(integer.clone());
-                    all.push(integer);
+                    self.squashed_alone(&integer, &result.name, values, &mut all)?;
                 }
-            }
-            if self.packs {
-                self.write(&alone.build()?, &format!("packed_{}", result.name), values)?;
             }
         }
         self.progress("results are squashed");
         if self.packs {
             self.write(&all.build()?, "packed_all", values_of(results))?;
             self.progress("squashed results are packed");
+        }
+        Ok(())
+    }
+
+    /// Writes a squashed result, a packed list of it, and what that unpacks to; adds
+    /// it to the list of all.
+    fn squashed_alone<T>(
+        &mut self,
+        squashed: &T,
+        name: &str,
+        values: Vec<(String, String)>,
+        all: &mut CompressedSquashedNoiseCiphertextListBuilder,
+    ) -> Result<()>
+    where
+        T: HlSquashedNoiseCompressible + HlSquashedNoiseExpandable + Tagged,
+        T: Clone + Serialize + Versionize + Named,
+    {
+        self.write(squashed, &format!("squashed_{name}"), values.clone())?;
+        if self.packs {
+            all.push(squashed.clone());
+            let mut alone = CompressedSquashedNoiseCiphertextListBuilder::new();
+            alone.push(squashed.clone());
+            let list = alone.build()?;
+            self.write(&list, &format!("packed_{name}"), values.clone())?;
+            let unpacked: T = list.get(0)?.ok_or("nothing in the list")?;
+            self.write(&unpacked, &format!("unpacked_{name}"), values)?;
         }
         Ok(())
     }
