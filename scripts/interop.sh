@@ -13,6 +13,7 @@ done
 testutil/relayersdk/crs.sh
 export TKMS_INTEROP=1 TKMS_BIN=$PWD/build
 go test -count=1 -timeout 60m -v ./testutil/tfhe-rs
+cargo test --release --quiet --manifest-path testutil/tfhe-rs/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-build/tfhe-rs}"
 go test -count=1 -timeout 20m -v -run 'TFHErs' ./testutil/tfhers ./testutil/cluster
 go test -count=1 -timeout 20m -v ./testutil/tkmsclient
 go test -count=1 -timeout 40m -v ./testutil/relayersdk
