@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/reencrypt"
 	"github.com/tkms-network/tkms/enclave/ring"
@@ -29,29 +28,6 @@ func Deal(random io.Reader, n, t, d int, bits []uint64) ([][]uint64, error) {
 		return nil, err
 	}
 	return code.Deal(random, t, bits)
-}
-
-// KeyShares deals a whole key: bits by secret, in the order of keygen's Secrets.
-// Element i−1 of the result is party i's share.
-func KeyShares(random io.Reader, p keygen.Parameters, id mpc.Digest, n, t, d int, bits [3][]uint64) ([]*keygen.KeyShare, error) {
-	code, err := sharing.New(n, t, d)
-	if err != nil {
-		return nil, err
-	}
-	var dealt [3][][]uint64
-	for s := range bits {
-		if dealt[s], err = Deal(random, n, t, d, bits[s]); err != nil {
-			return nil, err
-		}
-	}
-	out := make([]*keygen.KeyShare, n)
-	for i := range out {
-		parts := [3][]uint64{dealt[0][i], dealt[1][i], dealt[2][i]}
-		if out[i], err = keygen.NewKeyShare(p, id, code, i+1, parts); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 // PRSS runs a whole PRSS set-up of n parties in one place. Element i−1 of the

@@ -2,6 +2,7 @@ package fault_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
@@ -190,22 +192,27 @@ func (w *world) judgeOffline(t *testing.T, id mpc.Digest, kind fault.Kind, again
 func TestFaultsInKeyGeneration(t *testing.T) {
 	each(t, func(t *testing.T, w *world, kind fault.Kind, evil sharing.Parties, parties map[int]*fault.Party) {
 		for _, part := range []string{"earlier", "this"} {
-			id := session(t, part+" bits")
-			machines, made := w.generation(t, id)
-			errs := w.run(id, machines, parties)
-			w.judgeOffline(t, id, kind, part == "this", evil, made, errs)
+			g := w.generation(t, session(t, part+" secrets"))
+			machines := g.machines(t, 0)
+			made := make([]*preproc.Machine, w.n+1)
+			for i, m := range machines {
+				made[i] = m.(*preproc.Machine)
+			}
+			errs := w.run(g.session(0), machines, parties)
+			w.judgeOffline(t, g.session(0), kind, part == "this", evil, made, errs)
 
-			id = session(t, part+" public key")
-			machines, openings := w.opening(t, id)
-			require.NoError(t, mpctest.FirstError(w.run(id, machines, parties)))
+			g = w.generation(t, session(t, part+" rows"))
+			step := g.upToRows(t)
+			machines = g.machines(t, step)
+			require.NoError(t, mpctest.FirstError(w.run(g.session(step), machines, parties)))
 			var convicted sharing.Parties
-			for i := 1; i <= w.n; i++ {
-				if evil.Has(i) {
-					continue
-				}
-				require.True(t, openings[i].Done())
-				require.Equal(t, openings[w.n].Body(), openings[i].Body())
-				convicted |= w.judgeOpening(t, id, kind, part == "this", evil, i, openings[i])
+			var body []byte
+			for _, i := range sharing.AllParties(w.n).Without(evil).List() {
+				require.NoError(t, g.attempts[i].Finish(step, machines[i].(*keygen.Opening)))
+				require.NotEmpty(t, g.written[i].words)
+				require.True(t, body == nil || slices.Equal(body, g.written[i].words), "party %d has another key", i)
+				body = g.written[i].words
+				convicted |= w.judgeOpening(t, g.session(step), kind, part == "this", evil, i, machines[i].(*keygen.Opening))
 			}
 			requireConvicted(t, kind, evil, convicted)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
+	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
@@ -136,19 +137,29 @@ func FuzzOfflineBatch(f *testing.F) {
 // Whatever one party sends, the others open the same public key.
 func FuzzPublicKeyOpening(f *testing.F) {
 	w := newWorld(f, 4)
+	g := w.generation(f, mpc.Hash("fuzz", []byte("opening")))
+	step := g.upToRows(f)
 	addScripts(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		machines, made := w.opening(t, mpc.Hash("fuzz", []byte("opening")))
+		for i := 1; i <= w.n; i++ {
+			delete(g.written[i].kept, g.attempts[i].Steps()[step].Name)
+			g.written[i].words = nil
+		}
+		g.open(t)
+		machines := g.machines(t, step)
 		s := &script{data}
 		errs := s.network().Run(machines, w.n)
 		for i := 1; i <= w.n; i++ {
 			if i == liar {
 				continue
 			}
+			o := machines[i].(*keygen.Opening)
 			require.NoError(t, errs[i])
-			require.True(t, made[i].Done())
-			require.Equal(t, made[1].Body(), made[i].Body())
-			require.Zero(t, made[i].Culprits().Without(sharing.PartiesOf(liar)))
+			require.True(t, o.Done())
+			require.NoError(t, g.attempts[i].Finish(step, o))
+			require.NotEmpty(t, g.written[i].words)
+			require.True(t, slices.Equal(g.written[1].words, g.written[i].words), "party %d has another key", i)
+			require.Zero(t, o.Culprits().Without(sharing.PartiesOf(liar)))
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package fault_test
 
 import (
-	"crypto/sha256"
 	"math/rand/v2"
 	"testing"
 
@@ -10,17 +9,13 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
-	"github.com/tkms-network/tkms/enclave/protocol/pkegen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/testutil/dealer"
 )
 
-var (
-	small = preproc.Shape{K: 6, W: 3}
-	tiny  = keygen.Parameters{Dimensions: [3]int{16, 2, 1}, NoiseBound: 1}
-)
+var small = preproc.Shape{K: 6, W: 3}
 
 // world is n parties with the keys of an epoch and shares of a dealt key.
 type world struct {
@@ -135,45 +130,6 @@ func (w *world) decrypt(t testing.TB, session mpc.Digest, blocks decrypt.Blocks,
 		made[i], err = decrypt.New(decrypt.Config{
 			Code: w.code, Self: i, Session: session, Identity: w.identities[i], Phases: []*decrypt.Phases{phases}, Stock: []*preproc.Batch{b}, Keep: keep(i),
 		})
-		require.NoError(t, err)
-		machines[i] = made[i]
-	}
-	return machines, made
-}
-
-// generation makes the machines of the first stage of a key generation.
-func (w *world) generation(t testing.TB, session mpc.Digest) (map[int]mpc.Machine, []*preproc.Machine) {
-	t.Helper()
-	machines, made := map[int]mpc.Machine{}, make([]*preproc.Machine, w.n+1)
-	for i := 1; i <= w.n; i++ {
-		m, err := keygen.NewGeneration(preproc.Config{
-			Source: w.source(t, i, session), Session: session, From: sharing.AllParties(w.n), Identity: w.identities[i],
-		}, tiny)
-		require.NoError(t, err)
-		machines[i], made[i] = m, m
-	}
-	return machines, made
-}
-
-func expand(seed [keygen.SeedSize]byte, n int) ([]uint64, error) {
-	g := rand.NewChaCha8(sha256.Sum256(seed[:]))
-	out := make([]uint64, n)
-	for i := range out {
-		out[i] = g.Uint64()
-	}
-	return out, nil
-}
-
-// opening makes the machines of the second stage after an honest first one.
-func (w *world) opening(t testing.TB, session mpc.Digest) (map[int]mpc.Machine, []*keygen.Opening) {
-	t.Helper()
-	machines, generations := w.generation(t, mpc.Hash("bits", session[:]))
-	var network mpctest.Network
-	require.NoError(t, mpctest.FirstError(network.Run(machines, w.n)))
-	made := make([]*keygen.Opening, w.n+1)
-	for i := 1; i <= w.n; i++ {
-		var err error
-		made[i], err = keygen.NewOpening(keygen.OpeningConfig{Parameters: tiny, Session: session, Generation: generations[i], Posted: generations[1].Echo(), KeyID: session, Expand: expand})
 		require.NoError(t, err)
 		machines[i] = made[i]
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/tkms-network/tkms/enclave/mpc/mpctest"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
+	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
@@ -83,6 +85,41 @@ func TestExactNoiseIsExactForAllNumbersOfParties(t *testing.T) {
 			w := generate(t, c.n, c.d, tfhe.ProductionPKE(), keygen.Exact)
 			w.check(1)
 		})
+	}
+}
+
+func TestStepsTakeTheRoundsAndBytesThatTheyMust(t *testing.T) {
+	w := newWorld(t, 4, 4, tfhe.Test(), keygen.PRSS)
+	w.stepBytes = 1 << 20
+	networks := map[int]*mpctest.Network{}
+	w.network = func(step int) *mpctest.Network {
+		networks[step] = &mpctest.Network{InOrder: true}
+		return networks[step]
+	}
+	w.start()
+	w.finish()
+	for step, s := range w.first().Steps() {
+		m, err := w.first().Machine(step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		layout, shares := m.Layout(), 0
+		for run := range layout.Runs {
+			shares += layout.Bytes(run)
+		}
+		rounds, rest := len(layout.Runs)+1, 200 // a root
+		if s.Offline {
+			rounds, rest = preproc.Rounds, 1000 // a signature, an ECHO
+		}
+		if got := networks[step].Rounds; got != rounds {
+			t.Errorf("%s takes %d rounds, not %d", s.Name, got, rounds)
+		}
+		if sent := networks[step].Bytes[1]; sent < 3*shares || sent > 3*(shares+rest) {
+			t.Errorf("%s sends %d bytes for shares of %d", s.Name, sent, shares)
+		}
+		if shares > 1<<20 {
+			t.Errorf("%s sends %d bytes to everybody", s.Name, shares)
+		}
 	}
 }
 
