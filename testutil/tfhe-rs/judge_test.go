@@ -19,8 +19,8 @@ import (
 	judge "github.com/tkms-network/tkms/testutil/tfhe-rs"
 )
 
-// The first build of the judge takes minutes, a run of it seconds.
-const patience = 30 * time.Minute
+// A whole production set takes its time on a busy machine; all else takes minutes.
+const patience = 2 * time.Hour
 
 var built = sync.OnceValues(func() (*judge.Judge, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
