@@ -1,6 +1,7 @@
 package preproc
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -10,8 +11,8 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// packedBits is what an element of packed bits takes of a stream, outerMask and
-// outerFactor what products and their factors do.
+// packedBits is what an element of packed bits takes of a stream, the others what
+// products take: for their z, the sharing of zero, and each factor.
 var (
 	packedBits  = prss.Layout{Integers: Pack, Zeros: 1}
 	outerMask   = prss.Layout{Elements: 1}
@@ -19,12 +20,13 @@ var (
 	outerFactor = prss.Layout{Integers: 1}
 )
 
-// bitAddress returns the address of element at of the packed bits of opening q.
+// bitAddress returns the address of element at of the packed bits of opening q. Samples
+// share no bits with others, nor with secrets, whatever their kind is called.
 func (s Section) bitAddress(q, at int) prss.Address {
 	a := s.address()
 	a.K, a.First = s.ring(q), s.First/Pack+uint64(at) // #nosec G115 -- an index
 	if s.Noise > 0 {
-		a.Sub = uint16(q) // #nosec G115 -- at most 64
+		a.Kind, a.Sub = fmt.Sprintf("%s/noise/%d", s.Kind, s.Noise), uint16(q) // #nosec G115 -- at most 64
 	}
 	return a
 }

@@ -104,7 +104,7 @@ func (s Section) MemoryBytes(n, d int) int {
 	if s.wide() {
 		word = wide.Size
 	}
-	element, words := d*word, s.vectors()*s.Count*d
+	words := s.vectors() * s.Count * d
 	switch {
 	case s.Packed:
 		words = 2 * Pack * s.elements() * d
@@ -113,5 +113,5 @@ func (s Section) MemoryBytes(n, d int) int {
 	case s.bulk():
 		words = (s.elements() + s.Outer.Rows + s.Outer.Columns) * d
 	}
-	return n*s.VectorBytes(d) + words*element/d + s.openedLen()
+	return n*s.VectorBytes(d) + words*word + s.openedLen()
 }

@@ -176,8 +176,9 @@ func TestNoTwoSectionsShareRandomness(t *testing.T) {
 		"another row":     with(matrix, func(s *preproc.Section) { s.Outer.First = 1 }),
 		"another matrix":  with(matrix, func(s *preproc.Section) { s.Sub = 1 }),
 		"a wider matrix":  with(matrix, func(s *preproc.Section) { s.K = 72 }),
-		"noise":           {Kind: "noise", K: 64, Count: 4, Noise: 9},
-		"noise elsewhere": {Kind: "noise", K: 64, First: 4, Count: 4, Noise: 9},
+		"noise":           {Kind: "m", K: 64, Count: 4, Noise: 9},
+		"other noise":     {Kind: "m", K: 64, Count: 4, Noise: 10},
+		"noise elsewhere": {Kind: "m", K: 64, First: 4, Count: 4, Noise: 9},
 	} {
 		_, got := c.start(t, sharing.AllParties(4), []preproc.Section{s})
 		out, err := got[1].Start()

@@ -259,6 +259,23 @@ func TestPackedOpeningsAreAQuarter(t *testing.T) {
 	}
 }
 
+func TestWhatASectionOfKeyGenerationCosts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		section        preproc.Section
+		vector, memory int // in units of 2^20 bytes, for 4 parties
+	}{
+		"32,768 samples of 19 bits":  {preproc.Section{Kind: "n", K: 64, Count: 1 << 15, Noise: 19}, 5, 40},
+		"16,384 samples of 48 bits":  {preproc.Section{Kind: "n", K: 64, Count: 1 << 14, Noise: 48}, 5, 45},
+		"918 rows of 2,048 products": {preproc.Section{Kind: "o", K: 23, Count: 918 * 2048, Outer: preproc.Outer{Rows: 918, Columns: 2048}}, 6, 40},
+		"128 rows of 4,096 products": {preproc.Section{Kind: "o", K: 72, Count: 128 * 4096, Outer: preproc.Outer{Rows: 918, Columns: 4096}}, 5, 30},
+		"2,048 wide secret bits":     {preproc.Section{Kind: "s", K: 128, Count: 2048, Packed: true}, 1, 2},
+	} {
+		if vector, memory := tc.section.VectorBytes(4), tc.section.MemoryBytes(4, 4); vector > tc.vector<<20 || memory > tc.memory<<20 || memory < vector*4 {
+			t.Errorf("%s: a vector of %d bytes, %d of memory", name, vector, memory)
+		}
+	}
+}
+
 // TestNoiseIsTUniform compares the samples of small bounds with their distribution.
 func TestNoiseIsTUniform(t *testing.T) {
 	c := newCluster(t, 4)
