@@ -70,6 +70,9 @@ func TestAKeyIsActiveWhenAQuorumOfPartiesSignedItsMaterial(t *testing.T) {
 	require.Equal(t, []string{kmstypes.StandInEnclave}, key.Simulated)
 	requireRefused(t, kmstypes.ErrNoEchoQuorum, w.DeliverParty(w.parties[0].Account, w.keyPost(id, w.parties[0])))
 
+	w.EachParty(w.parties, func(p *apptest.Party) sdk.Msg { return w.progress(id, p) })
+	require.Len(t, w.keyRecord(id).Progress, len(w.parties))
+	requireRefused(t, kmstypes.ErrTooSoon, w.DeliverParty(w.parties[0].Account, w.progress(id, w.parties[0])))
 	three := w.parties[:3]
 	w.EachParty(three, func(p *apptest.Party) sdk.Msg { return w.echo(id, p) })
 	requireRefused(t, kmstypes.ErrDuplicate, w.DeliverParty(three[0].Account, w.echo(id, three[0])))

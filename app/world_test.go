@@ -123,6 +123,12 @@ func (w *world) echo(key []byte, p *apptest.Party) sdk.Msg {
 	}
 }
 
+func (w *world) progress(key []byte, p *apptest.Party) sdk.Msg {
+	return &kmstypes.MsgPostKeyProgress{
+		Account: p.Address().String(), KeyId: key, Attempt: w.keyRecord(key).Attempt, Stage: kmstypes.KEY_STAGE_NOISE, Done: 1, Total: 3,
+	}
+}
+
 // keyPost is a party's signed word on generated material.
 func (w *world) keyPost(id []byte, p *apptest.Party) *kmstypes.MsgPostKey {
 	w.t.Helper()
