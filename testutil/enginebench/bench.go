@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/testutil/measure"
 )
@@ -124,6 +125,9 @@ func measureNetwork(ctx context.Context, o *Options, n int, in *input) (*Network
 			return nil, err
 		}
 	}
+	if err := b.forms(); err != nil {
+		return nil, err
+	}
 	if err := b.bulk(); err != nil {
 		return nil, err
 	}
@@ -165,8 +169,13 @@ func (b *bench) progress(format string, args ...any) {
 // latency runs blocks in one session, after warming up: as often as Options.Repeats
 // says, but for no longer than budget unless fewest runs take longer.
 func (b *bench) latency(kind jobKind, blocks int, budget time.Duration, fewest int) (*result, error) {
-	j := job{Kind: kind, Runs: 1, Blocks: blocks, Last: blocks, Batches: 1}
-	want := b.in.digest(&j)
+	j := job{Kind: kind, Blocks: blocks, Last: blocks, Batches: 1}
+	return b.repeated(j, b.in.digest(&j), budget, fewest)
+}
+
+// repeated is latency for any job.
+func (b *bench) repeated(j job, want *mpc.Digest, budget time.Duration, fewest int) (*result, error) {
+	j.Runs = 1
 	start := time.Now()
 	if _, err := b.fleet.run(j, want); err != nil {
 		return nil, err

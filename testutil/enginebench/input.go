@@ -22,6 +22,8 @@ type input struct {
 	key []uint64
 	// digits are the plaintexts of the blocks.
 	digits []uint64
+	// forms are a smaller value in every form.
+	forms []*form
 }
 
 // newInput makes a key and encrypts a random value into a file in dir.
@@ -47,6 +49,9 @@ func newInput(dir string) (*input, error) {
 	for range inputType.Blocks(parameters) {
 		value.DivMod(value, base, digit)
 		in.digits = append(in.digits, digit.Uint64())
+	}
+	if in.forms, err = newForms(dir, key); err != nil {
+		return nil, err
 	}
 	return in, os.WriteFile(in.file, raw, 0o600)
 }

@@ -29,6 +29,8 @@ const (
 	// jobBits makes random bits over R_K, jobProducts products over R_W.
 	jobBits     jobKind = "bits"
 	jobProducts jobKind = "products"
+	// jobForm decrypts a ciphertext in one form, from its bytes, with items from stock.
+	jobForm jobKind = "form"
 )
 
 // job is a number of equal runs.
@@ -45,6 +47,9 @@ type job struct {
 	// Memory asks for the peak of each run. The ciphertext is then read anew in the
 	// run, since a party holds none in advance.
 	Memory bool
+	// Form names the ciphertext of a jobForm, Flood says that it takes no items.
+	Form  string
+	Flood bool
 	// Profile is the file for the CPU profile of all runs, none if empty.
 	Profile string
 }
@@ -81,7 +86,7 @@ type prepared struct {
 func (p *party) prepare(ctx context.Context, j *job) error {
 	p.job = &prepared{job: *j, first: p.nextItem}
 	p.nextItem += uint64(j.Runs * j.perRun())
-	if j.Kind == jobOnline && p.link.parties > 1 {
+	if (j.Kind == jobOnline || j.Kind == jobForm && !j.Flood) && p.link.parties > 1 {
 		if err := p.fill(ctx, p.job); err != nil {
 			return fmt.Errorf("make stock: %w", err)
 		}
@@ -110,14 +115,17 @@ func (p *party) fill(ctx context.Context, j *prepared) error {
 			sizes = append(sizes, j.size(b))
 		}
 	}
-	first := j.first
+	first, shape := j.first, p.shape
+	if j.Kind == jobForm {
+		shape = p.forms[j.Form].key.Shape()
+	}
 	for len(sizes) > 0 {
 		take, items := 0, 0
 		for take < len(sizes) && (take == 0 || items+sizes[take] <= stockItems) {
 			items += sizes[take]
 			take++
 		}
-		all, err := p.offline(ctx, p.session("stock", j.Number, first), first, items)
+		all, err := p.offline(ctx, p.session("stock", j.Number, first), shape, first, items)
 		if err != nil {
 			return err
 		}
@@ -205,7 +213,13 @@ func (p *party) batches(ctx context.Context, j *prepared) ([]uint64, error) {
 func (p *party) batch(ctx context.Context, j *prepared, b int) ([]uint64, error) {
 	first := j.first + uint64(j.run*j.perRun()+b*j.Blocks)
 	count := j.size(b)
+	var stock []*preproc.Batch
+	if j.stock != nil {
+		stock = j.stock[j.run*j.Batches+b]
+	}
 	switch {
+	case j.Kind == jobForm:
+		return p.decryptForm(ctx, j, first, stock)
 	case j.Kind == jobBits || j.Kind == jobProducts:
 		return nil, p.make(ctx, p.session(string(j.Kind), j.Number, first), p.section(j.Kind, first, count))
 	case j.Kind == jobTotal && p.link.parties > 1:
@@ -214,10 +228,6 @@ func (p *party) batch(ctx context.Context, j *prepared, b int) ([]uint64, error)
 		phases, err := p.take(count)
 		if err != nil {
 			return nil, err
-		}
-		var stock []*preproc.Batch
-		if j.stock != nil {
-			stock = j.stock[j.run*j.Batches+b]
 		}
 		return p.online(ctx, p.session("online", j.Number, first), phases, stock)
 	}

@@ -3,7 +3,6 @@ package enginebench
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -39,12 +38,14 @@ type party struct {
 	code     *sharing.Code
 	epoch    mpc.Digest
 	own      *prss.Contribution
+	keys     *prss.Keys
 	source   *prss.Source
 
 	shape      preproc.Shape
 	key        *decrypt.Key
 	ciphertext string // file
 	blocks     decrypt.Blocks
+	forms      map[string]*heldForm
 
 	nextItem  uint64
 	job       *prepared
@@ -102,6 +103,8 @@ func (p *party) do(ctx context.Context, c *command) (a *answer, err error) {
 		err = p.setUp(ctx, c.SetUp)
 	case c.Key != nil:
 		err = p.takeKey(c.Key)
+	case c.Form != nil:
+		err = p.takeForm(c.Form)
 	case c.Prepare != nil:
 		err = p.prepare(ctx, c.Prepare)
 	case c.Run != nil:
@@ -138,20 +141,14 @@ func (p *party) setUp(ctx context.Context, c *setUpCommand) error {
 	if err := p.link.router.Run(ctx, p.session("prss", 0, 0), machine); err != nil {
 		return err
 	}
-	p.source, err = prss.NewSource(machine.Keys(), p.code, p.epoch)
+	p.keys = machine.Keys()
+	p.source, err = prss.NewSource(p.keys, p.code, p.epoch)
 	return err
 }
 
 func (p *party) takeKey(c *keyCommand) error {
-	if len(c.Share)%8 != 0 {
-		return fmt.Errorf("%w: a share of %d bytes", ErrWire, len(c.Share))
-	}
-	share := make([]uint64, len(c.Share)/8)
-	for i := range share {
-		share[i] = binary.LittleEndian.Uint64(c.Share[8*i:])
-	}
 	var err error
-	if p.key, err = decrypt.NewKey(p.code, c.Shape, share); err != nil {
+	if p.key, err = narrowKey(p, c.Shape, c.Share); err != nil {
 		return err
 	}
 	p.shape, p.ciphertext = c.Shape, c.Ciphertext
@@ -223,14 +220,14 @@ func (p *party) make(ctx context.Context, id mpc.Digest, section preproc.Section
 }
 
 // offline makes the items first … first+count−1.
-func (p *party) offline(ctx context.Context, id mpc.Digest, first uint64, count int) (*preproc.Batch, error) {
-	machine, err := preproc.NewBatch(p.offlineConfig(id), p.shape, first, count)
+func (p *party) offline(ctx context.Context, id mpc.Digest, shape preproc.Shape, first uint64, count int) (*preproc.Batch, error) {
+	machine, err := preproc.NewBatch(p.offlineConfig(id), shape, first, count)
 	if err != nil {
 		return nil, err
 	}
 	var made *preproc.Batch
 	var failure error
-	err = p.run(ctx, id, machine, func() { made, failure = preproc.FromMachine(machine, p.shape) })
+	err = p.run(ctx, id, machine, func() { made, failure = preproc.FromMachine(machine, shape) })
 	return made, errors.Join(err, failure)
 }
 
@@ -243,7 +240,7 @@ func (p *party) total(ctx context.Context, offline, online mpc.Digest, first uin
 	var made *preproc.Batch
 	var group errgroup.Group
 	group.Go(func() (err error) {
-		made, err = p.offline(ctx, offline, first, count)
+		made, err = p.offline(ctx, offline, p.shape, first, count)
 		return err
 	})
 	phases, err := p.take(count)

@@ -31,7 +31,9 @@ type Network struct {
 	// SetUpMS is from the start of the processes until all have keys.
 	SetUpMS float64 `json:"set_up_ms"`
 	Rows    []Row   `json:"rows"`
-	Bulk    Bulk    `json:"bulk"`
+	// Forms are a euint64 in every form that coprocessors hand over.
+	Forms []Form `json:"forms"`
+	Bulk  Bulk   `json:"bulk"`
 	// Bit is a random bit over R_K, Product a product over R_W.
 	Bit     Kernel `json:"bit"`
 	Product Kernel `json:"product"`
@@ -128,6 +130,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		if err := table.Flush(); err != nil {
 			return err
 		}
+		if err := n.writeForms(w); err != nil {
+			return err
+		}
 		fmt.Fprintf(w, "\n%d blocks in batches of %d: %.0f blocks/s; a block and party take %.1f us CPU and send %.0f bytes\n",
 			n.Bulk.Blocks, n.Bulk.Batch, n.Bulk.PerSecond, n.Bulk.CPUMicros, n.Bulk.Bytes)
 		if n.Parties > 1 {
@@ -147,6 +152,20 @@ func (r *Report) WriteText(w io.Writer) error {
 
 func (p Phase) cells() string {
 	return fmt.Sprintf("%d\t%.2f\t%.2f\t%d\t%.0f", p.Runs, p.P50, p.P95, p.Allocations, p.BytesPerBlock)
+}
+
+// writeForms writes a table of a euint64 in every form.
+func (n *Network) writeForms(w io.Writer) error {
+	if len(n.Forms) == 0 {
+		return nil
+	}
+	fmt.Fprint(w, "\na euint64 in every form, from its bytes to the value; flooding needs no stock\n\n")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "form\tdecrypted\tciphertext bytes\tblocks\t|\truns\tp50\tp95\tallocations\tbytes/block\t")
+	for _, f := range n.Forms {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t|\t%s\t\n", f.Name, f.Way, f.Bytes, f.Blocks, f.Engine.cells())
+	}
+	return table.Flush()
 }
 
 // writeProfiles writes the shares of all profiles as one table.

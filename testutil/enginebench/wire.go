@@ -10,13 +10,14 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/enclave/transport"
 )
 
 // ErrWire reports bytes on a pipe that are no message.
 var ErrWire = errors.New("enginebench: malformed message between coordinator and party")
 
-// maxMessage bounds a message; the largest is a key share, below 200 KB.
+// maxMessage bounds a message; the largest is a key share, below 700 KB.
 const maxMessage = 1 << 20
 
 // command is what the coordinator asks of a party: exactly one field is set.
@@ -25,6 +26,7 @@ type command struct {
 	Join    *joinCommand   `json:"join,omitempty"`
 	SetUp   *setUpCommand  `json:"set_up,omitempty"`
 	Key     *keyCommand    `json:"key,omitempty"`
+	Form    *formCommand   `json:"form,omitempty"`
 	Prepare *job           `json:"prepare,omitempty"`
 	Run     *runCommand    `json:"run,omitempty"`
 	Finish  *finishCommand `json:"finish,omitempty"`
@@ -56,6 +58,16 @@ type setUpCommand struct {
 // key, d words a coefficient in little-endian order, and the file of the
 // ciphertext.
 type keyCommand struct {
+	Shape      preproc.Shape
+	Share      []byte
+	Ciphertext string
+}
+
+// formCommand hands over a ciphertext in one form, as keyCommand does; the words of the
+// share are of 128 bits if the key is wide.
+type formCommand struct {
+	Name       string
+	Kind       tfhe.KeyKind
 	Shape      preproc.Shape
 	Share      []byte
 	Ciphertext string
