@@ -24,7 +24,7 @@ func (s Section) wideShares(drawn []wide.Word, at, count, d int) (out [Pack][]wi
 func (s Section) dealWideBits(source *prss.Source, drawn []wide.Word, out []byte, lo, hi int) error {
 	r := source.Code().WideRing()
 	d := r.Degree()
-	masks, square := make([]wide.Word, segment*d), make([]wide.Word, Pack*step*d)
+	masks, square := make([]wide.Word, step*d), make([]wide.Word, Pack*step*d)
 	defer clear(square)
 	for at := lo; at < hi; at += step {
 		count := min(step, hi-at)
