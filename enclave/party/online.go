@@ -178,6 +178,7 @@ func (p *Party) online(ctx context.Context, s *seat, t *task, held *heldKey, g *
 // flood decrypts a group by flooding and returns the values of its blocks. What floods
 // is drawn in a context of the session, which covers the ciphertexts and their order.
 func (p *Party) flood(ctx context.Context, s *seat, t *task, held *heldKey, g *group) ([]uint64, error) {
+	p.progress(t.request, func(r *status.Request) { r.FromStock = true }) // it needs none
 	named := p.session(s, t.request, held, "flood", g, nil)
 	config := decrypt.FloodConfig{Code: s.code, Self: s.identity.Self(), Session: named.ID(), Identity: s.identity}
 	for _, c := range g.taken {

@@ -48,6 +48,7 @@ type settings struct {
 	SimulatedRoot string `json:"simulated_root_seed,omitempty"`
 
 	StockItems      uint64 `json:"stock_items"`
+	RareStockEvery  uint64 `json:"rare_stock_every"`
 	PatienceMillis  int64  `json:"patience_ms"`
 	MaxOpenRequests int    `json:"max_open_requests"`
 }

@@ -57,6 +57,7 @@ func newInit() *cobra.Command {
 	flags.StringVar(&s.TEE, "tee", string(attest.DevNitro), "enclave type; dev-nitro is a SIMULATION")
 	flags.StringVar(&s.SimulatedRoot, "simulated-root-seed", "", "seed of the simulated device's root, as in the network's genesis")
 	flags.Uint64Var(&s.StockItems, "stock-items", 4096, "offline items kept ahead of demand")
+	flags.Uint64Var(&s.RareStockEvery, "rare-stock-every", 4, "of the offline items for compressed and noise-squashed ciphertexts keep every so many batches of 512 ahead, others on demand; 0: none ahead. The same at all parties")
 	flags.Int64Var(&s.PatienceMillis, "patience-ms", 2000, "wait in the offline phase before a silent member is reported")
 	flags.IntVar(&s.MaxOpenRequests, "max-open-requests", 64, "requests worked on at once")
 	return cmd

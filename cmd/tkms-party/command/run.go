@@ -109,7 +109,7 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Journal: echoes, Vault: public,
 		Scratch: filepath.Join(home, "keys"), Listen: s.Listen,
 		Chain: lightChain{client}, HTTP: &http.Client{Timeout: 10 * time.Second},
-		StockTarget: s.StockItems, Patience: time.Duration(s.PatienceMillis) * time.Millisecond, Requests: s.MaxOpenRequests,
+		StockTarget: s.StockItems, RareStockEvery: s.RareStockEvery, Patience: time.Duration(s.PatienceMillis) * time.Millisecond, Requests: s.MaxOpenRequests,
 		Simulated: []string{"enclave device"}, Wrap: wrap, Log: log,
 	}, board, measured)
 	err = p.Run(ctx)
