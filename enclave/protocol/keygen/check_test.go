@@ -79,8 +79,8 @@ func rotateSub(b, a []wide.Word, j int) {
 	}
 }
 
-// real returns a sign-extended word as a number.
-func real(x wide.Word) float64 {
+// number returns a sign-extended word as a number.
+func number(x wide.Word) float64 {
 	negative := int64(x.Hi) < 0
 	if negative {
 		x = x.Neg()
@@ -99,7 +99,7 @@ func checkNoise(samples []wide.Word, b uint, terms int) error {
 	n, top := float64(len(samples)), math.Exp2(float64(b))*float64(terms)
 	var sum, squares float64
 	for _, x := range samples {
-		e := real(x)
+		e := number(x)
 		if math.Abs(e) > top {
 			return fmt.Errorf("%g is outside ±%d·2^%d", e, terms, b)
 		}

@@ -83,17 +83,17 @@ func (r run) values() (vector, error) {
 // round i. When all are known one more message has the signed root of all that the
 // party sent. After Done it goes on checking late shares. It is a mpc.Machine.
 type Opening struct {
-	attempt mpc.Digest
-	step    int
-	code    *sharing.Code
-	self    int
-	from    sharing.Parties
-	layout  transcript.Layout
-	runs    []run
-	record  *transcript.Record
-	mal     sharing.Parties // who sent malformed shares
-	started bool
-	done    bool
+	attempt   mpc.Digest
+	step      int
+	code      *sharing.Code
+	self      int
+	from      sharing.Parties
+	layout    transcript.Layout
+	runs      []run
+	record    *transcript.Record
+	malformed sharing.Parties
+	started   bool
+	done      bool
 	// shares returns the party's own of a run.
 	shares func(run int) (vector, error)
 }
@@ -159,7 +159,7 @@ func (o *Opening) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 	if from == o.self || !o.from.Has(from) || int(round) > len(o.runs) {
 		return nil, nil
 	}
-	if (o.mal | o.record.Wrong()).Has(from) { // a bound on the work that a liar makes
+	if (o.malformed | o.record.Wrong()).Has(from) { // a bound on the work that a liar makes
 		return nil, nil
 	}
 	if int(round) == len(o.runs) {
@@ -171,7 +171,7 @@ func (o *Opening) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 		return nil, nil
 	}
 	if len(payload) != o.layout.Bytes(int(round)) || r.add(from, payload, o.words(int(round))) != nil {
-		o.mal = o.mal.With(from)
+		o.malformed = o.malformed.With(from)
 		return nil, nil
 	}
 	o.record.Add(from, int(round), payload)
@@ -190,7 +190,7 @@ func (o *Opening) Layout() transcript.Layout { return o.layout }
 // Culprits returns the parties that sent malformed or wrong shares so far, also after
 // Done.
 func (o *Opening) Culprits() sharing.Parties {
-	out := o.mal | o.record.Wrong()
+	out := o.malformed | o.record.Wrong()
 	for _, r := range o.runs {
 		out |= r.wrong()
 	}

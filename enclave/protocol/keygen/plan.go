@@ -87,7 +87,7 @@ func newPlan(parts []tfhe.Part, mode Mode, d, limit int) []step {
 			return unit{}, 0
 		}
 		one := productSection(q, 0, 1)
-		return unit{1, one.VectorBytes(d), float64(one.Count) * productCost(q)}, q.Inputs
+		return unit{1, one.VectorBytes(d), productsCost(q)}, q.Inputs
 	})
 	p.cut(StageNoise, func(q tfhe.Part) (unit, int) {
 		if !exactNoise(q, mode) {
@@ -107,22 +107,35 @@ func newPlan(parts []tfhe.Part, mode Mode, d, limit int) []step {
 	return p.steps
 }
 
-// Costs in microseconds, measured for four parties on one core each: a bit of exact
-// noise, a word opened. They are only used to show progress.
+// Costs in microseconds of a core, measured for four parties: a bit of exact noise, a
+// product, a word of a mask, 8 bytes of a body. They are only used to show progress.
 const (
-	bitCost  = 0.12
-	wordCost = 0.03
+	bitCost         = 0.13
+	productCost     = 0.25
+	wideProductCost = 0.45
+	keySwitchCost   = 0.015
+	maskCost        = 0.08
+	wideMaskCost    = 0.13
+	bodyCost        = 0.03
 )
 
-func productCost(q tfhe.Part) float64 {
+func productsCost(q tfhe.Part) float64 {
+	products := float64(q.Polynomials * q.Degree)
 	if productBits(q) > 64 {
-		return 0.45
+		return products * wideProductCost
 	}
-	return 0.25
+	return products * productCost
 }
 
 func rowCost(q tfhe.Part) float64 {
-	return float64(q.MaskWords())*float64(q.Width)/64*0.12 + float64(q.BodyWords())*wordCost
+	mask, body := float64(q.MaskWords()), float64(q.BodyWords())*bodyCost
+	switch {
+	case q.Kind == tfhe.PartLWE:
+		return mask*keySwitchCost + body
+	case q.Width > 64:
+		return mask*wideMaskCost + 2*body
+	}
+	return mask*maskCost + body
 }
 
 // sampleUnit is what noise is cut into multiples of.
