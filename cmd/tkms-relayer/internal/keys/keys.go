@@ -184,7 +184,7 @@ func (k *Keys) File(ctx context.Context, digest string) (*os.File, error) {
 		return nil, ErrUnknown
 	}
 	path := filepath.Join(k.folder, digest)
-	if file, err := os.Open(path); err == nil { //nolint:gosec // a digest that the chain names
+	if file, err := os.Open(path); err == nil {
 		return file, nil
 	}
 	f := k.fetch(files[1+i], files)
@@ -196,7 +196,7 @@ func (k *Keys) File(ctx context.Context, digest string) (*os.File, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	return os.Open(path) //nolint:gosec // as above
+	return os.Open(path)
 }
 
 // fetch starts to download a file, unless it is on its way already.
