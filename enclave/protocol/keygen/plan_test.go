@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 )
 
@@ -110,5 +111,26 @@ func TestTheProductionSetTakesWhatItsDesignSays(t *testing.T) {
 	}
 	if peak > 100<<20 {
 		t.Errorf("an offline section takes %d bytes", peak)
+	}
+}
+
+func TestPackedElementsShowNothingButFourIntegers(t *testing.T) {
+	word := func(x uint64) wide.Word { return wide.Word{Lo: x} }
+	for _, d := range []int{4, 5} {
+		narrow, broad := make([]uint64, 2*d), make([]wide.Word, 2*d)
+		narrow[1], broad[1] = 7, word(7)
+		if b := littleEndian(vector{narrow: narrow}, d, 64); len(b) != 2*packing*8 || b[8] != 7 {
+			t.Errorf("d=%d: %x", d, b)
+		}
+		if b := littleEndian(vector{wide: broad}, d, 65); len(b) != 2*packing*wide.Size || b[wide.Size] != 7 {
+			t.Errorf("d=%d: %x", d, b)
+		}
+		narrow[2*d-1], broad[2*d-1] = 1, word(1)
+		if b := littleEndian(vector{narrow: narrow}, d, 64); (b == nil) != (d > packing) {
+			t.Errorf("d=%d: %x", d, b)
+		}
+		if b := littleEndian(vector{wide: broad}, d, 65); (b == nil) != (d > packing) {
+			t.Errorf("d=%d: %x", d, b)
+		}
 	}
 }

@@ -255,3 +255,37 @@ func TestAConfigurationThatDoesNotFitIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestRowsOfWhatIsLostAreNotMade(t *testing.T) {
+	const stepBytes = 4 << 20
+	w := reference(t, keygen.Exact, stepBytes)
+	steps := w.first().Steps()
+	for _, lost := range []string{"products/0", "noise/0"} {
+		kept := w.memories[1].kept[lost]
+		for what, damaged := range map[string][]byte{"missing": nil, "torn": kept[:len(kept)/2]} {
+			if w.memories[1].kept[lost] = damaged; damaged == nil {
+				delete(w.memories[1].kept, lost)
+			}
+			failed := 0
+			for step, s := range steps {
+				if s.Stage != keygen.StageRows {
+					continue
+				}
+				m, err := w.first().Machine(step)
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch _, err := m.Start(); {
+				case errors.Is(err, keygen.ErrStore):
+					failed++
+				case err != nil:
+					t.Error(err)
+				}
+			}
+			if failed == 0 {
+				t.Errorf("%s %s: all rows are made", what, lost)
+			}
+		}
+		w.memories[1].kept[lost] = kept
+	}
+}
