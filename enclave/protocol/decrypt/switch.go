@@ -101,6 +101,18 @@ func dot(words []byte, pair []uint64, half uint64, shift uint) (s, t uint64) {
 // dotWide is dot for words of 128 bits. The upper half of a word decides, but for a
 // tie: halves are rounded up, or down if the words are of negated coefficients.
 func dotWide(words []byte, pair []uint64, half uint64, shift uint, negated bool) (s, t uint64) {
+	for !negated && len(words) >= 4*wide.Size && len(pair) >= 8 {
+		x, k := (*[4 * wide.Size]byte)(words), (*[8]uint64)(pair)
+		a := (binary.LittleEndian.Uint64(x[8:]) + half) >> (shift & 63)
+		b := (binary.LittleEndian.Uint64(x[24:]) + half) >> (shift & 63)
+		s += a*k[0] + b*k[2]
+		t += a*k[1] + b*k[3]
+		a = (binary.LittleEndian.Uint64(x[40:]) + half) >> (shift & 63)
+		b = (binary.LittleEndian.Uint64(x[56:]) + half) >> (shift & 63)
+		s += a*k[4] + b*k[6]
+		t += a*k[5] + b*k[7]
+		words, pair = words[4*wide.Size:], pair[8:]
+	}
 	var down uint64
 	if negated {
 		down = 1
