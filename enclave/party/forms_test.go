@@ -177,3 +177,30 @@ func emptyShare(t *testing.T, code *sharing.Code, p tfhe.Parameters) *keygen.Key
 	require.NoError(t, err)
 	return share
 }
+
+func TestOnlyItemsOfRareShapesAreMadeOnDemand(t *testing.T) {
+	code, err := sharing.New(4, 1, 4)
+	require.NoError(t, err)
+	for every, ahead := range map[uint64][]uint64{0: nil, 1: {0, 1, 2, 3, 4, 5, 6, 7}, 4: {0, 4}} {
+		s := &seat{code: code, committee: roundTrip(0), party: &Party{cfg: Config{RareStockEvery: every}}}
+		for _, name := range tfhe.Names() {
+			p, err := tfhe.ByName(name)
+			require.NoError(t, err)
+			held, err := s.prepare(p, emptyShare(t, code, p))
+			require.NoError(t, err)
+			shapes := held.shapes()
+			require.Nil(t, s.onDemand(shapes[0]))
+			for _, shape := range shapes[1:] {
+				onDemand := s.onDemand(shape)
+				require.NotNil(t, onDemand, "%s: %v", name, shape)
+				var got []uint64
+				for number := range uint64(8) {
+					if !onDemand(number) {
+						got = append(got, number)
+					}
+				}
+				require.Equal(t, ahead, got)
+			}
+		}
+	}
+}
