@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/keyfile"
+	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
@@ -51,6 +53,7 @@ type generation struct {
 	files      *keyfile.Files
 	ids        []session.ID // of the steps
 	progress   *progress
+	missed     atomic.Int32 // steps that may have been under way when this party stopped
 
 	mu     sync.Mutex
 	closed bool
@@ -79,6 +82,9 @@ func (g *generation) open() error {
 	}
 	g.again = map[int][]mpc.Message{}
 	g.progress = newProgress(g)
+	if g.finished() > 0 {
+		g.missed.Store(window)
+	}
 	g.seat.sent.Provide(g.task.id, g.sendAgain)
 	return nil
 }
@@ -176,14 +182,14 @@ func (g *generation) step(ctx context.Context, step int, s keygen.Step) error {
 	protocol := keygen.Protocol(g.mode, step)
 	switch m := machine.(type) {
 	case *preproc.Machine:
-		if err = g.runOffline(ctx, protocol, m, session.WithBulk()); err == nil {
+		if err = g.runOffline(ctx, protocol, m, g.usual(), session.WithBulk()); err == nil {
 			err = g.attempt.Finish(step, m)
 		}
 	case *keygen.Opening:
 		// Once it is done the machine is the router's, which checks late shares.
 		var kept error
 		finish := func() { kept = g.attempt.Finish(step, m) }
-		if err = g.runOpening(ctx, protocol, m, rowLinger, finish, func() {}, session.WithBulk()); err == nil {
+		if err = g.runOpening(ctx, protocol, m, g.usual(), rowLinger, finish, func() {}, session.WithBulk()); err == nil {
 			err = kept
 		}
 	}
@@ -195,15 +201,24 @@ func (g *generation) step(ctx context.Context, step int, s keygen.Step) error {
 	return nil
 }
 
+// usual returns how long a step takes at most when nobody is away. Who was away itself
+// misses what was under way then, and asks for it at once.
+func (g *generation) usual() time.Duration {
+	if g.missed.Add(-1) >= 0 {
+		return recall.Short
+	}
+	return recall.Long
+}
+
 // runOpening runs a machine that opens values and passes on what it found. Its results
 // are read in done; release is called when nothing more comes, or it failed.
-func (g *generation) runOpening(ctx context.Context, protocol string, machine opening, linger time.Duration, done, release func(), options ...session.Option) error {
+func (g *generation) runOpening(ctx context.Context, protocol string, machine opening, usual, linger time.Duration, done, release func(), options ...session.Option) error {
 	of := g.session(protocol)
 	options = append(options, g.seat.lingering(of, machine, linger, done, func(culprits, convicted sharing.Parties) {
 		release()
 		g.seat.name(of, culprits.Without(convicted))
 	}))
-	err := g.seat.run(ctx, session.ID(of.ID()), g.task.id, g.members, machine, options...)
+	err := g.seat.runFor(ctx, session.ID(of.ID()), g.task.id, g.members, machine, usual, options...)
 	if err != nil {
 		release()
 	}
@@ -220,13 +235,13 @@ func (g *generation) offline(protocol string) preproc.Config {
 
 // runOffline runs such a machine, notes who keeps it waiting, and passes on what it
 // found about them.
-func (g *generation) runOffline(ctx context.Context, protocol string, machine *preproc.Machine, options ...session.Option) error {
+func (g *generation) runOffline(ctx context.Context, protocol string, machine *preproc.Machine, usual time.Duration, options ...session.Option) error {
 	of := g.session(protocol)
 	watched := &watchedMachine{Machine: machine}
 	watching, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { g.seat.watch(watching, g.task.id+" "+protocol, slowness*g.party.cfg.Patience, watched) })
-	err := g.seat.run(ctx, session.ID(of.ID()), g.task.id, g.members, watched, options...)
+	err := g.seat.runFor(ctx, session.ID(of.ID()), g.task.id, g.members, watched, usual, options...)
 	stop()
 	watch.Wait()
 	culprits := mpc.Culprits(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/keyfile"
+	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/sharing"
@@ -160,7 +161,7 @@ func (g *generation) testItems(ctx context.Context, held *heldKey, trials []*tri
 		if err != nil {
 			return nil, err
 		}
-		if err := g.runOffline(ctx, protocol, machine); err != nil {
+		if err := g.runOffline(ctx, protocol, machine, recall.Short); err != nil {
 			return nil, err
 		}
 		batch, err := preproc.FromMachine(machine, shape)
@@ -194,7 +195,7 @@ func (g *generation) try(ctx context.Context, t *trial, items map[preproc.Shape]
 	var values []uint64
 	var wrong sharing.Parties
 	read := func() { values, wrong = machine.Values(), machine.Culprits() }
-	if err := g.runOpening(ctx, t.protocol, machine, openingLinger, read, machine.Release); err != nil {
+	if err := g.runOpening(ctx, t.protocol, machine, recall.Short, openingLinger, read, machine.Release); err != nil {
 		return false, err
 	}
 	if wrong != 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
@@ -130,6 +131,11 @@ func (s *seat) epochID() uint64 { return s.current().Epoch.Id }
 // owner is done, and what others sent is asked for if it takes long: some party,
 // perhaps this one, was away.
 func (s *seat) run(ctx context.Context, id session.ID, owner string, members sharing.Parties, machine mpc.Machine, options ...session.Option) error {
+	return s.runFor(ctx, id, owner, members, machine, recall.Short, options...)
+}
+
+// runFor is run for a machine that usually takes no longer than so much.
+func (s *seat) runFor(ctx context.Context, id session.ID, owner string, members sharing.Parties, machine mpc.Machine, usual time.Duration, options ...session.Option) error {
 	self := s.identity.Self()
 	asking, stop := context.WithCancel(ctx)
 	var asked sync.WaitGroup
@@ -138,7 +144,7 @@ func (s *seat) run(ctx context.Context, id session.ID, owner string, members sha
 	}
 	if members != sharing.PartiesOf(self) {
 		machine = s.sent.Record(id, owner, members, machine)
-		asked.Go(func() { recall.Ask(asking, s.router, self, members, id) })
+		asked.Go(func() { recall.Ask(asking, s.router, self, members, id, usual) })
 	}
 	err := s.router.Run(ctx, id, machine, append(options, session.WithParties(members.List()...))...)
 	stop()

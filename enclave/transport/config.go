@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/tkms-network/tkms/enclave/courtesy"
 )
 
 // MaxIndex is the highest party index; protocols know at most 31 parties.
@@ -106,6 +108,9 @@ type Config struct {
 	// (default 50 ms and 2 s).
 	BackoffMin, BackoffMax time.Duration
 
+	// Background calls a function in a goroutine that stays out of the way of others
+	// (default courtesy.Go); the bulk lane is worked on there.
+	Background func(f func())
 	// Metrics observes the mesh (default NoMetrics).
 	Metrics Metrics
 	// Log takes life-cycle messages (default: discarded).
@@ -139,6 +144,9 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.BackoffMax, 2*time.Second)
 	if c.QueueBytes < c.MaxFrame+frameHeader {
 		c.QueueBytes = c.MaxFrame + frameHeader
+	}
+	if c.Background == nil {
+		c.Background = courtesy.Go
 	}
 	if c.Metrics == nil {
 		c.Metrics = NoMetrics{}

@@ -1,7 +1,5 @@
 package transport
 
-import "github.com/tkms-network/tkms/enclave/courtesy"
-
 // Lane is one of the connections between two parties. What is sent on one lane does
 // not wait for what is sent on the other.
 type Lane uint8
@@ -9,8 +7,8 @@ type Lane uint8
 const (
 	// Prompt is for what somebody waits for.
 	Prompt Lane = iota
-	// Bulk is for what is large and may take its time. It is worked on by threads of
-	// low priority.
+	// Bulk is for what is large and may take its time. It is worked on in the
+	// background.
 	Bulk
 	lanes
 )
@@ -42,9 +40,9 @@ func (l Lane) slowness() int {
 }
 
 // work calls f in a goroutine of the lane's priority.
-func (l Lane) work(f func()) {
+func (m *Mesh) work(l Lane, f func()) {
 	if l == Bulk {
-		courtesy.Go(f)
+		m.cfg.Background(f)
 		return
 	}
 	go f()

@@ -129,8 +129,8 @@ func (p *peer) install(l *link) error {
 	p.mesh.cfg.Log.Debug("peer connected", "peer", p.index, "lane", p.lane)
 	p.mesh.running.Go(func() {
 		read, written := make(chan error, 1), make(chan error, 1)
-		p.lane.work(func() { written <- l.writeLoop(p) })
-		p.lane.work(func() { read <- l.readLoop(p) })
+		p.mesh.work(p.lane, func() { written <- l.writeLoop(p) })
+		p.mesh.work(p.lane, func() { read <- l.readLoop(p) })
 		readErr, writeErr := <-read, <-written
 		if writeErr == nil {
 			writeErr = readErr

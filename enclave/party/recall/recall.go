@@ -18,12 +18,17 @@ import (
 // Method names the peer call.
 const Method = "session/sent"
 
-// Pauses between two calls for the same session: the first is longer than a
-// session takes when nobody is away.
+// Pauses before the first call for a session, longer than it takes when nobody is
+// away: one whose messages are few, and one whose messages are large.
 const (
-	firstPause = time.Second
-	lastPause  = 16 * time.Second
-	callTime   = 5 * time.Second
+	Short = time.Second
+	Long  = 20 * time.Second
+)
+
+// A pause is twice the one before, up to some calls' time.
+const (
+	growth   = 16
+	callTime = 5 * time.Second
 )
 
 // Errors of this package.
@@ -213,9 +218,9 @@ type Sessions interface {
 }
 
 // Ask asks the other members for their messages of a session, again and again
-// with growing pauses, until ctx ends: the session is to end it.
-func Ask(ctx context.Context, sessions Sessions, self int, members sharing.Parties, id session.ID) {
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+// with pauses that grow from the first, until ctx ends: the session is to end it.
+func Ask(ctx context.Context, sessions Sessions, self int, members sharing.Parties, id session.ID, first time.Duration) {
+	for pause := first; ; pause = min(2*pause, growth*first) {
 		select {
 		case <-ctx.Done():
 			return

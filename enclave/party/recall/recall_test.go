@@ -133,7 +133,7 @@ func TestASlowSessionAsksTheOthersUntilItEnds(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		p := peers{logs: map[int]*Log{1: spoken(t)}, self: 2, delivered: make(chan [2]int, 64)}
 		done := make(chan struct{})
-		go func() { defer close(done); Ask(ctx, p, 2, sharing.PartiesOf(1, 2, 3), id) }()
+		go func() { defer close(done); Ask(ctx, p, 2, sharing.PartiesOf(1, 2, 3), id, Short) }()
 		for range 2 {
 			require.Equal(t, [2]int{1, 0}, <-p.delivered)
 			require.Equal(t, [2]int{1, 1}, <-p.delivered)
