@@ -38,10 +38,8 @@ func benchKeygenCommand() *cobra.Command {
 			if err := checkParties(o.Parties); err != nil {
 				return err
 			}
-			if set, ok := kmstypes.ParameterSetByName(o.Params); !ok {
-				return cli.WithHint(fmt.Errorf("no parameter set is called %q", o.Params), "--params takes production, production-compute or production-pke")
-			} else if set.Insecure {
-				return cli.WithHint(fmt.Errorf("the devnet's chain does not admit %q", o.Params), "--params takes production, production-compute or production-pke")
+			if err := checkParams(o.Params, false); err != nil {
+				return err
 			}
 			if output != flags.OutputFormatText && output != flags.OutputFormatJSON {
 				return fmt.Errorf("--output is text or json, not %q", output)
@@ -75,4 +73,23 @@ func benchKeygenCommand() *cobra.Command {
 	f.StringVar(&out, "out", "", "file for the report as JSON; none by default")
 	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")
 	return cmd
+}
+
+// checkParams checks the name of a parameter set that a devnet's chain admits, of those
+// with a server key if files.
+func checkParams(name string, files bool) error {
+	set, ok := kmstypes.ParameterSetByName(name)
+	hint := "--params takes production or production-compute"
+	if !files {
+		hint += ", or production-pke, the compact public key alone"
+	}
+	switch {
+	case !ok:
+		return cli.WithHint(fmt.Errorf("no parameter set is called %q", name), hint)
+	case set.Insecure:
+		return cli.WithHint(fmt.Errorf("the devnet's chain does not admit %q", name), hint)
+	case files && len(set.Objects) == 0:
+		return cli.WithHint(fmt.Errorf("%q has no server key", name), hint)
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/devnet/demo"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
 // addNetworkCommands adds what runs a whole network on this machine.
@@ -25,23 +26,27 @@ func addNetworkCommands(root *cobra.Command) {
 
 func demoCommand() *cobra.Command {
 	var (
-		home  workspace
-		out   string
-		types []string
-		seed  uint64
+		home   workspace
+		out    string
+		params string
+		types  []string
+		seed   uint64
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a whole network on this machine and check every step",
 		Long: "Run a whole network on this machine and check every step.\n\n" +
-			"Validators, parties, a relayer and an fhEVM host chain start as processes of their own; a key is generated,\n" +
-			"values of every type are decrypted on the host chain's word, attacks are refused, a party dies and returns.\n" +
+			"Validators, parties, a relayer and an fhEVM host chain start as processes of their own; a key set is generated,\n" +
+			"used, values of every type are decrypted on the host chain's word, attacks are refused, a party dies and returns.\n" +
 			"The enclave device, the host chain's coprocessor and its validator network are SIMULATED.",
 		Example: "tkmsd demo\ntkmsd demo --types ebool,euint64 --seed 7\ntkmsd demo --keep --dir ./net --out ./demo.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chosen, err := parseTypes(types)
 			if err != nil {
+				return err
+			}
+			if err := checkParams(params, true); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("seed") {
@@ -54,7 +59,7 @@ func demoCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			report, err := demo.Run(ctx, demo.Options{Bin: home.bin, Dir: home.dir, Types: chosen, Seed: seed, Out: cmd.OutOrStdout()})
+			report, err := demo.Run(ctx, demo.Options{Bin: home.bin, Dir: home.dir, Params: params, Types: chosen, Seed: seed, Out: cmd.OutOrStdout()})
 			if report != nil && out != "" {
 				err = errors.Join(err, report.Write(out))
 			}
@@ -64,6 +69,7 @@ func demoCommand() *cobra.Command {
 	f := cmd.Flags()
 	home.addFlags(cmd)
 	f.StringVar(&out, "out", filepath.Join("build", "demo.json"), "file for the report as JSON; empty for none")
+	f.StringVar(&params, "params", kmstypes.ProductionCompute, "parameter set of the key, production or production-compute")
 	f.StringSliceVar(&types, "types", nil, "types to decrypt, such as ebool,euint64; all by default")
 	f.Uint64Var(&seed, "seed", 0, "seed of the encrypted values; drawn at random by default")
 	return cmd

@@ -23,6 +23,7 @@ import (
 	"github.com/tkms-network/tkms/testutil/devnet"
 	"github.com/tkms-network/tkms/testutil/devnet/console"
 	"github.com/tkms-network/tkms/testutil/fault"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
 // minVotingPeriod leaves the validators time for their votes.
@@ -32,6 +33,7 @@ func devnetCommand() *cobra.Command {
 	var (
 		home    workspace
 		parties int
+		params  string
 		voting  time.Duration
 		lies    string
 	)
@@ -42,10 +44,13 @@ func devnetCommand() *cobra.Command {
 			"It registers, forms the committee, generates a key, and stays until it is interrupted.\n" +
 			"The enclave device, the host chain's coprocessor and its validator network are SIMULATED,\n" +
 			"and all keys lie unencrypted in the folder.",
-		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net\ntkmsd devnet --faults p4=bad-share",
+		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net\ntkmsd devnet --params production-compute\ntkmsd devnet --faults p4=bad-share",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkParties(parties); err != nil {
+				return err
+			}
+			if err := checkParams(params, false); err != nil {
 				return err
 			}
 			faults, err := fault.Parse(lies, parties)
@@ -60,11 +65,12 @@ func devnetCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties, VotingPeriod: voting, Faults: faults}))
+			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties, Params: params, VotingPeriod: voting, Faults: faults}))
 		},
 	}
 	home.addFlags(cmd)
 	cmd.Flags().IntVar(&parties, "parties", 4, "number of MPC parties: 1, 4, 7, 10 or 13")
+	cmd.Flags().StringVar(&params, "params", kmstypes.ProductionPKE, "parameter set of the key: production, production-compute, or production-pke, the compact public key alone")
 	cmd.Flags().StringVar(&lies, "faults", "", "parties that misbehave, as p2=bad-share,p4=silent: "+kinds())
 	cmd.Flags().DurationVar(&voting, "voting-period", genesis.DevnetGovernance().VotingPeriod, "voting period of proposals, also of the three with which the network starts")
 	return cmd

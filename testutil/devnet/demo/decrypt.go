@@ -18,7 +18,8 @@ import (
 // item is one encrypted value with its handle.
 type item struct {
 	*devnet.Encrypted
-	handle fhevm.Handle
+	handle   fhevm.Handle
+	computed bool
 }
 
 // encryptAll is step 4.
@@ -39,7 +40,8 @@ func (r *run) encryptAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = r.step(ctx, stepEncrypt, "the bytes are stored with the relayer by their digest", func(ctx context.Context) (string, error) {
+	r.items = append(r.items, &item{Encrypted: r.computed, computed: true})
+	err = r.step(ctx, stepEncrypt, "all bytes are stored with the relayer by their digest", func(ctx context.Context) (string, error) {
 		for _, it := range r.items {
 			if err := r.net.Store(ctx, it.Encrypted); err != nil {
 				return "", err
@@ -77,6 +79,9 @@ func submitAll(ctx context.Context, user *devnet.User, items []*item) error {
 func (r *run) decryptAll(ctx context.Context) error {
 	for _, it := range r.items {
 		name := fmt.Sprintf("%s: disclosed, proven, decrypted, carried back, checkSignatures", it.Type)
+		if it.computed {
+			name = fmt.Sprintf("%s that was computed: disclosed, proven, decrypted, carried back", it.Type)
+		}
 		err := r.step(ctx, stepDecrypt, name, func(ctx context.Context) (string, error) {
 			journey, err := r.user.Travel(ctx, it.handle)
 			if err != nil {

@@ -21,6 +21,7 @@ import (
 
 // Numbers of the steps of the user's view.
 const (
+	stepKey     = 3
 	stepEncrypt = 4
 	stepDecrypt = 5
 	stepRefuse  = 6
@@ -38,6 +39,8 @@ const stockItems = 3072
 type Options struct {
 	// Bin is the folder of the binaries, Dir that of homes and logs.
 	Bin, Dir string
+	// Params names the parameter set of the key, one with a server key.
+	Params string
 	// Types to decrypt, one value each.
 	Types []tfhe.Type
 	// Seed of the values.
@@ -96,14 +99,16 @@ type run struct {
 
 	net  *devnet.Devnet
 	user *devnet.User
-	// items are the values of step 4.
+	// computed is the value of step 3.
+	computed *devnet.Encrypted
+	// items are the values of step 4, and the computed one.
 	items []*item
 	// private is a value of step 9 that only the user may read.
 	private *item
 }
 
 func (r *run) all(ctx context.Context) (err error) {
-	r.net, err = devnet.New(devnet.Config{Bin: r.options.Bin, Dir: r.options.Dir, StockItems: stockItems})
+	r.net, err = devnet.New(devnet.Config{Bin: r.options.Bin, Dir: r.options.Dir, Params: r.options.Params, StockItems: stockItems})
 	if err != nil {
 		return err
 	}
@@ -118,7 +123,7 @@ func (r *run) all(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, part := range []func(context.Context) error{r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence, r.readAll, r.commandLine} {
+	for _, part := range []func(context.Context) error{r.compute, r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence, r.readAll, r.commandLine} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -147,7 +152,7 @@ func (r *run) step(ctx context.Context, number int, name string, do func(context
 }
 
 // stepTimeout is far beyond what any step takes, also on a slow machine.
-const stepTimeout = 5 * time.Minute
+const stepTimeout = 15 * time.Minute
 
 // random draws a value of a type, all of them equally likely.
 func (r *run) random(t tfhe.Type) *big.Int {
