@@ -62,7 +62,7 @@ func hashFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	h := sha256.New()
 	_, err = io.Copy(h, file)
 	return h.Sum(nil), err
