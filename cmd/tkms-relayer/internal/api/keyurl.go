@@ -172,7 +172,7 @@ func (s *Server) getFile(w http.ResponseWriter, r *http.Request, digest string) 
 		s.refuseKey(w, err)
 		return
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	if err != nil {
 		s.refuseKey(w, err)
