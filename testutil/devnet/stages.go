@@ -161,7 +161,11 @@ func (d *Devnet) stageKey(ctx context.Context) (string, error) {
 }
 
 func (d *Devnet) stagePublicKey(ctx context.Context) (string, error) {
-	public, err := d.PublicKey(ctx, d.key, tfhe.Production())
+	parameters, err := tfhe.ByName(d.key.Params)
+	if err != nil {
+		return "", err
+	}
+	public, err := d.PublicKey(ctx, d.key, parameters)
 	if err != nil {
 		return "", err
 	}
