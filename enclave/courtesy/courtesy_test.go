@@ -1,26 +1,15 @@
 package courtesy
 
 import (
-	"sync/atomic"
+	"runtime"
 	"testing"
 )
 
-func TestEachCallsEveryIndexOnce(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 100} {
-		counts := make([]atomic.Int32, n)
-		Each(n, func(i int) { counts[i].Add(1) })
-		for i := range counts {
-			if counts[i].Load() != 1 {
-				t.Fatalf("%d of %d: %d calls", i, n, counts[i].Load())
-			}
-		}
-	}
-}
-
-func TestRunWaits(t *testing.T) {
-	ran := false
-	Run(func() { ran = true })
-	if !ran {
-		t.Fatal("not called")
+func TestRoomIsBesideWhatThereIs(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	MakeRoom(3)
+	if got := runtime.GOMAXPROCS(0); got != before+3 {
+		t.Fatalf("%d processors, %d before", got, before)
 	}
 }

@@ -7,21 +7,12 @@
 // own the work runs like any other.
 package courtesy
 
-import (
-	"runtime"
-	"sync"
-	"sync/atomic"
-)
+import "runtime"
 
-// Run calls f on a thread of low priority and waits for it.
-func Run(f func()) {
-	done := make(chan struct{})
-	Go(func() {
-		defer close(done)
-		f()
-	})
-	<-done
-}
+// MakeRoom lets so many threads of low priority have one of the Go scheduler's
+// processors each, beside those that there are. Without that a thread of low priority
+// that the system does not run keeps goroutines waiting that it would run at once.
+func MakeRoom(threads int) { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + threads) }
 
 // Go calls f on a thread of low priority, which ends with it.
 func Go(f func()) {
@@ -31,28 +22,4 @@ func Go(f func()) {
 		lower()
 		f()
 	}()
-}
-
-// Each calls f with 0 … n−1 on as many threads of low priority as there are
-// processors, and returns when all calls have.
-func Each(n int, f func(i int)) {
-	workers := min(n, runtime.GOMAXPROCS(0))
-	if workers <= 1 {
-		for i := range n {
-			f(i)
-		}
-		return
-	}
-	var next atomic.Int64
-	var running sync.WaitGroup
-	for range workers {
-		running.Add(1)
-		Go(func() {
-			defer running.Done()
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
-	}
-	running.Wait()
 }

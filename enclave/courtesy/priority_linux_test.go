@@ -16,8 +16,9 @@ func raw(t *testing.T) int {
 
 func TestOnlyTheWorkHasLowPriority(t *testing.T) {
 	before := raw(t)
-	during := 0
-	Run(func() { during = raw(t) })
+	seen := make(chan int)
+	Go(func() { seen <- raw(t) })
+	during := <-seen
 	if want := 20 - lowest; during != want {
 		t.Fatalf("priority %d, not %d", during, want)
 	}

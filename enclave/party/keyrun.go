@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -31,9 +32,13 @@ var ErrEcho = errors.New("party: the chain agreed on another digest of the offli
 // one are under way another is computed. It bounds the memory, too.
 const window = 3
 
+// BackgroundThreads is how many threads a party's work in the background keeps busy at
+// a time: those of the steps, and of what is sent and received meanwhile.
+const BackgroundThreads = window + 2
+
 // slowness is how many times the usual patience a step of a key generation may take:
-// it is long, and gives way to whatever else a party does.
-const slowness = 3
+// it is long, and gives way to whatever else the machine does.
+const slowness = 10
 
 // rowLinger is how long a finished opening goes on checking late shares. There are
 // many, and each holds what all members sent.
@@ -63,7 +68,8 @@ type generation struct {
 
 // open opens what is kept of the attempt.
 func (g *generation) open() error {
-	var err error
+	_, err := os.Stat(g.folder())
+	before := err == nil // in an earlier life of this party
 	if g.files, err = keyfile.Open(g.folder(), g.parameters); err != nil {
 		return err
 	}
@@ -82,7 +88,7 @@ func (g *generation) open() error {
 	}
 	g.again = map[int][]mpc.Message{}
 	g.progress = newProgress(g)
-	if g.finished() > 0 {
+	if before {
 		g.missed.Store(window)
 	}
 	g.seat.sent.Provide(g.task.id, g.sendAgain)

@@ -131,7 +131,7 @@ func (g *generation) compute(ctx context.Context) (trials []evaluate.Trial, err 
 func (p *Party) inBackground(n int, f func(i int)) {
 	var next atomic.Int64
 	var running sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for range min(n, runtime.NumCPU()) {
 		running.Add(1)
 		p.cfg.Background(func() {
 			defer running.Done()

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tkms-network/tkms/cmd/internal/cli"
+	"github.com/tkms-network/tkms/enclave/courtesy"
 	"github.com/tkms-network/tkms/enclave/lightclient"
 	"github.com/tkms-network/tkms/enclave/party"
 	"github.com/tkms-network/tkms/enclave/party/journal"
@@ -104,6 +105,7 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 		return err
 	}
 	defer stop()
+	courtesy.MakeRoom(party.BackgroundThreads)
 	log.Info("party starts", "moniker", s.Moniker, "chain", s.ChainID, "operator", s.Operator, "enclave_device", "SIMULATED")
 	p := party.New(party.Config{
 		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Journal: echoes, Vault: public,
