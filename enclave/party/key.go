@@ -91,9 +91,7 @@ func (p *Party) endKey(s *seat, t *task) {
 	if s.ctx.Err() != nil {
 		return
 	}
-	if err := p.eraseAttempt(s.ctx, attemptName(t.key)); err != nil {
-		p.cfg.Log.Warn("an attempt to generate a key left something behind", "err", err)
-	}
+	p.eraseOver(s.ctx, attemptName(t.key))
 }
 
 // followKey hands the newest proven record to a key's task and ends it when the

@@ -32,12 +32,17 @@ func (w *world) share(i int, id []byte) *keygen.KeyShare {
 	return share
 }
 
+// height is that of the newest block.
+func (w *world) height() int64 {
+	w.chain.mu.Lock()
+	defer w.chain.mu.Unlock()
+	return w.chain.height
+}
+
 // wait lets the chain make some blocks.
 func (w *world) wait(blocks int64) {
-	w.chain.mu.Lock()
-	until := w.chain.height + blocks
-	w.chain.mu.Unlock()
-	w.eventually("blocks", func() bool { w.chain.mu.Lock(); defer w.chain.mu.Unlock(); return w.chain.height >= until })
+	until := w.height() + blocks
+	w.eventually("blocks", func() bool { return w.height() >= until })
 }
 
 func TestNothingIsOpenedBeforeTheChainAgreesOnTheSharedBits(t *testing.T) {

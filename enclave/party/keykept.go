@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -116,12 +117,14 @@ func (p *Party) withdraw(ctx context.Context, published seal.Object) error {
 		return err
 	}
 	digests, err := p.cfg.Store.Get(published)
+	if errors.Is(err, seal.ErrDamaged) {
+		return nil // nobody knows which files; they are public
+	}
 	if err != nil {
 		return err
 	}
 	var key kmstypes.Key
-	err = record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(id), p.heightNow(), &key)
-	if err != nil && !errors.Is(err, ErrAbsent) {
+	if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(id), p.heightNow(), &key); err != nil {
 		return err
 	}
 	var failed error
@@ -139,26 +142,17 @@ func names(m *kmstypes.KeyMaterial, digest []byte) bool {
 		slices.ContainsFunc(m.Objects, func(o kmstypes.KeyObject) bool { return bytes.Equal(o.Digest, digest) }))
 }
 
-// eraseStale deletes what is left of attempts that ended while this party was away,
-// now that it knows those that go on.
-func (p *Party) eraseStale(ctx context.Context) error {
-	open := map[string]bool{}
-	p.mu.Lock()
-	for _, t := range p.tasks {
-		if t.key != nil {
-			open[attemptName(t.key)] = true
-		}
-	}
-	p.mu.Unlock()
+// findEarlier notes the attempts of which an earlier life of this party left something.
+func (p *Party) findEarlier() error {
 	objects, err := p.cfg.Store.List()
 	if err != nil {
 		return err
 	}
-	stale := map[string]bool{}
+	p.earlier = map[string]bool{}
 	for _, o := range objects {
 		if id, rest, ok := strings.Cut(o.Key, "-"); o.Kind == kindKeyStep && ok {
 			attempt, _, _ := strings.Cut(rest, "-")
-			stale[id+"-"+attempt] = true
+			p.earlier[id+"-"+attempt] = true
 		}
 	}
 	folders, err := os.ReadDir(p.cfg.Scratch)
@@ -166,13 +160,62 @@ func (p *Party) eraseStale(ctx context.Context) error {
 		return fmt.Errorf("list attempts to generate keys: %w", err)
 	}
 	for _, f := range folders {
-		stale[f.Name()] = true
+		p.earlier[f.Name()] = true
 	}
-	var failed error
-	for name := range stale {
-		if !open[name] {
-			failed = errors.Join(failed, p.eraseAttempt(ctx, name))
+	return nil
+}
+
+// eraseEarlier deletes what is left of attempts that ended while this party was away.
+// Only the proven record of a key says that: after a restart the newest height may be
+// one before the key was requested, and a node may leave it out of the list of work.
+func (p *Party) eraseEarlier(ctx context.Context, height int64) error {
+	for name := range p.earlier {
+		id, attempt, ok := parseAttempt(name)
+		if !ok {
+			delete(p.earlier, name) // it is not this party's
+			continue
+		}
+		var key kmstypes.Key
+		err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(id), height, &key)
+		if errors.Is(err, ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case attempt < key.Attempt || attempt == key.Attempt && key.Status != kmstypes.KEY_STATUS_GENERATING:
+			delete(p.earlier, name)
+			p.eraseOver(ctx, name)
+		case p.generates(&key):
+			delete(p.earlier, name) // it erases that itself
 		}
 	}
-	return failed
+	return nil
+}
+
+// parseAttempt is the inverse of attemptName.
+func parseAttempt(name string) (id []byte, attempt uint32, ok bool) {
+	hexID, number, _ := strings.Cut(name, "-")
+	id, err := hex.DecodeString(hexID)
+	if err != nil || len(id) != kmstypes.IDSize {
+		return nil, 0, false
+	}
+	parsed, err := strconv.ParseUint(number, 10, 32)
+	attempt = uint32(parsed) // #nosec G115 -- parsed as such
+	return id, attempt, err == nil && attemptName(&kmstypes.Key{Id: id, Attempt: attempt}) == name
+}
+
+// generates reports whether a task of this party works on the attempt that a key is at.
+func (p *Party) generates(key *kmstypes.Key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tasks[keyTask(key)] != nil
+}
+
+// eraseOver erases what is left of an attempt that is over.
+func (p *Party) eraseOver(ctx context.Context, name string) {
+	if err := p.eraseAttempt(ctx, name); err != nil {
+		p.cfg.Log.Warn("an attempt to generate a key left something behind", "err", err)
+	}
 }

@@ -68,13 +68,19 @@ func (g *generation) publish() (*kmstypes.KeyMaterial, error) {
 }
 
 // notePublished keeps the names of the files, so that they are not left behind if
-// nothing comes of the attempt.
+// nothing comes of the attempt. What an earlier life of this party published may be
+// something else.
 func (g *generation) notePublished(material *kmstypes.KeyMaterial) error {
-	digests := slices.Clone(material.PublicKeyDigest)
+	store := stepStore{g.party.cfg.Store, g.key}
+	digests, err := store.Get(publishedName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	digests = append(digests, material.PublicKeyDigest...)
 	for _, o := range material.Objects {
 		digests = append(digests, o.Digest...)
 	}
-	return stepStore{g.party.cfg.Store, g.key}.Put(publishedName, digests)
+	return store.Put(publishedName, digests)
 }
 
 // publishFile gives the vault a second name of a file: the first is there for whoever

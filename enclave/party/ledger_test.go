@@ -64,6 +64,7 @@ type ledger struct {
 	ctx       sdk.Context
 	snapshots map[int64]map[string][]byte
 	height    int64 // newest committed
+	first     int64 // what followers begin with, 0 for the newest
 	times     map[int64]time.Time
 	mempool   []delivered
 	changed   chan struct{}
@@ -279,13 +280,23 @@ func (l *ledger) setFailing(err error) {
 	l.failing = err
 }
 
+// setFirst has who follows from now on begin with a height, as light clients do with
+// the latest one that they kept. 0 is the newest.
+func (l *ledger) setFirst(height int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.first = height
+}
+
 // Follow implements Chain: the newest header first, then each.
 func (l *ledger) Follow(ctx context.Context, f func(Header) error) error {
 	var last int64
 	for {
 		l.mu.Lock()
 		height, changed := l.height, l.changed
-		if last != 0 && last < height {
+		if last == 0 && l.first != 0 {
+			height = l.first
+		} else if last != 0 && last < height {
 			height = last + 1
 		}
 		header := Header{Height: height, Time: l.times[height]}

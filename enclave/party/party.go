@@ -54,6 +54,7 @@ type Party struct {
 	more      bool  // there was more open work than a node lists at once
 	checkedAt int64 // height of the latest look at the registration
 	standing  []finding
+	earlier   map[string]bool // attempts to generate keys of which an earlier life left something
 
 	mu     sync.Mutex
 	height int64 // newest height with provable state

@@ -79,6 +79,9 @@ func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
 			return err
 		}
 	}
+	if err := p.eraseEarlier(ctx, height); err != nil {
+		return err
+	}
 	return p.followTasks(ctx, s, height)
 }
 
@@ -102,7 +105,7 @@ func (p *Party) takeOpenWork(ctx context.Context, s *seat, height int64) error {
 	p.more = work.More
 	if !work.More {
 		s.assigned(next)
-		if err := p.eraseStale(ctx); err != nil {
+		if err := p.findEarlier(); err != nil {
 			return err
 		}
 	}
