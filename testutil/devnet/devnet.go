@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cosmossdk.io/log/v2"
@@ -29,6 +30,7 @@ import (
 	"github.com/tkms-network/tkms/testutil/fault"
 	"github.com/tkms-network/tkms/testutil/relayersdk"
 	"github.com/tkms-network/tkms/x/kms/client"
+	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
@@ -56,6 +58,7 @@ type Config struct {
 	// Validators and Parties are their numbers, 4 each by default.
 	Validators, Parties int
 	// Params names the parameter set of the network's key, "production-pke" by default.
+	// The chain admits an insecure one only if it is this.
 	Params string
 	// StockItems is how many offline items the parties keep ahead.
 	StockItems uint64
@@ -164,13 +167,20 @@ func (d *Devnet) StartValidators(ctx context.Context) error {
 		Dir: filepath.Join(d.Config.Dir, "chain"), Validators: d.Config.Validators, Governance: governance,
 		Accounts: []string{OperatorAccount, RelayerAccount, OtherRelayerAccount, DAppAccount},
 		Modules: func(cdc codec.JSONCodec, state genesis.State) error {
-			return genesis.Edit(cdc, state, partiestypes.ModuleName, func(g *partiestypes.GenesisState) error {
-				g.Params.DevNitroRoot = root.DER()
-				g.Params.AbsenceBlocks = 10
-				g.Params.ReadyBlocks = 5
-				g.Params.SetupAnswerBlocks, g.Params.SetupRevealBlocks = 25, 25
-				return nil
-			})
+			return errors.Join(
+				genesis.Edit(cdc, state, partiestypes.ModuleName, func(g *partiestypes.GenesisState) error {
+					g.Params.DevNitroRoot = root.DER()
+					g.Params.AbsenceBlocks = 10
+					g.Params.ReadyBlocks = 5
+					g.Params.SetupAnswerBlocks, g.Params.SetupRevealBlocks = 25, 25
+					return nil
+				}),
+				genesis.Edit(cdc, state, kmstypes.ModuleName, func(g *kmstypes.GenesisState) error {
+					if !slices.Contains(g.Params.ParameterSets, d.Config.Params) {
+						g.Params.ParameterSets = append(g.Params.ParameterSets, d.Config.Params)
+					}
+					return nil
+				}))
 		},
 	}
 	if d.Layout, err = localnet.InitFiles(cfg); err != nil {

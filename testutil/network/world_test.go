@@ -33,9 +33,20 @@ type world struct {
 	*devnet.Devnet
 }
 
-// start brings a network up, changed by prepare if there is one. Its logs stay if the
-// test fails.
+// start brings a network up, changed by prepare if there is one.
 func start(t *testing.T, cfg devnet.Config, prepare func(*devnet.Devnet)) *world {
+	t.Helper()
+	w := ready(t, cfg)
+	if prepare != nil {
+		prepare(w.Devnet)
+	}
+	w.run(w.Stages())
+	return w
+}
+
+// ready prepares a network whose processes end with the test. Its logs stay if the test
+// fails.
+func ready(t *testing.T, cfg devnet.Config) *world {
 	t.Helper()
 	cfg.Bin = os.Getenv(binVariable)
 	if os.Getenv(network.EnableVariable) == "" || cfg.Bin == "" {
@@ -56,12 +67,7 @@ func start(t *testing.T, cfg devnet.Config, prepare func(*devnet.Devnet)) *world
 		}
 		require.NoError(t, os.RemoveAll(cfg.Dir))
 	})
-	if prepare != nil {
-		prepare(d)
-	}
-	w := &world{t, ctx, d}
-	w.run(d.Stages())
-	return w
+	return &world{t, ctx, d}
 }
 
 // run brings a part of the network up.
