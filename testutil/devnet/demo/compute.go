@@ -77,7 +77,7 @@ func (r *run) add(path string) (*devnet.Encrypted, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	if err != nil {
 		return nil, "", err
