@@ -132,7 +132,7 @@ func (t *task) await(ctx context.Context, want func(*kmstypes.Key) bool) (*kmsty
 
 // begin finds out who takes part, whom the chain recorded when the attempt began, and
 // how far this party had come in an earlier life.
-func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error) {
+func (p *Party) begin(s *seat, t *task) (*generation, error) {
 	parameters, err := tfhe.ByName(t.key.Params)
 	if err != nil {
 		return nil, err
@@ -141,10 +141,9 @@ func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := loadCommittee(ctx, p.cfg.Chain, t.key.EpochId, p.id, t.key.StartedHeight)
-	if err != nil {
-		return nil, err
-	}
+	// Who is a member of an epoch does not change: a committee of now will do, and of
+	// the header of the attempt's first block a restarted light client may have nothing.
+	c := s.current()
 	members := sharing.AllParties(c.N)
 	for _, index := range t.key.Without {
 		members = members.Without(sharing.PartiesOf(int(index)))
@@ -169,7 +168,7 @@ func (p *Party) begin(ctx context.Context, s *seat, t *task) (*generation, error
 // generate runs one attempt: the offline steps, their digest on chain, the openings,
 // the files, test decryptions, and the party's word on the result.
 func (p *Party) generate(ctx context.Context, s *seat, t *task) (err error) {
-	g, err := p.begin(ctx, s, t)
+	g, err := p.begin(s, t)
 	if err != nil {
 		return err
 	}
