@@ -140,6 +140,7 @@ func TestPartiesGoOnWithAKeyWhereTheyWereStopped(t *testing.T) {
 		l.begin(i + 1)
 	}
 	before := w.height()
+	w.wait(5) // a party takes a seat at the first height, and work at the next
 	id := w.requestKey()
 
 	// All of them in the middle of the noise; to party 3 something is lost, too.
@@ -162,6 +163,7 @@ func TestPartiesGoOnWithAKeyWhereTheyWereStopped(t *testing.T) {
 	w.stop(2)
 	rows := len(w.steps(2))
 	l.begin(2)
+	w.chain.setFirst(w.height())
 	w.start(2)
 
 	w.eventually("the key is active", func() bool { return w.key(id).Status == kmstypes.KEY_STATUS_ACTIVE })
@@ -207,13 +209,17 @@ func TestOnlyMembersOfAnAttemptAreSentAFinishedStepAgain(t *testing.T) {
 		id := s.keySession(&of, w.set, sharing.AllParties(4), keygen.Protocol(keygen.Exact, number)).ID()
 		return id[:]
 	}
-	s.sent.Forget(session.ID(step(1, 0))) // as is about to be done
 	for peer := 2; peer <= 4; peer++ {
-		raw, err := s.sent.Serve(peer, step(1, 0))
-		require.NoError(t, err)
-		messages, err := recall.Decode(raw)
-		require.NoError(t, err)
-		require.Len(t, messages, 2, "the vector and the ECHO")
+		w.eventually("the vector and the ECHO, made again", func() bool {
+			s.sent.Forget(session.ID(step(1, 0)))
+			raw, err := s.sent.Serve(peer, step(1, 0))
+			if err != nil {
+				return false
+			}
+			messages, err := recall.Decode(raw)
+			require.NoError(t, err)
+			return len(messages) == 2
+		})
 	}
 	for name, c := range map[string]struct {
 		peer int

@@ -64,7 +64,7 @@ type ledger struct {
 	ctx       sdk.Context
 	snapshots map[int64]map[string][]byte
 	height    int64 // newest committed
-	first     int64 // what followers begin with, 0 for the newest
+	first     int64 // what followers begin with, 0 for the newest; nothing before is proven
 	times     map[int64]time.Time
 	mempool   []delivered
 	changed   chan struct{}
@@ -281,7 +281,7 @@ func (l *ledger) setFailing(err error) {
 }
 
 // setFirst has who follows from now on begin with a height, as light clients do with
-// the latest one that they kept. 0 is the newest.
+// the latest one that they kept. Nothing before can be proven.
 func (l *ledger) setFirst(height int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -323,7 +323,7 @@ func (l *ledger) Prove(_ context.Context, store string, key []byte, height int64
 	if l.failing != nil {
 		return nil, l.failing
 	}
-	if height >= l.height || l.snapshots[height] == nil {
+	if height >= l.height || height < l.first-1 || l.snapshots[height] == nil {
 		return nil, errors.New("no verified header proves this height")
 	}
 	return l.snapshots[height][store+"/"+string(key)], nil
