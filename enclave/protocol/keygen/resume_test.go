@@ -118,6 +118,9 @@ func TestAPartyThatLostAStepMakesItAgainWithOthersThatHaveIt(t *testing.T) {
 			if w.attempts[2].Done(step) || w.attempts[2].Agreed() == s.Offline {
 				t.Fatalf("%s %s: done=%v agreed=%v", what, s.Name, w.attempts[2].Done(step), w.attempts[2].Agreed())
 			}
+			if last := len(w.attempts[2].Steps()) - 1; w.attempts[2].Done(last) != (s.Stage == keygen.StageRows) {
+				t.Fatalf("%s %s: the last rows are done=%v", what, s.Name, w.attempts[2].Done(last))
+			}
 			kept[s.Name] = good
 		}
 		delete(w.memories[2].kept, s.Name)

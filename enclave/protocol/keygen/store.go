@@ -84,7 +84,7 @@ func (a *Attempt) note(step int, echo mpc.Digest, data []byte) error {
 }
 
 // resume notes the steps that are done. A step whose result is damaged is not, and
-// neither is what was built on it.
+// neither is what was built on it: on rows nothing is.
 func (a *Attempt) resume() error {
 	whole := true
 	for i, s := range a.steps {
@@ -104,7 +104,7 @@ func (a *Attempt) resume() error {
 			}
 			a.agreed = true
 		}
-		if s.Stage == StageRows && !whole {
+		if i == a.first(StageRows) && !whole {
 			return nil
 		}
 		echo, data, err := a.get(s.Name)
