@@ -68,6 +68,9 @@ func (p *progress) run(ctx context.Context) {
 		}
 		if err := p.g.party.poster.Message(ctx, message); err != nil {
 			p.g.party.cfg.Log.Debug("progress was not posted", "err", err)
+			p.mu.Lock()
+			p.changed = true // to be said next time
+			p.mu.Unlock()
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ type progress struct {
 	now      func() time.Time
 
 	lines int // drawn before
-	said  string
+	said  progressLine
 	// attempt and where and when it was seen first, for the rate.
 	attempt uint32
 	began   time.Time
@@ -62,12 +63,15 @@ func (p *progress) show(key *types.Key) {
 		p.draw(line)
 		return
 	}
-	raw, err := json.Marshal(line)
-	if err != nil || string(raw) == p.said {
+	same := line
+	same.ETASeconds = 0 // it changes with the clock
+	if reflect.DeepEqual(same, p.said) {
 		return
 	}
-	p.said = string(raw)
-	fmt.Fprintln(p.out, p.said)
+	p.said = same
+	if raw, err := json.Marshal(line); err == nil {
+		fmt.Fprintln(p.out, string(raw))
+	}
 }
 
 // line sums a record up.
