@@ -24,7 +24,7 @@ const computedType = tfhe.EUint8
 // key that the parties published, as nobody could without it.
 func (r *run) compute(ctx context.Context) error {
 	var path string
-	err := r.step(ctx, stepKey, "its server key is downloaded from a party's vault and has the digest on chain", func(ctx context.Context) (_ string, err error) {
+	err := r.step(ctx, stepKey, "its server key is downloaded from a vault by its digest on chain", func(ctx context.Context) (_ string, err error) {
 		key, err := r.net.Key(ctx, r.net.KeyID)
 		if err != nil {
 			return "", err
