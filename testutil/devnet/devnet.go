@@ -62,6 +62,9 @@ type Config struct {
 	Params string
 	// StockItems is how many offline items the parties keep ahead.
 	StockItems uint64
+	// Patience is how long the parties wait before they report who is missing, as
+	// tkms-party does by default.
+	Patience time.Duration
 	// HostBlockTime is the host chain's block period, 1 s by default.
 	HostBlockTime time.Duration
 	// RequestDeadline is how many TKMS blocks a request may take.

@@ -56,10 +56,16 @@ func (d *Devnet) PrepareParties(ctx context.Context) error {
 		}
 		// Each party names its own validator's node first.
 		own := append([]string{nodes[i%len(nodes)]}, nodes[(i+1)%len(nodes)])
-		command := exec.CommandContext(ctx, binary, "init", "--home", home, "--chain-id", d.Layout.ChainID, "--moniker", moniker, //nolint:gosec // own binary
+		arguments := []string{
+			"init", "--home", home, "--chain-id", d.Layout.ChainID, "--moniker", moniker,
 			"--operator", operator.Address, "--nodes", strings.Join(own, ","), "--listen", p.PeerAddr, "--status-listen", p.StatusAddr,
 			"--trusted-height", fmt.Sprint(height), "--trusted-hash", hex.EncodeToString(commit.Commit.BlockID.Hash),
-			"--simulated-root-seed", hex.EncodeToString(d.root), "--stock-items", fmt.Sprint(d.Config.StockItems))
+			"--simulated-root-seed", hex.EncodeToString(d.root), "--stock-items", fmt.Sprint(d.Config.StockItems),
+		}
+		if d.Config.Patience != 0 {
+			arguments = append(arguments, "--patience-ms", fmt.Sprint(d.Config.Patience.Milliseconds()))
+		}
+		command := exec.CommandContext(ctx, binary, arguments...) //nolint:gosec // own binary
 		command.Env = append(os.Environ(), p.env...)
 		if output, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("tkms-party init: %w: %s", err, output)

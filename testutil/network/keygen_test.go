@@ -25,9 +25,9 @@ import (
 
 // generating brings a network up to the point where its parties have agreed to work on
 // a key of the whole, insecure set, and returns what brings up the rest.
-func generating(t *testing.T) (w *world, rest func()) {
+func generating(t *testing.T, patience time.Duration) (w *world, rest func()) {
 	t.Helper()
-	w = ready(t, devnet.Config{Params: tfhe.NameTest})
+	w = ready(t, devnet.Config{Params: tfhe.NameTest, Patience: patience})
 	stages := w.Stages()
 	key := slices.IndexFunc(stages, func(s devnet.Stage) bool { return s.Generates })
 	w.run(stages[:key])
@@ -161,7 +161,7 @@ func (w *world) requireServed(key *kmstypes.Key, parties int) {
 }
 
 func TestAKeyIsGeneratedInOneAttemptWhereverPartiesAreKilled(t *testing.T) {
-	w, rest := generating(t)
+	w, rest := generating(t, time.Minute) // who is restarted is not absent, however slow the machine is
 	w.begun("noise", w.Parties...)
 	w.restart(w.Parties[1])
 	w.begun("rows", w.Parties[0])
@@ -181,7 +181,7 @@ func TestAKeyIsGeneratedInOneAttemptWhereverPartiesAreKilled(t *testing.T) {
 }
 
 func TestAPartyThatDiesDuringAKeysGenerationIsDoneWithoutAndComesBackLater(t *testing.T) {
-	w, rest := generating(t)
+	w, rest := generating(t, 0)
 	dead := w.Parties[3]
 	w.begun("noise", w.Parties...)
 	require.NoError(t, dead.Kill())
