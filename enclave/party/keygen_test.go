@@ -2,7 +2,6 @@ package party
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"fmt"
 	"testing"
@@ -152,11 +151,6 @@ func TestALiarAloneDoesNotDecideWhatAShareIsRebuiltFrom(t *testing.T) {
 
 func TestASilentPartyDelaysAKeyAndRebuildsItsShareLater(t *testing.T) {
 	w := newWorld(t, 4, nil)
-	w.chain.do(func(ctx context.Context) error {
-		params, err := w.chain.kms.Params.Get(ctx)
-		params.KeyDeadlineBlocks = 200
-		return firstOf(err, w.chain.kms.Params.Set(ctx, params))
-	})
 	epoch := w.activeEpoch()
 	w.stop(4)
 	id := w.requestKey()
