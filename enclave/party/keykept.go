@@ -97,15 +97,26 @@ func (p *Party) eraseAttempt(ctx context.Context, name string) error {
 	if failed != nil {
 		return fmt.Errorf("withdraw the files of attempt %s: %w", name, failed)
 	}
-	for _, o := range objects {
-		if o.Kind == kindKeyStep && strings.HasPrefix(o.Key, name+"-") {
-			failed = errors.Join(failed, p.cfg.Store.Delete(o))
-		}
-	}
-	if failed = errors.Join(failed, os.RemoveAll(filepath.Join(p.cfg.Scratch, name))); failed != nil {
+	failed = errors.Join(p.eraseSteps(name+"-"), os.RemoveAll(filepath.Join(p.cfg.Scratch, name)))
+	if failed != nil {
 		return fmt.Errorf("erase what is left of attempt %s: %w", name, failed)
 	}
 	return nil
+}
+
+// eraseSteps deletes what steps made whose names begin like this.
+func (p *Party) eraseSteps(prefix string) error {
+	objects, err := p.cfg.Store.List()
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, o := range objects {
+		if o.Kind == kindKeyStep && strings.HasPrefix(o.Key, prefix) {
+			failed = errors.Join(failed, p.cfg.Store.Delete(o))
+		}
+	}
+	return failed
 }
 
 // withdraw removes published files from the vault that the proven record of their key

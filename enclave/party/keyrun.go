@@ -73,6 +73,11 @@ func (g *generation) open() error {
 	if g.files, err = keyfile.Open(g.folder(), g.parameters); err != nil {
 		return err
 	}
+	if g.files.Fresh() { // rows are not done whose bodies are not there
+		if err := g.party.eraseSteps(attemptName(g.key) + "-" + keygen.StageRows.String() + "/"); err != nil {
+			return err
+		}
+	}
 	g.attempt, err = keygen.New(keygen.Config{
 		Parameters: g.parameters, Mode: g.mode, KeyID: mpc.Digest(g.key.Id), Source: g.source,
 		Session: func(step int) mpc.Digest { return g.session(keygen.Protocol(g.mode, step)).ID() },

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,7 @@ type Files struct {
 	files      []*os.File
 	layouts    []*tfhe.Layout
 	begun      bool
+	fresh      bool
 }
 
 // Open returns the files of a folder, which it makes if it is missing. A parameter set
@@ -50,14 +52,14 @@ func Open(folder string, p tfhe.Parameters) (*Files, error) {
 		return nil, fmt.Errorf("keyfile: %w", err)
 	}
 	var err error
-	if f.body, err = open(filepath.Join(f.folder, "public-key-body")); err != nil {
+	if f.body, err = f.open(filepath.Join(f.folder, "public-key-body")); err != nil {
 		return nil, err
 	}
 	if len(p.Parts()) == 1 {
 		return f, nil
 	}
 	for _, o := range objects {
-		file, err := open(f.path(o))
+		file, err := f.open(f.path(o))
 		if err != nil {
 			_ = f.Close()
 			return nil, err
@@ -67,7 +69,10 @@ func Open(folder string, p tfhe.Parameters) (*Files, error) {
 	return f, nil
 }
 
-func open(path string) (*os.File, error) {
+func (f *Files) open(path string) (*os.File, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		f.fresh = true
+	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // public material
 	if err != nil {
 		return nil, fmt.Errorf("keyfile: %w", err)
@@ -78,6 +83,10 @@ func open(path string) (*os.File, error) {
 func (f *Files) path(o tfhe.Object) string {
 	return filepath.Join(f.folder, strings.ToLower(o.String()))
 }
+
+// Fresh reports whether some file was not there before Open: bodies that were written
+// earlier are lost.
+func (f *Files) Fresh() bool { return f.fresh }
 
 // Begin fixes the seed: what the files have besides bodies is written, over what is
 // there.

@@ -24,6 +24,7 @@ func TestBodiesInAnyOrderAndOverARestartMakeAKeySet(t *testing.T) {
 	folder := t.TempDir()
 	f, err := Open(folder, p)
 	require.NoError(t, err)
+	require.True(t, f.Fresh())
 	_, err = f.Finished()
 	require.ErrorIs(t, err, ErrState)
 	seed := [16]byte{1, 2, 3}
@@ -37,6 +38,7 @@ func TestBodiesInAnyOrderAndOverARestartMakeAKeySet(t *testing.T) {
 			require.NoError(t, f.Close())
 			f, err = Open(folder, p)
 			require.NoError(t, err)
+			require.False(t, f.Fresh())
 			require.ErrorIs(t, f.WriteBodies(parts[i].Component, 0, data[:8]), ErrState)
 			require.NoError(t, f.Begin(seed))
 		}
@@ -66,6 +68,11 @@ func TestBodiesInAnyOrderAndOverARestartMakeAKeySet(t *testing.T) {
 	body, err := f.PublicKeyBody()
 	require.NoError(t, err)
 	require.Equal(t, uint64(tfhe.ComponentPublicKey+1)*0x0101010101010101, body[len(body)-1])
+	require.NoError(t, f.Close())
+	require.NoError(t, os.Remove(files[1].Path))
+	f, err = Open(folder, p)
+	require.NoError(t, err)
+	require.True(t, f.Fresh(), "what was in the file that is gone is lost")
 	require.NoError(t, f.Close())
 }
 

@@ -68,8 +68,9 @@ type Store interface {
 
 // Bodies takes the bodies of the components. It is safe for concurrent use.
 type Bodies interface {
-	// WriteBodies returns when the words, little-endian, are on disk at their place:
-	// firstWord is the number of body words of the component before them.
+	// WriteBodies returns when the words, little-endian, are written at their place:
+	// firstWord is the number of body words of the component before them. If they are
+	// lost later, with the power, the party's digest of the file is not that of others.
 	WriteBodies(c tfhe.Component, firstWord int64, words []byte) error
 }
 
