@@ -1,25 +1,19 @@
 package cmd
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/cosmos/cosmos-sdk/client/flags"
 
 	"github.com/tkms-network/tkms/testutil/devnet/bench"
 )
 
 func benchCommand() *cobra.Command {
 	var (
-		home   workspace
-		o      bench.Options
-		types  []string
-		output string
+		b     benchRun
+		o     bench.Options
+		types []string
 	)
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -45,35 +39,17 @@ func benchCommand() *cobra.Command {
 			if o.Samples < 1 {
 				return errors.New("--samples is at least 1")
 			}
-			if output != flags.OutputFormatText && output != flags.OutputFormatJSON {
-				return fmt.Errorf("--output is text or json, not %q", output)
-			}
-			if err := home.open(); err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			o.Bin, o.Dir, o.Progress = home.bin, home.dir, cmd.ErrOrStderr()
-			report, err := bench.Run(ctx, o)
-			switch {
-			case ctx.Err() != nil:
-				return home.close(errors.New("interrupted"))
-			case err != nil:
-				return home.close(err)
-			case output == flags.OutputFormatJSON:
-				err = report.WriteJSON(cmd.OutOrStdout())
-			default:
-				err = report.WriteText(cmd.OutOrStdout())
-			}
-			return home.close(err)
+			return b.run(cmd, func(ctx context.Context) (benchReport, error) {
+				o.Bin, o.Dir, o.Progress = b.home.bin, b.home.dir, cmd.ErrOrStderr()
+				return bench.Run(ctx, o)
+			})
 		},
 	}
 	cmd.AddCommand(benchEngineCommand(), enginePartyCommand(), benchUsersCommand(), benchKeygenCommand())
 	f := cmd.Flags()
-	home.addFlags(cmd)
+	b.addFlags(cmd)
 	f.IntSliceVar(&o.Parties, "parties", []int{1, 4}, "numbers of parties to measure: 1, 4, 7, 10 or 13")
 	f.StringSliceVar(&types, "types", nil, "types to measure; those of the reference's table by default")
 	f.IntVar(&o.Samples, "samples", 10, "requests a type")
-	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")
 	return cmd
 }

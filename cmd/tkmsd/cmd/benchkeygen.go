@@ -1,15 +1,10 @@
 package cmd
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/cosmos/cosmos-sdk/client/flags"
 
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/testutil/devnet/bench"
@@ -18,10 +13,8 @@ import (
 
 func benchKeygenCommand() *cobra.Command {
 	var (
-		home   workspace
-		o      bench.KeysOptions
-		out    string
-		output string
+		b benchRun
+		o bench.KeysOptions
 	)
 	cmd := &cobra.Command{
 		Use:   "keygen",
@@ -41,37 +34,17 @@ func benchKeygenCommand() *cobra.Command {
 			if err := checkParams(o.Params, false); err != nil {
 				return err
 			}
-			if output != flags.OutputFormatText && output != flags.OutputFormatJSON {
-				return fmt.Errorf("--output is text or json, not %q", output)
-			}
-			if err := home.open(); err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			o.Bin, o.Dir, o.Progress = home.bin, home.dir, cmd.ErrOrStderr()
-			report, err := bench.RunKeys(ctx, o)
-			if err != nil {
-				return home.close(interrupted(ctx.Err(), err))
-			}
-			if output == flags.OutputFormatJSON {
-				err = report.WriteJSON(cmd.OutOrStdout())
-			} else {
-				err = report.WriteText(cmd.OutOrStdout())
-			}
-			if out != "" {
-				err = errors.Join(err, writeReport(out, report))
-			}
-			return home.close(err)
+			return b.run(cmd, func(ctx context.Context) (benchReport, error) {
+				o.Bin, o.Dir, o.Progress = b.home.bin, b.home.dir, cmd.ErrOrStderr()
+				return bench.RunKeys(ctx, o)
+			})
 		},
 	}
 	f := cmd.Flags()
-	home.addFlags(cmd)
+	b.addFlags(cmd)
 	f.IntVar(&o.Parties, "parties", 4, "number of MPC parties: 1, 4, 7, 10 or 13")
 	f.StringVar(&o.Params, "params", kmstypes.ProductionCompute, "parameter set of the key")
 	f.StringVar(&o.Noise, "noise", kmstypes.NoiseExact, "how the noise of the 64-bit parts is made (exact|prss)")
-	f.StringVar(&out, "out", "", "file for the report as JSON; none by default")
-	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")
 	return cmd
 }
 

@@ -1,17 +1,12 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/cosmos/cosmos-sdk/client/flags"
 
 	"github.com/tkms-network/tkms/cmd/internal/cli"
 	"github.com/tkms-network/tkms/testutil/devnet/bench"
@@ -19,12 +14,10 @@ import (
 
 func benchUsersCommand() *cobra.Command {
 	var (
-		home    workspace
+		b       benchRun
 		o       bench.UsersOptions
 		typ     string
 		seconds int
-		out     string
-		output  string
 	)
 	cmd := &cobra.Command{
 		Use:   "users",
@@ -51,46 +44,17 @@ func benchUsersCommand() *cobra.Command {
 			if o.Users < 1 || seconds < 1 {
 				return errors.New("--users and --seconds are at least 1")
 			}
-			if output != flags.OutputFormatText && output != flags.OutputFormatJSON {
-				return fmt.Errorf("--output is text or json, not %q", output)
-			}
-			if err := home.open(); err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			o.Bin, o.Dir, o.Progress = home.bin, home.dir, cmd.ErrOrStderr()
-			report, err := bench.RunUsers(ctx, o)
-			if err != nil {
-				return home.close(interrupted(ctx.Err(), err))
-			}
-			if output == flags.OutputFormatJSON {
-				err = report.WriteJSON(cmd.OutOrStdout())
-			} else {
-				err = report.WriteText(cmd.OutOrStdout())
-			}
-			if out != "" {
-				err = errors.Join(err, writeReport(out, report))
-			}
-			return home.close(errors.Join(err, report.Err()))
+			return b.run(cmd, func(ctx context.Context) (benchReport, error) {
+				o.Bin, o.Dir, o.Progress = b.home.bin, b.home.dir, cmd.ErrOrStderr()
+				return bench.RunUsers(ctx, o)
+			})
 		},
 	}
 	f := cmd.Flags()
-	home.addFlags(cmd)
+	b.addFlags(cmd)
 	f.IntVar(&o.Parties, "parties", 4, "number of MPC parties: 1, 4, 7, 10 or 13")
 	f.IntVar(&o.Users, "users", 100, "users that ask at the same time")
 	f.IntVar(&seconds, "seconds", 30, "how long they ask")
 	f.StringVar(&typ, "type", "euint64", "type of the values, of at most 256 bits")
-	f.StringVar(&out, "out", "", "file for the report as JSON; none by default")
-	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")
 	return cmd
-}
-
-// writeReport writes a report for programs to a file.
-func writeReport(path string, report interface{ WriteJSON(io.Writer) error }) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(report.WriteJSON(file), file.Close())
 }
