@@ -5,6 +5,7 @@
 // everything once. So each member remembers what it sent in a session until the
 // work that the session was for is closed, and hands a member, on call, the
 // messages that were meant for that member: nothing that it was not sent before.
+// What is too large to be remembered, its owner makes again (Provider).
 // Machines ignore what they have already.
 //
 // It does not make a member send other bytes than before: a machine that runs
