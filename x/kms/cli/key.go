@@ -15,6 +15,9 @@ import (
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
+// never is what the noise model says of keys under which no operation fails.
+const never = -1_000_000
+
 func newKeyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "key [id]",
@@ -63,7 +66,11 @@ func writeKey(out io.Writer, response *types.QueryKeyResponse) error {
 	row("parameters", "%s, noise %s", key.Params, key.Noise)
 	if key.Attempt > 0 {
 		row("attempt", "%d, by epoch %d, since height %d, until height %d", key.Attempt, key.EpochId, key.StartedHeight, key.Deadline)
-		row("failures", "2^%.2f", float64(key.Log2FailureMilli)/1000)
+		if key.Log2FailureMilli <= never {
+			row("failures", "none: nothing is computed with the key")
+		} else {
+			row("failures", "2^%.2f an operation", float64(key.Log2FailureMilli)/1000)
+		}
 	}
 	if key.Failure != types.KEY_FAILURE_UNSPECIFIED {
 		row("failed", "%s", failureText(key.Failure))

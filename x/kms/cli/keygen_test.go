@@ -233,7 +233,7 @@ func TestAKeyIsPrintedForPeople(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, writeKey(&out, &types.QueryKeyResponse{Key: *published("https://p1.example/keys/", files), Evidence: []partiestypes.Evidence{{Id: 4, Index: 3}}}))
 	for _, want := range []string{
-		"status       ACTIVE\n", "parameters   production-compute, noise exact\n", "failures     2^-129.58\n",
+		"status       ACTIVE\n", "parameters   production-compute, noise exact\n", "failures     2^-129.58 an operation\n",
 		"failed       the parties were not done at the deadline\n", "simulated    enclave device\n", "decrypted    FheUint, CompactCiphertextList\n",
 		"\nCompressedServerKey, 10 bytes\n", "at           https://p1.example/keys/" + material.DigestOf(files[types.ObjectServerKey]).String() + "\n",
 		"evidence     4, against party 3\n",
