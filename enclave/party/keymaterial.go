@@ -93,7 +93,8 @@ func (p *Party) publishFile(path string) (digest [vault.DigestSize]byte, size in
 	if err := os.Link(path, link); err != nil {
 		return digest, 0, fmt.Errorf("publish a key file: %w", err)
 	}
-	return p.cfg.Vault.Adopt(link)
+	p.inBackground(1, func(int) { digest, size, err = p.cfg.Vault.Adopt(link) }) // it hashes all of it
+	return digest, size, err
 }
 
 // post signs and posts this party's word on the key until the attempt is over.

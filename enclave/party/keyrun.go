@@ -73,18 +73,7 @@ func (g *generation) open() error {
 	if g.files, err = keyfile.Open(g.folder(), g.parameters); err != nil {
 		return err
 	}
-	if g.files.Fresh() { // rows are not done whose bodies are not there
-		if err := g.party.eraseSteps(attemptName(g.key) + "-" + keygen.StageRows.String() + "/"); err != nil {
-			return err
-		}
-	}
-	g.attempt, err = keygen.New(keygen.Config{
-		Parameters: g.parameters, Mode: g.mode, KeyID: mpc.Digest(g.key.Id), Source: g.source,
-		Session: func(step int) mpc.Digest { return g.session(keygen.Protocol(g.mode, step)).ID() },
-		From:    g.members, Identity: g.seat.identity, Journal: g.party.cfg.Journal,
-		Store: stepStore{g.party.cfg.Store, g.key}, Bodies: g.files,
-	})
-	if err != nil {
+	if err := g.load(); err != nil {
 		_ = g.files.Close()
 		return err
 	}
@@ -98,6 +87,22 @@ func (g *generation) open() error {
 	}
 	g.seat.sent.Provide(g.task.id, g.sendAgain)
 	return nil
+}
+
+// load makes the attempt, as far as it had come.
+func (g *generation) load() (err error) {
+	if g.files.Fresh() { // rows are not done whose bodies are not there
+		if err := g.party.eraseSteps(attemptName(g.key) + "-" + keygen.StageRows.String() + "/"); err != nil {
+			return err
+		}
+	}
+	g.attempt, err = keygen.New(keygen.Config{
+		Parameters: g.parameters, Mode: g.mode, KeyID: mpc.Digest(g.key.Id), Source: g.source,
+		Session: func(step int) mpc.Digest { return g.session(keygen.Protocol(g.mode, step)).ID() },
+		From:    g.members, Identity: g.seat.identity, Journal: g.party.cfg.Journal,
+		Store: stepStore{g.party.cfg.Store, g.key}, Bodies: g.files,
+	})
+	return err
 }
 
 func (g *generation) folder() string {
