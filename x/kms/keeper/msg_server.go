@@ -6,10 +6,13 @@ import (
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
-type msgServer struct{ keeper Keeper }
+type msgServer struct {
+	keeper Keeper
+	*types.UnimplementedMsgServer
+}
 
 // NewMsgServer serves the module's messages.
-func NewMsgServer(k Keeper) types.MsgServer { return msgServer{k} }
+func NewMsgServer(k Keeper) types.MsgServer { return msgServer{keeper: k} }
 
 // RequestKey implements types.MsgServer.
 func (s msgServer) RequestKey(ctx context.Context, msg *types.MsgRequestKey) (*types.MsgRequestKeyResponse, error) {

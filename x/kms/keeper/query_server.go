@@ -19,10 +19,13 @@ import (
 // maxOpenWork bounds the ids that OpenWork lists.
 const maxOpenWork = 1000
 
-type queryServer struct{ keeper Keeper }
+type queryServer struct {
+	keeper Keeper
+	*types.UnimplementedQueryServer
+}
 
 // NewQueryServer serves the module's queries.
-func NewQueryServer(k Keeper) types.QueryServer { return queryServer{k} }
+func NewQueryServer(k Keeper) types.QueryServer { return queryServer{keeper: k} }
 
 // Params implements types.QueryServer.
 func (s queryServer) Params(ctx context.Context, _ *types.QueryParamsRequest) (*types.QueryParamsResponse, error) {

@@ -10,7 +10,7 @@ import (
 func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 	registry.RegisterImplementations((*sdk.Msg)(nil),
 		&MsgRequestKey{}, &MsgRequestPublicDecryption{}, &MsgRequestUserDecryption{}, &MsgRetireKey{}, &MsgUpdateParams{},
-		&MsgCommitKeyEcho{}, &MsgPostKeyProgress{}, &MsgPostKey{}, &MsgPostResults{},
+		&MsgCommitKeyEcho{}, &MsgPostKeyProgress{}, &MsgPostKey{}, &MsgPostResults{}, &MsgProveSigners{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
 }

@@ -8,10 +8,13 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 )
 
-type msgServer struct{ *Keeper }
+type msgServer struct {
+	*Keeper
+	*types.UnimplementedMsgServer
+}
 
 // NewMsgServer serves the module's messages.
-func NewMsgServer(k *Keeper) types.MsgServer { return msgServer{k} }
+func NewMsgServer(k *Keeper) types.MsgServer { return msgServer{Keeper: k} }
 
 func (s msgServer) FormCommittee(ctx context.Context, msg *types.MsgFormCommittee) (*types.MsgFormCommitteeResponse, error) {
 	if err := s.authorize(msg.Authority); err != nil {

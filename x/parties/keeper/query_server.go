@@ -14,11 +14,14 @@ import (
 	"github.com/tkms-network/tkms/x/parties/types"
 )
 
-type queryServer struct{ keeper *Keeper }
+type queryServer struct {
+	keeper *Keeper
+	*types.UnimplementedQueryServer
+}
 
 // NewQueryServer serves the module's queries. Each answer says whether a
 // simulated enclave device is in it.
-func NewQueryServer(k *Keeper) types.QueryServer { return queryServer{k} }
+func NewQueryServer(k *Keeper) types.QueryServer { return queryServer{keeper: k} }
 
 func (s queryServer) Params(ctx context.Context, _ *types.QueryParamsRequest) (*types.QueryParamsResponse, error) {
 	params, err := s.keeper.Params.Get(ctx)

@@ -12,6 +12,8 @@ func RegisterInterfaces(registry codectypes.InterfaceRegistry) {
 		&MsgRegisterParty{}, &MsgFormCommittee{}, &MsgUpdateParams{}, &MsgSetMeasurement{}, &MsgRemoveParty{},
 		&MsgCommitSetup{}, &MsgConfirmSetup{}, &MsgReportAbsent{}, &MsgReady{},
 		&MsgComplainSetup{}, &MsgAnswerComplaint{}, &MsgRevealComplaint{}, &MsgSubmitEvidence{},
+		&MsgRotate{}, &MsgCancelRotation{}, &MsgRetireEpoch{}, &MsgAcceptSeat{}, &MsgDepositBond{}, &MsgWithdrawBond{},
+		&MsgCommitResharing{}, &MsgReceiveResharing{}, &MsgConfirmResharing{}, &MsgCertifyEpoch{},
 	)
 	msgservice.RegisterMsgServiceDesc(registry, &_Msg_serviceDesc)
 }
@@ -28,5 +30,9 @@ func PartyMessages() []string {
 		sdk.MsgTypeURL(&MsgAnswerComplaint{}),
 		sdk.MsgTypeURL(&MsgRevealComplaint{}),
 		sdk.MsgTypeURL(&MsgSubmitEvidence{}),
+		sdk.MsgTypeURL(&MsgCommitResharing{}),
+		sdk.MsgTypeURL(&MsgReceiveResharing{}),
+		sdk.MsgTypeURL(&MsgConfirmResharing{}),
+		sdk.MsgTypeURL(&MsgCertifyEpoch{}),
 	}
 }

@@ -53,19 +53,35 @@ const (
 	EPOCH_STATUS_REVEALING EpochStatus = 8
 	// Members confirm the transcript that leaves out what was dropped.
 	EPOCH_STATUS_CONCLUDING EpochStatus = 9
+	// Before COMMITTING: a rotation waits for the parties that are new to the committee
+	// to accept their seats.
+	EPOCH_STATUS_PROPOSED EpochStatus = 10
+	// After the set-up of a rotation: members of the epoch before post what they hand over.
+	EPOCH_STATUS_RESHARING EpochStatus = 11
+	// Members say whose vectors they hold, as posted.
+	EPOCH_STATUS_RECEIVING EpochStatus = 12
+	// Members check the new shares, decrypt with them, and confirm.
+	EPOCH_STATUS_PROVING EpochStatus = 13
+	// A rehearsal that went through; its shares are erased.
+	EPOCH_STATUS_REHEARSED EpochStatus = 14
 )
 
 var EpochStatus_name = map[int32]string{
-	0: "EPOCH_STATUS_UNSPECIFIED",
-	1: "EPOCH_STATUS_COMMITTING",
-	2: "EPOCH_STATUS_CONFIRMING",
-	3: "EPOCH_STATUS_ACTIVE",
-	4: "EPOCH_STATUS_DRAINING",
-	5: "EPOCH_STATUS_RETIRED",
-	6: "EPOCH_STATUS_FAILED",
-	7: "EPOCH_STATUS_ANSWERING",
-	8: "EPOCH_STATUS_REVEALING",
-	9: "EPOCH_STATUS_CONCLUDING",
+	0:  "EPOCH_STATUS_UNSPECIFIED",
+	1:  "EPOCH_STATUS_COMMITTING",
+	2:  "EPOCH_STATUS_CONFIRMING",
+	3:  "EPOCH_STATUS_ACTIVE",
+	4:  "EPOCH_STATUS_DRAINING",
+	5:  "EPOCH_STATUS_RETIRED",
+	6:  "EPOCH_STATUS_FAILED",
+	7:  "EPOCH_STATUS_ANSWERING",
+	8:  "EPOCH_STATUS_REVEALING",
+	9:  "EPOCH_STATUS_CONCLUDING",
+	10: "EPOCH_STATUS_PROPOSED",
+	11: "EPOCH_STATUS_RESHARING",
+	12: "EPOCH_STATUS_RECEIVING",
+	13: "EPOCH_STATUS_PROVING",
+	14: "EPOCH_STATUS_REHEARSED",
 }
 
 var EpochStatus_value = map[string]int32{
@@ -79,6 +95,11 @@ var EpochStatus_value = map[string]int32{
 	"EPOCH_STATUS_ANSWERING":   7,
 	"EPOCH_STATUS_REVEALING":   8,
 	"EPOCH_STATUS_CONCLUDING":  9,
+	"EPOCH_STATUS_PROPOSED":    10,
+	"EPOCH_STATUS_RESHARING":   11,
+	"EPOCH_STATUS_RECEIVING":   12,
+	"EPOCH_STATUS_PROVING":     13,
+	"EPOCH_STATUS_REHEARSED":   14,
 }
 
 func (x EpochStatus) String() string {
@@ -87,6 +108,53 @@ func (x EpochStatus) String() string {
 
 func (EpochStatus) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_eb940f4eee7a546b, []int{0}
+}
+
+// EpochFailure says why an epoch never became active.
+type EpochFailure int32
+
+const (
+	EPOCH_FAILURE_UNSPECIFIED EpochFailure = 0
+	// A party did not accept its seat in time.
+	EPOCH_FAILURE_NOT_ACCEPTED EpochFailure = 1
+	// No set-up attempt succeeded.
+	EPOCH_FAILURE_SETUP EpochFailure = 2
+	// No resharing attempt succeeded.
+	EPOCH_FAILURE_RESHARING EpochFailure = 3
+	// Too few members are left, removed and convicted ones not counted.
+	EPOCH_FAILURE_NO_QUORUM EpochFailure = 4
+	// Another committee took its place.
+	EPOCH_FAILURE_SUPERSEDED EpochFailure = 5
+	// Governance gave it up.
+	EPOCH_FAILURE_CANCELLED EpochFailure = 6
+)
+
+var EpochFailure_name = map[int32]string{
+	0: "EPOCH_FAILURE_UNSPECIFIED",
+	1: "EPOCH_FAILURE_NOT_ACCEPTED",
+	2: "EPOCH_FAILURE_SETUP",
+	3: "EPOCH_FAILURE_RESHARING",
+	4: "EPOCH_FAILURE_NO_QUORUM",
+	5: "EPOCH_FAILURE_SUPERSEDED",
+	6: "EPOCH_FAILURE_CANCELLED",
+}
+
+var EpochFailure_value = map[string]int32{
+	"EPOCH_FAILURE_UNSPECIFIED":  0,
+	"EPOCH_FAILURE_NOT_ACCEPTED": 1,
+	"EPOCH_FAILURE_SETUP":        2,
+	"EPOCH_FAILURE_RESHARING":    3,
+	"EPOCH_FAILURE_NO_QUORUM":    4,
+	"EPOCH_FAILURE_SUPERSEDED":   5,
+	"EPOCH_FAILURE_CANCELLED":    6,
+}
+
+func (x EpochFailure) String() string {
+	return proto.EnumName(EpochFailure_name, int32(x))
+}
+
+func (EpochFailure) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{1}
 }
 
 // EvidenceKind is what a piece of evidence proves.
@@ -105,6 +173,11 @@ const (
 	EVIDENCE_KIND_WRONG_ANSWER EvidenceKind = 4
 	// A set-up complaint about an answer that does open its commitment.
 	EVIDENCE_KIND_FALSE_COMPLAINT EvidenceKind = 5
+	// Evidence shown against a member that does not convict it.
+	EVIDENCE_KIND_FALSE_ACCUSATION EvidenceKind = 6
+	// Vectors handed over in a resharing that are not shares of the secrets, on the
+	// equal words of n-t members of the next epoch.
+	EVIDENCE_KIND_WRONG_RESHARING EvidenceKind = 7
 )
 
 var EvidenceKind_name = map[int32]string{
@@ -114,15 +187,19 @@ var EvidenceKind_name = map[int32]string{
 	3: "EVIDENCE_KIND_WRONG_VECTOR",
 	4: "EVIDENCE_KIND_WRONG_ANSWER",
 	5: "EVIDENCE_KIND_FALSE_COMPLAINT",
+	6: "EVIDENCE_KIND_FALSE_ACCUSATION",
+	7: "EVIDENCE_KIND_WRONG_RESHARING",
 }
 
 var EvidenceKind_value = map[string]int32{
-	"EVIDENCE_KIND_UNSPECIFIED":     0,
-	"EVIDENCE_KIND_EQUIVOCATION":    1,
-	"EVIDENCE_KIND_WRONG_OPENING":   2,
-	"EVIDENCE_KIND_WRONG_VECTOR":    3,
-	"EVIDENCE_KIND_WRONG_ANSWER":    4,
-	"EVIDENCE_KIND_FALSE_COMPLAINT": 5,
+	"EVIDENCE_KIND_UNSPECIFIED":      0,
+	"EVIDENCE_KIND_EQUIVOCATION":     1,
+	"EVIDENCE_KIND_WRONG_OPENING":    2,
+	"EVIDENCE_KIND_WRONG_VECTOR":     3,
+	"EVIDENCE_KIND_WRONG_ANSWER":     4,
+	"EVIDENCE_KIND_FALSE_COMPLAINT":  5,
+	"EVIDENCE_KIND_FALSE_ACCUSATION": 6,
+	"EVIDENCE_KIND_WRONG_RESHARING":  7,
 }
 
 func (x EvidenceKind) String() string {
@@ -130,7 +207,7 @@ func (x EvidenceKind) String() string {
 }
 
 func (EvidenceKind) EnumDescriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{1}
+	return fileDescriptor_eb940f4eee7a546b, []int{2}
 }
 
 // Measurement is one accepted enclave image.
@@ -250,6 +327,30 @@ type Params struct {
 	// Bytes of one piece of evidence, and the flat gas for its verification.
 	MaxEvidenceBytes uint32 `protobuf:"varint,19,opt,name=max_evidence_bytes,json=maxEvidenceBytes,proto3" json:"max_evidence_bytes,omitempty"`
 	GasPerEvidence   uint64 `protobuf:"varint,20,opt,name=gas_per_evidence,json=gasPerEvidence,proto3" json:"gas_per_evidence,omitempty"`
+	// Blocks for parties to accept their seats.
+	AcceptBlocks uint32 `protobuf:"varint,21,opt,name=accept_blocks,json=acceptBlocks,proto3" json:"accept_blocks,omitempty"`
+	// Blocks of the phases of a resharing: handing over, receiving, proving.
+	ReshareBlocks uint32 `protobuf:"varint,22,opt,name=reshare_blocks,json=reshareBlocks,proto3" json:"reshare_blocks,omitempty"`
+	ReceiveBlocks uint32 `protobuf:"varint,23,opt,name=receive_blocks,json=receiveBlocks,proto3" json:"receive_blocks,omitempty"`
+	ProveBlocks   uint32 `protobuf:"varint,24,opt,name=prove_blocks,json=proveBlocks,proto3" json:"prove_blocks,omitempty"`
+	// Resharing attempts before an epoch fails.
+	MaxReshareAttempts uint32 `protobuf:"varint,25,opt,name=max_reshare_attempts,json=maxReshareAttempts,proto3" json:"max_reshare_attempts,omitempty"`
+	// Blocks for which an epoch that was followed by another drains, at most.
+	DrainBlocks uint32 `protobuf:"varint,26,opt,name=drain_blocks,json=drainBlocks,proto3" json:"drain_blocks,omitempty"`
+	// Blocks after which the shares of the active epoch are refreshed; 0: never.
+	RefreshBlocks uint64 `protobuf:"varint,27,opt,name=refresh_blocks,json=refreshBlocks,proto3" json:"refresh_blocks,omitempty"`
+	// Members up to which randomness is pseudo-random; of more it is dealt. At most 13.
+	PrssMaxMembers uint32 `protobuf:"varint,28,opt,name=prss_max_members,json=prssMaxMembers,proto3" json:"prss_max_members,omitempty"`
+	// Blocks between rehearsals, at least.
+	RehearsalBlocks uint32 `protobuf:"varint,29,opt,name=rehearsal_blocks,json=rehearsalBlocks,proto3" json:"rehearsal_blocks,omitempty"`
+	// Bond in utkms without which a party is seated in no new committee.
+	MinBond uint64 `protobuf:"varint,30,opt,name=min_bond,json=minBond,proto3" json:"min_bond,omitempty"`
+	// What a conviction costs in utkms: of cheating, and of a false accusation or
+	// complaint.
+	SlashCheating        uint64 `protobuf:"varint,31,opt,name=slash_cheating,json=slashCheating,proto3" json:"slash_cheating,omitempty"`
+	SlashFalseAccusation uint64 `protobuf:"varint,32,opt,name=slash_false_accusation,json=slashFalseAccusation,proto3" json:"slash_false_accusation,omitempty"`
+	// Blocks after a party's last epoch has ended until it may take its bond back.
+	UnbondBlocks uint32 `protobuf:"varint,33,opt,name=unbond_blocks,json=unbondBlocks,proto3" json:"unbond_blocks,omitempty"`
 }
 
 func (m *Params) Reset()         { *m = Params{} }
@@ -421,6 +522,97 @@ func (m *Params) GetMaxEvidenceBytes() uint32 {
 func (m *Params) GetGasPerEvidence() uint64 {
 	if m != nil {
 		return m.GasPerEvidence
+	}
+	return 0
+}
+
+func (m *Params) GetAcceptBlocks() uint32 {
+	if m != nil {
+		return m.AcceptBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetReshareBlocks() uint32 {
+	if m != nil {
+		return m.ReshareBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetReceiveBlocks() uint32 {
+	if m != nil {
+		return m.ReceiveBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetProveBlocks() uint32 {
+	if m != nil {
+		return m.ProveBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetMaxReshareAttempts() uint32 {
+	if m != nil {
+		return m.MaxReshareAttempts
+	}
+	return 0
+}
+
+func (m *Params) GetDrainBlocks() uint32 {
+	if m != nil {
+		return m.DrainBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetRefreshBlocks() uint64 {
+	if m != nil {
+		return m.RefreshBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetPrssMaxMembers() uint32 {
+	if m != nil {
+		return m.PrssMaxMembers
+	}
+	return 0
+}
+
+func (m *Params) GetRehearsalBlocks() uint32 {
+	if m != nil {
+		return m.RehearsalBlocks
+	}
+	return 0
+}
+
+func (m *Params) GetMinBond() uint64 {
+	if m != nil {
+		return m.MinBond
+	}
+	return 0
+}
+
+func (m *Params) GetSlashCheating() uint64 {
+	if m != nil {
+		return m.SlashCheating
+	}
+	return 0
+}
+
+func (m *Params) GetSlashFalseAccusation() uint64 {
+	if m != nil {
+		return m.SlashFalseAccusation
+	}
+	return 0
+}
+
+func (m *Params) GetUnbondBlocks() uint32 {
+	if m != nil {
+		return m.UnbondBlocks
 	}
 	return 0
 }
@@ -723,6 +915,415 @@ func (m *Activity) GetWindowTxs() uint32 {
 	return 0
 }
 
+// Receipt is a member's word whose vectors of a resharing it holds, as posted.
+type Receipt struct {
+	// Index in the new epoch.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Indices in the epoch before, strictly ascending.
+	Received []uint32 `protobuf:"varint,2,rep,packed,name=received,proto3" json:"received,omitempty"`
+	Height   int64    `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *Receipt) Reset()         { *m = Receipt{} }
+func (m *Receipt) String() string { return proto.CompactTextString(m) }
+func (*Receipt) ProtoMessage()    {}
+func (*Receipt) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{4}
+}
+func (m *Receipt) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Receipt) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Receipt.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Receipt) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Receipt.Merge(m, src)
+}
+func (m *Receipt) XXX_Size() int {
+	return m.Size()
+}
+func (m *Receipt) XXX_DiscardUnknown() {
+	xxx_messageInfo_Receipt.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Receipt proto.InternalMessageInfo
+
+func (m *Receipt) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *Receipt) GetReceived() []uint32 {
+	if m != nil {
+		return m.Received
+	}
+	return nil
+}
+
+func (m *Receipt) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+// ReshareWord is a member's word on a resharing that succeeded for it.
+type ReshareWord struct {
+	// Index in the new epoch.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Digest of what was reshared, from what, 32 bytes.
+	Transcript []byte `protobuf:"bytes,2,opt,name=transcript,proto3" json:"transcript,omitempty"`
+	// Indices in the epoch before whose vectors were wrong, strictly ascending.
+	Wrong  []uint32 `protobuf:"varint,3,rep,packed,name=wrong,proto3" json:"wrong,omitempty"`
+	Height int64    `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
+}
+
+func (m *ReshareWord) Reset()         { *m = ReshareWord{} }
+func (m *ReshareWord) String() string { return proto.CompactTextString(m) }
+func (*ReshareWord) ProtoMessage()    {}
+func (*ReshareWord) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{5}
+}
+func (m *ReshareWord) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ReshareWord) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ReshareWord.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ReshareWord) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ReshareWord.Merge(m, src)
+}
+func (m *ReshareWord) XXX_Size() int {
+	return m.Size()
+}
+func (m *ReshareWord) XXX_DiscardUnknown() {
+	xxx_messageInfo_ReshareWord.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ReshareWord proto.InternalMessageInfo
+
+func (m *ReshareWord) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *ReshareWord) GetTranscript() []byte {
+	if m != nil {
+		return m.Transcript
+	}
+	return nil
+}
+
+func (m *ReshareWord) GetWrong() []uint32 {
+	if m != nil {
+		return m.Wrong
+	}
+	return nil
+}
+
+func (m *ReshareWord) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+// Resharing is how the secrets of one epoch come to the next.
+type Resharing struct {
+	// From 1; 0 before the first.
+	Attempt uint32 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Keys that are handed over, ascending; fixed when an attempt begins.
+	KeyIds [][]byte `protobuf:"bytes,2,rep,name=key_ids,json=keyIds,proto3" json:"key_ids,omitempty"`
+	// Digests of the vectors that members of the epoch before hand over, by their
+	// index there.
+	Digests []SetupEntry `protobuf:"bytes,3,rep,name=digests,proto3" json:"digests"`
+	// By index in the new epoch.
+	Receipts []Receipt `protobuf:"bytes,4,rep,name=receipts,proto3" json:"receipts"`
+	// Indices in the epoch before whose vectors count, fixed after RECEIVING: at least
+	// t+1 members of the new epoch hold each.
+	Used []uint32 `protobuf:"varint,5,rep,packed,name=used,proto3" json:"used,omitempty"`
+	// By index in the new epoch.
+	Words []ReshareWord `protobuf:"bytes,6,rep,name=words,proto3" json:"words"`
+	// Members of the new epoch that take no part in the attempt, ascending.
+	Without       []uint32 `protobuf:"varint,7,rep,packed,name=without,proto3" json:"without,omitempty"`
+	StartedHeight int64    `protobuf:"varint,8,opt,name=started_height,json=startedHeight,proto3" json:"started_height,omitempty"`
+}
+
+func (m *Resharing) Reset()         { *m = Resharing{} }
+func (m *Resharing) String() string { return proto.CompactTextString(m) }
+func (*Resharing) ProtoMessage()    {}
+func (*Resharing) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{6}
+}
+func (m *Resharing) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Resharing) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Resharing.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Resharing) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Resharing.Merge(m, src)
+}
+func (m *Resharing) XXX_Size() int {
+	return m.Size()
+}
+func (m *Resharing) XXX_DiscardUnknown() {
+	xxx_messageInfo_Resharing.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Resharing proto.InternalMessageInfo
+
+func (m *Resharing) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *Resharing) GetKeyIds() [][]byte {
+	if m != nil {
+		return m.KeyIds
+	}
+	return nil
+}
+
+func (m *Resharing) GetDigests() []SetupEntry {
+	if m != nil {
+		return m.Digests
+	}
+	return nil
+}
+
+func (m *Resharing) GetReceipts() []Receipt {
+	if m != nil {
+		return m.Receipts
+	}
+	return nil
+}
+
+func (m *Resharing) GetUsed() []uint32 {
+	if m != nil {
+		return m.Used
+	}
+	return nil
+}
+
+func (m *Resharing) GetWords() []ReshareWord {
+	if m != nil {
+		return m.Words
+	}
+	return nil
+}
+
+func (m *Resharing) GetWithout() []uint32 {
+	if m != nil {
+		return m.Without
+	}
+	return nil
+}
+
+func (m *Resharing) GetStartedHeight() int64 {
+	if m != nil {
+		return m.StartedHeight
+	}
+	return 0
+}
+
+// Voucher is the signature of a member of the epoch before under the signers of an epoch.
+type Voucher struct {
+	// Index in the epoch before.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// EIP-712 EpochVerification, r || s || v, 65 bytes.
+	Signature []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+}
+
+func (m *Voucher) Reset()         { *m = Voucher{} }
+func (m *Voucher) String() string { return proto.CompactTextString(m) }
+func (*Voucher) ProtoMessage()    {}
+func (*Voucher) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{7}
+}
+func (m *Voucher) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Voucher) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Voucher.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Voucher) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Voucher.Merge(m, src)
+}
+func (m *Voucher) XXX_Size() int {
+	return m.Size()
+}
+func (m *Voucher) XXX_DiscardUnknown() {
+	xxx_messageInfo_Voucher.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Voucher proto.InternalMessageInfo
+
+func (m *Voucher) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *Voucher) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
+// Bond is what a party has at stake.
+type Bond struct {
+	PartyId uint64 `protobuf:"varint,1,opt,name=party_id,json=partyId,proto3" json:"party_id,omitempty"`
+	// In utkms.
+	Amount uint64 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Lost so far for evidence, in utkms.
+	Slashed uint64 `protobuf:"varint,3,opt,name=slashed,proto3" json:"slashed,omitempty"`
+}
+
+func (m *Bond) Reset()         { *m = Bond{} }
+func (m *Bond) String() string { return proto.CompactTextString(m) }
+func (*Bond) ProtoMessage()    {}
+func (*Bond) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{8}
+}
+func (m *Bond) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Bond) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Bond.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Bond) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Bond.Merge(m, src)
+}
+func (m *Bond) XXX_Size() int {
+	return m.Size()
+}
+func (m *Bond) XXX_DiscardUnknown() {
+	xxx_messageInfo_Bond.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Bond proto.InternalMessageInfo
+
+func (m *Bond) GetPartyId() uint64 {
+	if m != nil {
+		return m.PartyId
+	}
+	return 0
+}
+
+func (m *Bond) GetAmount() uint64 {
+	if m != nil {
+		return m.Amount
+	}
+	return 0
+}
+
+func (m *Bond) GetSlashed() uint64 {
+	if m != nil {
+		return m.Slashed
+	}
+	return 0
+}
+
+// Slash is what a conviction cost.
+type Slash struct {
+	// In utkms; less than the parameter if the bond was.
+	Amount uint64 `protobuf:"varint,1,opt,name=amount,proto3" json:"amount,omitempty"`
+}
+
+func (m *Slash) Reset()         { *m = Slash{} }
+func (m *Slash) String() string { return proto.CompactTextString(m) }
+func (*Slash) ProtoMessage()    {}
+func (*Slash) Descriptor() ([]byte, []int) {
+	return fileDescriptor_eb940f4eee7a546b, []int{9}
+}
+func (m *Slash) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Slash) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Slash.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Slash) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Slash.Merge(m, src)
+}
+func (m *Slash) XXX_Size() int {
+	return m.Size()
+}
+func (m *Slash) XXX_DiscardUnknown() {
+	xxx_messageInfo_Slash.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Slash proto.InternalMessageInfo
+
+func (m *Slash) GetAmount() uint64 {
+	if m != nil {
+		return m.Amount
+	}
+	return 0
+}
+
 // Member is a party's seat in a committee.
 type Member struct {
 	// 1..n: the index of every protocol.
@@ -736,7 +1337,7 @@ func (m *Member) Reset()         { *m = Member{} }
 func (m *Member) String() string { return proto.CompactTextString(m) }
 func (*Member) ProtoMessage()    {}
 func (*Member) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{4}
+	return fileDescriptor_eb940f4eee7a546b, []int{10}
 }
 func (m *Member) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -800,7 +1401,7 @@ func (m *SetupEntry) Reset()         { *m = SetupEntry{} }
 func (m *SetupEntry) String() string { return proto.CompactTextString(m) }
 func (*SetupEntry) ProtoMessage()    {}
 func (*SetupEntry) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{5}
+	return fileDescriptor_eb940f4eee7a546b, []int{11}
 }
 func (m *SetupEntry) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -868,7 +1469,7 @@ func (m *Report) Reset()         { *m = Report{} }
 func (m *Report) String() string { return proto.CompactTextString(m) }
 func (*Report) ProtoMessage()    {}
 func (*Report) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{6}
+	return fileDescriptor_eb940f4eee7a546b, []int{12}
 }
 func (m *Report) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -932,7 +1533,7 @@ func (m *Absence) Reset()         { *m = Absence{} }
 func (m *Absence) String() string { return proto.CompactTextString(m) }
 func (*Absence) ProtoMessage()    {}
 func (*Absence) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{7}
+	return fileDescriptor_eb940f4eee7a546b, []int{13}
 }
 func (m *Absence) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1037,7 +1638,7 @@ func (m *Complaint) Reset()         { *m = Complaint{} }
 func (m *Complaint) String() string { return proto.CompactTextString(m) }
 func (*Complaint) ProtoMessage()    {}
 func (*Complaint) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{8}
+	return fileDescriptor_eb940f4eee7a546b, []int{14}
 }
 func (m *Complaint) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1124,7 +1725,7 @@ func (m *OpeningAnswer) Reset()         { *m = OpeningAnswer{} }
 func (m *OpeningAnswer) String() string { return proto.CompactTextString(m) }
 func (*OpeningAnswer) ProtoMessage()    {}
 func (*OpeningAnswer) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{9}
+	return fileDescriptor_eb940f4eee7a546b, []int{15}
 }
 func (m *OpeningAnswer) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1190,7 +1791,7 @@ func (m *ComplaintAnswer) Reset()         { *m = ComplaintAnswer{} }
 func (m *ComplaintAnswer) String() string { return proto.CompactTextString(m) }
 func (*ComplaintAnswer) ProtoMessage()    {}
 func (*ComplaintAnswer) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{10}
+	return fileDescriptor_eb940f4eee7a546b, []int{16}
 }
 func (m *ComplaintAnswer) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1238,7 +1839,7 @@ func (m *Dropped) Reset()         { *m = Dropped{} }
 func (m *Dropped) String() string { return proto.CompactTextString(m) }
 func (*Dropped) ProtoMessage()    {}
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{11}
+	return fileDescriptor_eb940f4eee7a546b, []int{17}
 }
 func (m *Dropped) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1298,15 +1899,17 @@ type Evidence struct {
 	Protocol  string `protobuf:"bytes,7,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	SessionId []byte `protobuf:"bytes,8,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	Height    int64  `protobuf:"varint,9,opt,name=height,proto3" json:"height,omitempty"`
-	// Party that showed it.
+	// Party that showed it; 0 if a quorum did.
 	Reporter uint64 `protobuf:"varint,10,opt,name=reporter,proto3" json:"reporter,omitempty"`
+	// What it cost the party.
+	Slash Slash `protobuf:"bytes,11,opt,name=slash,proto3" json:"slash"`
 }
 
 func (m *Evidence) Reset()         { *m = Evidence{} }
 func (m *Evidence) String() string { return proto.CompactTextString(m) }
 func (*Evidence) ProtoMessage()    {}
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{12}
+	return fileDescriptor_eb940f4eee7a546b, []int{18}
 }
 func (m *Evidence) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1405,6 +2008,13 @@ func (m *Evidence) GetReporter() uint64 {
 	return 0
 }
 
+func (m *Evidence) GetSlash() Slash {
+	if m != nil {
+		return m.Slash
+	}
+	return Slash{}
+}
+
 // Epoch is one committee's hold on shares.
 type Epoch struct {
 	Id     uint64      `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1437,13 +2047,34 @@ type Epoch struct {
 	// Median over the members that confirmed of the round-trip time to their peers,
 	// set on activation: it decides how decryption trades products for rounds.
 	RoundTripMicros uint32 `protobuf:"varint,17,opt,name=round_trip_micros,json=roundTripMicros,proto3" json:"round_trip_micros,omitempty"`
+	// Epoch whose secrets this one takes over; 0 if it is the first.
+	From uint64 `protobuf:"varint,18,opt,name=from,proto3" json:"from,omitempty"`
+	// PROPOSED: indices of members that accepted their seat, or sit in the epoch
+	// before, ascending.
+	Accepted []uint32 `protobuf:"varint,19,rep,packed,name=accepted,proto3" json:"accepted,omitempty"`
+	// Everything is done but the activation.
+	Rehearsal bool `protobuf:"varint,20,opt,name=rehearsal,proto3" json:"rehearsal,omitempty"`
+	// Randomness is dealt, since a pseudo-random one is too dear for so many members:
+	// there is no set-up.
+	Dealt bool `protobuf:"varint,21,opt,name=dealt,proto3" json:"dealt,omitempty"`
+	// Set from RESHARING on.
+	Resharing *Resharing `protobuf:"bytes,22,opt,name=resharing,proto3" json:"resharing,omitempty"`
+	// DRAINING: last block of the epoch.
+	DrainDeadline int64 `protobuf:"varint,23,opt,name=drain_deadline,json=drainDeadline,proto3" json:"drain_deadline,omitempty"`
+	// Signatures of the epoch before under the signers of this one, by index there.
+	Vouchers []Voucher `protobuf:"bytes,24,rep,name=vouchers,proto3" json:"vouchers"`
+	// Measurements that are no longer accepted once the epoch before has ended.
+	Rejects []Measurement `protobuf:"bytes,25,rep,name=rejects,proto3" json:"rejects"`
+	Failure EpochFailure  `protobuf:"varint,26,opt,name=failure,proto3,enum=tkms.parties.v1.EpochFailure" json:"failure,omitempty"`
+	// Height at which the epoch was retired, rehearsed or failed.
+	ClosedHeight int64 `protobuf:"varint,27,opt,name=closed_height,json=closedHeight,proto3" json:"closed_height,omitempty"`
 }
 
 func (m *Epoch) Reset()         { *m = Epoch{} }
 func (m *Epoch) String() string { return proto.CompactTextString(m) }
 func (*Epoch) ProtoMessage()    {}
 func (*Epoch) Descriptor() ([]byte, []int) {
-	return fileDescriptor_eb940f4eee7a546b, []int{13}
+	return fileDescriptor_eb940f4eee7a546b, []int{19}
 }
 func (m *Epoch) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1591,13 +2222,90 @@ func (m *Epoch) GetRoundTripMicros() uint32 {
 	return 0
 }
 
+func (m *Epoch) GetFrom() uint64 {
+	if m != nil {
+		return m.From
+	}
+	return 0
+}
+
+func (m *Epoch) GetAccepted() []uint32 {
+	if m != nil {
+		return m.Accepted
+	}
+	return nil
+}
+
+func (m *Epoch) GetRehearsal() bool {
+	if m != nil {
+		return m.Rehearsal
+	}
+	return false
+}
+
+func (m *Epoch) GetDealt() bool {
+	if m != nil {
+		return m.Dealt
+	}
+	return false
+}
+
+func (m *Epoch) GetResharing() *Resharing {
+	if m != nil {
+		return m.Resharing
+	}
+	return nil
+}
+
+func (m *Epoch) GetDrainDeadline() int64 {
+	if m != nil {
+		return m.DrainDeadline
+	}
+	return 0
+}
+
+func (m *Epoch) GetVouchers() []Voucher {
+	if m != nil {
+		return m.Vouchers
+	}
+	return nil
+}
+
+func (m *Epoch) GetRejects() []Measurement {
+	if m != nil {
+		return m.Rejects
+	}
+	return nil
+}
+
+func (m *Epoch) GetFailure() EpochFailure {
+	if m != nil {
+		return m.Failure
+	}
+	return EPOCH_FAILURE_UNSPECIFIED
+}
+
+func (m *Epoch) GetClosedHeight() int64 {
+	if m != nil {
+		return m.ClosedHeight
+	}
+	return 0
+}
+
 func init() {
 	proto.RegisterEnum("tkms.parties.v1.EpochStatus", EpochStatus_name, EpochStatus_value)
+	proto.RegisterEnum("tkms.parties.v1.EpochFailure", EpochFailure_name, EpochFailure_value)
 	proto.RegisterEnum("tkms.parties.v1.EvidenceKind", EvidenceKind_name, EvidenceKind_value)
 	proto.RegisterType((*Measurement)(nil), "tkms.parties.v1.Measurement")
 	proto.RegisterType((*Params)(nil), "tkms.parties.v1.Params")
 	proto.RegisterType((*Party)(nil), "tkms.parties.v1.Party")
 	proto.RegisterType((*Activity)(nil), "tkms.parties.v1.Activity")
+	proto.RegisterType((*Receipt)(nil), "tkms.parties.v1.Receipt")
+	proto.RegisterType((*ReshareWord)(nil), "tkms.parties.v1.ReshareWord")
+	proto.RegisterType((*Resharing)(nil), "tkms.parties.v1.Resharing")
+	proto.RegisterType((*Voucher)(nil), "tkms.parties.v1.Voucher")
+	proto.RegisterType((*Bond)(nil), "tkms.parties.v1.Bond")
+	proto.RegisterType((*Slash)(nil), "tkms.parties.v1.Slash")
 	proto.RegisterType((*Member)(nil), "tkms.parties.v1.Member")
 	proto.RegisterType((*SetupEntry)(nil), "tkms.parties.v1.SetupEntry")
 	proto.RegisterType((*Report)(nil), "tkms.parties.v1.Report")
@@ -1613,140 +2321,187 @@ func init() {
 func init() { proto.RegisterFile("tkms/parties/v1/parties.proto", fileDescriptor_eb940f4eee7a546b) }
 
 var fileDescriptor_eb940f4eee7a546b = []byte{
-	// 2121 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x58, 0x39, 0x73, 0x1b, 0xc9,
-	0xf5, 0x27, 0x0e, 0xe2, 0x68, 0x1c, 0x02, 0x5b, 0x5c, 0x09, 0xa4, 0x24, 0x48, 0xc2, 0xee, 0xbf,
-	0xfe, 0x2c, 0x79, 0x97, 0x5c, 0x71, 0xb7, 0xbc, 0x2e, 0x47, 0x0b, 0x82, 0x43, 0x09, 0x25, 0x12,
-	0xa4, 0x07, 0x20, 0x55, 0xe5, 0x64, 0x6a, 0x38, 0xd3, 0x02, 0xc6, 0xc4, 0x1c, 0xd5, 0xdd, 0x00,
-	0x81, 0xc4, 0xb1, 0x43, 0x85, 0x8e, 0xbd, 0x81, 0x03, 0x3b, 0x70, 0xe0, 0x0f, 0xb1, 0xe1, 0x96,
-	0x13, 0xbb, 0x1c, 0xd8, 0x2e, 0xe9, 0x8b, 0xb8, 0xfa, 0x75, 0xf7, 0x60, 0x86, 0x20, 0x5d, 0xca,
-	0xf0, 0x7e, 0xef, 0xe8, 0xd7, 0xaf, 0xdf, 0x35, 0x40, 0x4f, 0xf8, 0x95, 0xcf, 0xf6, 0x22, 0x9b,
-	0x72, 0x8f, 0xb0, 0xbd, 0xd9, 0x4b, 0xfd, 0x73, 0x37, 0xa2, 0x21, 0x0f, 0xf1, 0x3d, 0xc1, 0xde,
-	0xd5, 0xd8, 0xec, 0xe5, 0xf6, 0xe6, 0x28, 0x1c, 0x85, 0xc0, 0xdb, 0x13, 0xbf, 0xa4, 0xd8, 0xf6,
-	0x96, 0x13, 0x32, 0x3f, 0x64, 0x96, 0x64, 0x48, 0x42, 0xb1, 0x9e, 0x8e, 0xc2, 0x70, 0x34, 0x21,
-	0x7b, 0x40, 0x5d, 0x4e, 0xdf, 0xed, 0x71, 0xcf, 0x27, 0x8c, 0xdb, 0x7e, 0xa4, 0x04, 0x5a, 0x37,
-	0x05, 0xdc, 0x29, 0xb5, 0xb9, 0x17, 0x06, 0x92, 0xdf, 0x9e, 0xa3, 0xca, 0x09, 0xb1, 0xd9, 0x94,
-	0x12, 0x9f, 0x04, 0x1c, 0x6f, 0xa1, 0x12, 0x27, 0xc4, 0xe2, 0x8b, 0x88, 0x34, 0x33, 0xcf, 0x32,
-	0x3b, 0x65, 0xb3, 0xc8, 0x09, 0x19, 0x2e, 0x22, 0x82, 0x31, 0xca, 0x47, 0x0e, 0xfd, 0xba, 0x99,
-	0x7d, 0x96, 0xd9, 0xa9, 0x9a, 0xf0, 0x5b, 0x61, 0x2f, 0x9b, 0xb9, 0x18, 0x7b, 0xa9, 0xb0, 0xfd,
-	0x66, 0x3e, 0xc6, 0xf6, 0x05, 0x16, 0x84, 0x9c, 0x34, 0xd7, 0xc1, 0x24, 0xfc, 0x6e, 0xbf, 0x2f,
-	0xa1, 0xc2, 0x99, 0x4d, 0x6d, 0x9f, 0xe1, 0x23, 0x54, 0xf5, 0x97, 0x4e, 0xb0, 0x66, 0xe6, 0x59,
-	0x6e, 0xa7, 0xb2, 0xff, 0x78, 0xf7, 0x46, 0x78, 0x76, 0x13, 0x9e, 0x1e, 0xe4, 0x7f, 0xfc, 0xd7,
-	0xd3, 0x35, 0x33, 0xa5, 0x87, 0xbf, 0x40, 0x75, 0x97, 0xcc, 0xac, 0xc0, 0xe3, 0x34, 0xb4, 0x68,
-	0x18, 0x72, 0xe5, 0x6c, 0xd5, 0x25, 0xb3, 0xbe, 0x00, 0xcd, 0x30, 0xe4, 0xf8, 0x4b, 0x84, 0x7d,
-	0x7b, 0x6e, 0xb9, 0xa1, 0x33, 0x15, 0x6a, 0xd6, 0xe5, 0x82, 0x13, 0x06, 0x57, 0xa8, 0x99, 0x0d,
-	0xdf, 0x9e, 0x1f, 0x2a, 0xc6, 0x81, 0xc0, 0xf1, 0x09, 0x6a, 0xa4, 0xa4, 0xed, 0x11, 0x81, 0xab,
-	0x55, 0xf6, 0xb7, 0x76, 0x65, 0x6c, 0x77, 0x75, 0x6c, 0x77, 0x0f, 0x55, 0x6c, 0x0f, 0x4a, 0xc2,
-	0xb9, 0xdf, 0xff, 0xfb, 0x69, 0xc6, 0xac, 0x27, 0x0c, 0x76, 0x46, 0x04, 0xf7, 0x90, 0x40, 0x2c,
-	0x67, 0x12, 0x3a, 0x57, 0x16, 0xbb, 0x22, 0xd7, 0x10, 0x93, 0x4f, 0x34, 0x56, 0xf5, 0xed, 0x79,
-	0x57, 0x68, 0x0e, 0xae, 0xc8, 0x35, 0xbe, 0x40, 0x9b, 0x36, 0xe7, 0xe2, 0xb5, 0x85, 0x98, 0x35,
-	0xf1, 0xde, 0x11, 0xf1, 0xfa, 0xcd, 0xc2, 0xa7, 0x1b, 0xbc, 0x9f, 0x30, 0x70, 0xac, 0xf4, 0xf1,
-	0xe7, 0xa8, 0x46, 0x89, 0x03, 0x91, 0x11, 0x67, 0xb1, 0x66, 0x11, 0x42, 0x53, 0x95, 0xe0, 0x01,
-	0x60, 0x78, 0x17, 0xdd, 0x1f, 0xd9, 0xcc, 0x8a, 0x08, 0xb5, 0x12, 0x36, 0x9a, 0xa5, 0x67, 0x99,
-	0x9d, 0xbc, 0xb9, 0x31, 0xb2, 0xd9, 0x19, 0xa1, 0x9d, 0x25, 0x43, 0xc8, 0x33, 0xc2, 0xa7, 0x91,
-	0xe5, 0x84, 0xbe, 0xef, 0xc5, 0xa6, 0xcb, 0x60, 0x7a, 0x03, 0x58, 0x5d, 0xe0, 0x28, 0xfb, 0x5f,
-	0xa3, 0x4d, 0x2d, 0x1f, 0xbc, 0xf3, 0xa8, 0xaf, 0x15, 0x10, 0x28, 0x60, 0xa5, 0x00, 0x2c, 0xa5,
-	0xf1, 0x7f, 0xa8, 0x6e, 0x5f, 0x32, 0x12, 0x38, 0x44, 0xcb, 0x56, 0x40, 0xb6, 0xa6, 0xd0, 0xa5,
-	0x61, 0x4a, 0xa2, 0x90, 0x72, 0xeb, 0xda, 0x0b, 0xdc, 0xf0, 0x5a, 0x0b, 0x57, 0xa5, 0x61, 0xc9,
-	0x7b, 0x0b, 0x2c, 0xa5, 0xf1, 0x1c, 0x55, 0x29, 0xb1, 0xdd, 0x85, 0x96, 0xac, 0x81, 0x64, 0x05,
-	0x30, 0x25, 0xb2, 0x87, 0x36, 0x45, 0x9a, 0x2e, 0x2c, 0x3e, 0x97, 0x31, 0x91, 0xb6, 0x9b, 0x75,
-	0x79, 0x3d, 0xe0, 0x0d, 0xe7, 0x22, 0x26, 0xd2, 0xb2, 0x08, 0x87, 0x54, 0x48, 0x3b, 0x71, 0x2f,
-	0x21, 0x9f, 0xf2, 0x41, 0xe5, 0xac, 0x0c, 0x89, 0x08, 0xb8, 0x1f, 0x71, 0xd6, 0x6c, 0xc4, 0x39,
-	0x3b, 0x10, 0x8c, 0x8e, 0xc2, 0x97, 0xc1, 0xb6, 0x03, 0x76, 0x4d, 0xa8, 0xb6, 0xbe, 0x91, 0x08,
-	0x76, 0x07, 0x38, 0xcb, 0xc7, 0x94, 0xf2, 0x94, 0xcc, 0x88, 0x3d, 0xd1, 0xf2, 0x38, 0x21, 0x6f,
-	0x02, 0x27, 0xed, 0x0d, 0x99, 0x79, 0xae, 0x8c, 0x37, 0x54, 0xd0, 0xfd, 0xd8, 0x1b, 0x43, 0x31,
-	0x64, 0x05, 0xed, 0xa0, 0x86, 0x4e, 0x15, 0xad, 0xd1, 0xdc, 0x84, 0x3c, 0xa9, 0xcb, 0x3c, 0xd1,
-	0xe2, 0xed, 0x3f, 0x15, 0xd0, 0xfa, 0x99, 0xb8, 0x3b, 0xae, 0xa3, 0xac, 0xe7, 0x42, 0x07, 0xca,
-	0x9b, 0x59, 0xcf, 0xc5, 0x4d, 0x54, 0xf4, 0xc3, 0xc0, 0xbb, 0x22, 0x14, 0x4a, 0xba, 0x6c, 0x6a,
-	0x12, 0x7f, 0x8b, 0x4a, 0x61, 0x44, 0xa8, 0xcd, 0x43, 0x0a, 0x35, 0x5c, 0x3e, 0x68, 0xfe, 0xed,
-	0xaf, 0x5f, 0x6d, 0xaa, 0x2e, 0xd9, 0x71, 0x5d, 0x4a, 0x18, 0x1b, 0x70, 0xea, 0x05, 0x23, 0x33,
-	0x96, 0xc4, 0xfb, 0xa8, 0x68, 0x3b, 0x4e, 0x38, 0x0d, 0x38, 0x14, 0xf3, 0xff, 0x52, 0xd2, 0x82,
-	0xf8, 0x29, 0xaa, 0x30, 0x6f, 0x14, 0x78, 0xc1, 0xc8, 0xba, 0x22, 0x0b, 0xa8, 0xdb, 0xaa, 0x89,
-	0x14, 0xf4, 0x86, 0x2c, 0xf0, 0xff, 0xa3, 0x7b, 0x5a, 0xc0, 0x96, 0x26, 0xa0, 0x16, 0xab, 0x66,
-	0x5d, 0xc1, 0xca, 0x30, 0x58, 0x22, 0x8c, 0x89, 0xaa, 0x15, 0x96, 0x8a, 0xca, 0x92, 0x84, 0x84,
-	0xa5, 0x67, 0xa8, 0xca, 0x27, 0x4c, 0x30, 0xad, 0xb1, 0xcd, 0xc6, 0x50, 0x56, 0x55, 0x13, 0xf1,
-	0x09, 0x7b, 0x43, 0x16, 0xaf, 0x6d, 0x36, 0x16, 0xd9, 0x4e, 0x02, 0x87, 0x2e, 0x22, 0xae, 0xad,
-	0x94, 0x41, 0xa6, 0xb6, 0x44, 0x85, 0xa1, 0xe7, 0xa8, 0x1a, 0x11, 0x51, 0xa3, 0xca, 0x1f, 0x04,
-	0xc1, 0xab, 0x08, 0x4c, 0x3b, 0xf3, 0x08, 0x95, 0x67, 0xf6, 0x74, 0xc2, 0xad, 0x29, 0x9d, 0x40,
-	0xc9, 0x94, 0xcd, 0x12, 0x00, 0xe7, 0x74, 0x92, 0x9a, 0x07, 0xd5, 0xdb, 0xe7, 0x41, 0x2d, 0x31,
-	0x0f, 0x76, 0x50, 0x83, 0x89, 0x04, 0x8a, 0xc2, 0x89, 0xe7, 0x28, 0xdf, 0xeb, 0x2a, 0x04, 0xc4,
-	0x9e, 0x9c, 0x01, 0x0c, 0xfe, 0xbf, 0x41, 0x75, 0xd9, 0x37, 0x88, 0x6b, 0x4d, 0x03, 0xee, 0x4d,
-	0x20, 0xf7, 0x2b, 0xfb, 0xdb, 0x2b, 0x6d, 0x6b, 0xa8, 0x27, 0x9a, 0xec, 0x5b, 0xef, 0x45, 0xdf,
-	0xaa, 0x69, 0xdd, 0x73, 0xa1, 0x8a, 0x7f, 0x86, 0x36, 0x28, 0x19, 0x79, 0x8c, 0x13, 0x4a, 0x5c,
-	0x6b, 0x4c, 0xbc, 0xd1, 0x98, 0x43, 0x71, 0xe4, 0xcc, 0xc6, 0x92, 0xf1, 0x1a, 0x70, 0xfc, 0x18,
-	0x95, 0x99, 0xe7, 0x4f, 0x27, 0x36, 0x27, 0x2e, 0x94, 0x44, 0xc9, 0x5c, 0x02, 0x22, 0xd1, 0x28,
-	0xf1, 0xc3, 0x19, 0x71, 0x21, 0xfd, 0x4b, 0xa6, 0x26, 0xb1, 0x81, 0x2a, 0xb1, 0xc7, 0x36, 0x87,
-	0x6c, 0xff, 0x54, 0x77, 0x91, 0x56, 0xec, 0x70, 0xf1, 0x70, 0x9c, 0x4e, 0xc1, 0x8a, 0x72, 0x74,
-	0x13, 0x1c, 0xad, 0x29, 0x54, 0x79, 0xf9, 0x1c, 0x55, 0x63, 0x31, 0x11, 0xc5, 0xcf, 0x20, 0x8a,
-	0x15, 0x2d, 0x64, 0xb3, 0x71, 0xfb, 0xcf, 0x19, 0x54, 0xea, 0x38, 0xdc, 0x9b, 0x79, 0x7c, 0x21,
-	0x1e, 0x4a, 0x36, 0x94, 0xb8, 0x6c, 0x8a, 0x40, 0xf7, 0x5c, 0xf1, 0x28, 0x13, 0x9b, 0x71, 0x8b,
-	0x11, 0x12, 0xe8, 0x33, 0xb3, 0x70, 0x66, 0x5d, 0xe0, 0x03, 0x42, 0x02, 0x75, 0xe8, 0x17, 0xa8,
-	0xe6, 0x84, 0x01, 0xa7, 0xde, 0xe5, 0x54, 0x24, 0x90, 0x1c, 0x8a, 0x79, 0x33, 0x0d, 0xe2, 0x07,
-	0xa8, 0xa0, 0xda, 0x5b, 0x1e, 0xd8, 0x8a, 0xc2, 0x4f, 0x10, 0x52, 0xdd, 0x8c, 0xcf, 0x19, 0x94,
-	0x47, 0xcd, 0x2c, 0x4b, 0x64, 0x38, 0x67, 0xed, 0x01, 0x2a, 0x9c, 0x10, 0xff, 0x92, 0x50, 0xbc,
-	0x89, 0xd6, 0xbd, 0xc0, 0x25, 0x73, 0x70, 0xb4, 0x66, 0x4a, 0x22, 0x75, 0x83, 0x6c, 0xfa, 0x06,
-	0x89, 0x47, 0xc9, 0xa5, 0x1e, 0xa5, 0xfd, 0x5b, 0x84, 0xa0, 0xf5, 0x19, 0x01, 0xa7, 0x8b, 0x3b,
-	0x0c, 0x3f, 0x40, 0x05, 0xd7, 0x1b, 0x11, 0xa6, 0xb7, 0x01, 0x45, 0x09, 0x5c, 0x45, 0x23, 0x07,
-	0xd1, 0x50, 0x14, 0x7e, 0x81, 0x36, 0x68, 0x38, 0x0d, 0x5c, 0x8b, 0x53, 0x2f, 0xb2, 0x7c, 0xcf,
-	0xa1, 0x21, 0x83, 0xab, 0xd6, 0xcc, 0x7b, 0xc0, 0x18, 0x52, 0x2f, 0x3a, 0x01, 0xb8, 0xfd, 0x73,
-	0x54, 0x30, 0x61, 0x62, 0xdc, 0x7d, 0x76, 0x2a, 0xe2, 0x8a, 0x6a, 0xff, 0x90, 0x45, 0xc5, 0x8e,
-	0x9c, 0x4b, 0x77, 0x68, 0x7e, 0x27, 0xee, 0x2c, 0x2c, 0xb3, 0x66, 0x16, 0xd6, 0xa1, 0x87, 0x2b,
-	0xeb, 0x90, 0x3c, 0x59, 0x6d, 0x42, 0x5a, 0x1a, 0x6f, 0xa3, 0x12, 0x99, 0x3b, 0x93, 0xa9, 0x1b,
-	0x47, 0x2b, 0xa6, 0x45, 0x87, 0xd2, 0xbf, 0x75, 0x26, 0xe4, 0x65, 0x26, 0x68, 0x78, 0x99, 0x7e,
-	0x72, 0xe6, 0x29, 0xa9, 0x75, 0x90, 0x92, 0x33, 0x4f, 0x89, 0xb4, 0x10, 0x02, 0x25, 0x06, 0x99,
-	0x52, 0x00, 0xdf, 0x13, 0x88, 0x58, 0x23, 0x66, 0xa1, 0x97, 0x38, 0xa9, 0x08, 0x36, 0xaa, 0x12,
-	0x5c, 0x16, 0xa3, 0x13, 0x06, 0x33, 0xcf, 0x11, 0xc5, 0x58, 0x92, 0xc5, 0x18, 0x03, 0xed, 0xbf,
-	0x64, 0x50, 0xb9, 0x1b, 0xfa, 0xd1, 0xc4, 0xf6, 0x02, 0x2e, 0xb2, 0xc0, 0x76, 0x9c, 0x29, 0x23,
-	0x54, 0x45, 0x4a, 0x93, 0x4b, 0x8e, 0xcc, 0x9c, 0x98, 0xe3, 0x8a, 0x26, 0xc5, 0x08, 0x17, 0x89,
-	0x9c, 0xdb, 0xa9, 0x99, 0xf0, 0x5b, 0xed, 0x37, 0x5e, 0xe4, 0x89, 0x15, 0x47, 0x74, 0x4e, 0xb9,
-	0xa9, 0x56, 0x63, 0x50, 0x34, 0xce, 0x6d, 0x54, 0x92, 0xc3, 0x93, 0xb8, 0x70, 0xf9, 0x92, 0x19,
-	0xd3, 0x82, 0x27, 0x07, 0x25, 0x71, 0xe1, 0xde, 0x25, 0x33, 0xa6, 0xdb, 0x3e, 0xaa, 0x9d, 0x46,
-	0x04, 0x9a, 0x3d, 0x88, 0xe3, 0x06, 0xca, 0x31, 0xc2, 0x95, 0xc7, 0xe2, 0xa7, 0x08, 0x9c, 0x5c,
-	0x82, 0xc4, 0x4e, 0xa8, 0x72, 0x32, 0x81, 0x40, 0x63, 0xb5, 0xf9, 0x18, 0x7c, 0x16, 0x8d, 0xd5,
-	0xe6, 0x63, 0x91, 0x47, 0x4c, 0x1e, 0x28, 0x9d, 0x55, 0x54, 0x7b, 0x80, 0xee, 0xc5, 0x01, 0x52,
-	0x07, 0x7e, 0x0f, 0x03, 0x51, 0x78, 0xa0, 0x17, 0xe9, 0xd6, 0x4a, 0xe6, 0xa4, 0x5c, 0x54, 0x09,
-	0x14, 0x6b, 0xb5, 0xbf, 0x41, 0xc5, 0x43, 0x1a, 0x46, 0x11, 0x71, 0xef, 0xc8, 0x4d, 0x1d, 0xd5,
-	0xec, 0x32, 0xaa, 0xed, 0x3f, 0x64, 0x51, 0x49, 0x0f, 0xf2, 0x95, 0xf1, 0xbd, 0x85, 0x4a, 0x24,
-	0x0a, 0x9d, 0x71, 0xa2, 0xb6, 0x81, 0xee, 0x25, 0x4e, 0xc8, 0xdd, 0xd5, 0x0c, 0xf2, 0xe9, 0x66,
-	0xf0, 0x12, 0xe5, 0xaf, 0xbc, 0x40, 0xbe, 0x4a, 0x7d, 0xff, 0xc9, 0xca, 0xdd, 0xb4, 0x13, 0x6f,
-	0xbc, 0xc0, 0x35, 0x41, 0x54, 0xe4, 0x07, 0x9b, 0x5e, 0xfe, 0x86, 0x38, 0x5c, 0x0d, 0x64, 0x4d,
-	0x8a, 0xa7, 0x84, 0xce, 0xed, 0x84, 0x13, 0xc8, 0xcf, 0xb2, 0x19, 0xd3, 0xa2, 0x9f, 0xe9, 0x29,
-	0xed, 0xb9, 0x6a, 0x04, 0x97, 0x15, 0xd2, 0x73, 0x13, 0xa5, 0x5d, 0x4e, 0xb5, 0x0f, 0xc8, 0x0e,
-	0x51, 0x8a, 0x84, 0xc2, 0xb8, 0xcd, 0x9b, 0x31, 0xdd, 0xfe, 0xe7, 0x3a, 0x5a, 0x37, 0xc4, 0xc5,
-	0x57, 0x22, 0xf4, 0x2d, 0x2a, 0x88, 0x55, 0x79, 0xca, 0x20, 0x3e, 0xf5, 0x5b, 0x3e, 0x7e, 0x40,
-	0x6f, 0x00, 0x32, 0xa6, 0x92, 0x15, 0x4d, 0xc2, 0x87, 0x9e, 0x2a, 0x33, 0xfc, 0xb6, 0x26, 0x21,
-	0x7b, 0xae, 0x6e, 0x12, 0x4a, 0x1a, 0x57, 0x51, 0x86, 0xab, 0x9e, 0x96, 0x91, 0x95, 0x25, 0x77,
-	0x47, 0xd5, 0xb6, 0x35, 0x29, 0x2e, 0xe3, 0x12, 0xdb, 0x9d, 0x78, 0x81, 0xfc, 0xae, 0xc8, 0x99,
-	0x31, 0x8d, 0xbf, 0x43, 0xeb, 0xe2, 0x1b, 0x4b, 0x7c, 0x1f, 0x88, 0xa3, 0x1f, 0xad, 0x1c, 0xbd,
-	0xec, 0xcc, 0xea, 0x78, 0x29, 0x8f, 0x5f, 0xc1, 0x98, 0x11, 0xab, 0xbb, 0x2d, 0xc7, 0x4c, 0xe9,
-	0x53, 0x0d, 0xa4, 0xf5, 0xf0, 0x2f, 0x51, 0x49, 0x2d, 0xf7, 0xe2, 0x4b, 0x42, 0xd8, 0x68, 0xae,
-	0xd8, 0x50, 0x5d, 0x56, 0x27, 0xb9, 0x96, 0x17, 0x55, 0x38, 0x22, 0x01, 0x91, 0x9f, 0x44, 0xea,
-	0xb3, 0x22, 0x81, 0x88, 0x39, 0xed, 0x50, 0x62, 0x27, 0xe6, 0x74, 0x45, 0xce, 0x69, 0x85, 0xaa,
-	0x06, 0xf6, 0x39, 0xaa, 0xd9, 0x62, 0x06, 0x13, 0x2d, 0x55, 0x95, 0x5d, 0x4e, 0x82, 0xcb, 0x56,
-	0xc9, 0xa9, 0x1d, 0x30, 0x87, 0x7a, 0x11, 0x57, 0x0b, 0x53, 0x02, 0x49, 0xaf, 0x24, 0xf5, 0x9b,
-	0x2b, 0xc9, 0xf7, 0xd0, 0x2f, 0x64, 0x8d, 0x8b, 0x4f, 0x84, 0x1c, 0xec, 0x1d, 0x37, 0xef, 0x19,
-	0xb7, 0x01, 0x75, 0xd3, 0x84, 0x0e, 0xfe, 0x05, 0x2a, 0xba, 0xb2, 0xa0, 0x9b, 0x8d, 0x3b, 0xc2,
-	0xa4, 0x0a, 0x5e, 0xe7, 0x89, 0x12, 0xbf, 0x7d, 0x16, 0x6e, 0xdc, 0x3a, 0x0b, 0x5f, 0xfc, 0x31,
-	0x8b, 0x2a, 0x89, 0x24, 0xc5, 0x8f, 0x51, 0xd3, 0x38, 0x3b, 0xed, 0xbe, 0xb6, 0x06, 0xc3, 0xce,
-	0xf0, 0x7c, 0x60, 0x9d, 0xf7, 0x07, 0x67, 0x46, 0xb7, 0x77, 0xd4, 0x33, 0x0e, 0x1b, 0x6b, 0xf8,
-	0x11, 0x7a, 0x98, 0xe2, 0x76, 0x4f, 0x4f, 0x4e, 0x7a, 0xc3, 0x61, 0xaf, 0xff, 0xaa, 0x91, 0xb9,
-	0x85, 0xd9, 0x3f, 0xea, 0x99, 0x27, 0x82, 0x99, 0xc5, 0x0f, 0xd1, 0xfd, 0x14, 0xb3, 0xd3, 0x1d,
-	0xf6, 0x2e, 0x8c, 0x46, 0x0e, 0x6f, 0xa1, 0xcf, 0x52, 0x8c, 0x43, 0xb3, 0xd3, 0xeb, 0x0b, 0x9d,
-	0x3c, 0x6e, 0xa2, 0xcd, 0x14, 0xcb, 0x34, 0x86, 0x3d, 0xd3, 0x38, 0x6c, 0xac, 0xaf, 0x58, 0x3b,
-	0xea, 0xf4, 0x8e, 0x8d, 0xc3, 0x46, 0x01, 0x6f, 0xa3, 0x07, 0xe9, 0x63, 0xfa, 0x83, 0xb7, 0x86,
-	0x29, 0xcc, 0x15, 0x57, 0x78, 0xa6, 0x71, 0x61, 0x74, 0x8e, 0x05, 0xaf, 0x74, 0x9b, 0xef, 0xdd,
-	0xe3, 0xf3, 0x43, 0xc1, 0x2c, 0x6f, 0xe7, 0x7f, 0xf7, 0x43, 0x6b, 0xed, 0xc5, 0xdf, 0x33, 0xa8,
-	0x9a, 0x6c, 0x53, 0xf8, 0x09, 0xda, 0x32, 0x2e, 0x7a, 0x87, 0x46, 0xbf, 0x6b, 0x58, 0x6f, 0x7a,
-	0xfd, 0xc3, 0x1b, 0xb1, 0x6a, 0xa1, 0xed, 0x34, 0xdb, 0xf8, 0xd5, 0x79, 0xef, 0xe2, 0xb4, 0xdb,
-	0x19, 0xf6, 0x4e, 0xfb, 0x8d, 0x0c, 0x7e, 0x8a, 0x1e, 0xa5, 0xf9, 0x6f, 0xcd, 0xd3, 0xfe, 0x2b,
-	0xeb, 0xf4, 0xcc, 0xe8, 0xcb, 0x90, 0xad, 0x18, 0x90, 0x02, 0x17, 0x46, 0x77, 0x78, 0x6a, 0x36,
-	0x72, 0x77, 0xf1, 0xe5, 0x95, 0x1b, 0x79, 0xfc, 0x1c, 0x3d, 0x49, 0xf3, 0x8f, 0x3a, 0xc7, 0x03,
-	0x43, 0xbc, 0xd9, 0xd9, 0x71, 0xa7, 0xd7, 0x1f, 0x36, 0xd6, 0xe5, 0xcd, 0x0e, 0x8e, 0x7e, 0xfc,
-	0xd0, 0xca, 0xfc, 0xf4, 0xa1, 0x95, 0xf9, 0xcf, 0x87, 0x56, 0xe6, 0xfd, 0xc7, 0xd6, 0xda, 0x4f,
-	0x1f, 0x5b, 0x6b, 0xff, 0xf8, 0xd8, 0x5a, 0xfb, 0xf5, 0x97, 0x23, 0x8f, 0x8f, 0xa7, 0x97, 0xbb,
-	0x4e, 0xe8, 0xef, 0x89, 0xe4, 0xfb, 0x2a, 0x20, 0xfc, 0x3a, 0xa4, 0x57, 0x40, 0xec, 0xcd, 0xe3,
-	0x3f, 0xc9, 0xc4, 0xa7, 0x06, 0xbb, 0x2c, 0x40, 0x17, 0xfe, 0xe6, 0xbf, 0x01, 0x00, 0x00, 0xff,
-	0xff, 0xde, 0x9d, 0xdd, 0xc4, 0x41, 0x13, 0x00, 0x00,
+	// 2868 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x59, 0xcb, 0x73, 0x1b, 0xc7,
+	0xd1, 0x17, 0x08, 0x90, 0x00, 0x06, 0x0f, 0x41, 0x2b, 0x5a, 0x5a, 0x52, 0x12, 0x25, 0xe1, 0xf3,
+	0x57, 0x1f, 0x3f, 0xc7, 0x26, 0x2d, 0xda, 0x15, 0xbb, 0x9c, 0xa4, 0xca, 0x10, 0xb8, 0xb4, 0x50,
+	0x12, 0x01, 0x78, 0x01, 0x52, 0x55, 0xb9, 0x6c, 0x2d, 0x77, 0x87, 0xc0, 0x86, 0xd8, 0x5d, 0x64,
+	0x66, 0xc0, 0xc7, 0x25, 0xe7, 0x1c, 0x7d, 0xc8, 0x21, 0xa7, 0x5c, 0x7c, 0x4c, 0x0e, 0x3e, 0xe4,
+	0x6f, 0x48, 0xf9, 0xe8, 0xca, 0x21, 0x95, 0x53, 0x1e, 0xf6, 0x1f, 0x91, 0x6b, 0xaa, 0x7b, 0x66,
+	0x76, 0x17, 0x02, 0xe0, 0xd2, 0x6d, 0xfb, 0x39, 0x3d, 0x3d, 0x3d, 0xbf, 0xee, 0x01, 0xc8, 0x23,
+	0x71, 0x11, 0xf2, 0xfd, 0xa9, 0xcb, 0x44, 0x40, 0xf9, 0xfe, 0xe5, 0x33, 0xfd, 0xb9, 0x37, 0x65,
+	0xb1, 0x88, 0x8d, 0xdb, 0x20, 0xde, 0xd3, 0xbc, 0xcb, 0x67, 0xdb, 0x9b, 0xa3, 0x78, 0x14, 0xa3,
+	0x6c, 0x1f, 0xbe, 0xa4, 0xda, 0xf6, 0x96, 0x17, 0xf3, 0x30, 0xe6, 0x8e, 0x14, 0x48, 0x42, 0x89,
+	0x1e, 0x8f, 0xe2, 0x78, 0x34, 0xa1, 0xfb, 0x48, 0x9d, 0xcd, 0xce, 0xf7, 0x45, 0x10, 0x52, 0x2e,
+	0xdc, 0x70, 0xaa, 0x14, 0x76, 0xde, 0x54, 0xf0, 0x67, 0xcc, 0x15, 0x41, 0x1c, 0x49, 0x79, 0xf3,
+	0x9a, 0x54, 0x8e, 0xa9, 0xcb, 0x67, 0x8c, 0x86, 0x34, 0x12, 0xc6, 0x16, 0x29, 0x09, 0x4a, 0x1d,
+	0x71, 0x33, 0xa5, 0x66, 0xee, 0x49, 0x6e, 0xb7, 0x6c, 0x17, 0x05, 0xa5, 0xc3, 0x9b, 0x29, 0x35,
+	0x0c, 0x52, 0x98, 0x7a, 0xec, 0x43, 0x73, 0xed, 0x49, 0x6e, 0xb7, 0x6a, 0xe3, 0xb7, 0xe2, 0x3d,
+	0x33, 0xf3, 0x09, 0xef, 0x99, 0xe2, 0x1d, 0x98, 0x85, 0x84, 0x77, 0x00, 0xbc, 0x28, 0x16, 0xd4,
+	0x5c, 0x47, 0x97, 0xf8, 0xdd, 0xfc, 0x5d, 0x95, 0x6c, 0xf4, 0x5d, 0xe6, 0x86, 0xdc, 0x38, 0x22,
+	0xd5, 0x30, 0x0d, 0x82, 0x9b, 0xb9, 0x27, 0xf9, 0xdd, 0xca, 0xc1, 0xc3, 0xbd, 0x37, 0xd2, 0xb3,
+	0x97, 0x89, 0xf4, 0x79, 0xe1, 0xdb, 0x7f, 0x3c, 0xbe, 0x65, 0xcf, 0xd9, 0x19, 0xef, 0x92, 0xba,
+	0x4f, 0x2f, 0x9d, 0x28, 0x10, 0x2c, 0x76, 0x58, 0x1c, 0x0b, 0x15, 0x6c, 0xd5, 0xa7, 0x97, 0x5d,
+	0x60, 0xda, 0x71, 0x2c, 0x8c, 0xf7, 0x89, 0x11, 0xba, 0xd7, 0x8e, 0x1f, 0x7b, 0x33, 0x30, 0x73,
+	0xce, 0x6e, 0x04, 0xe5, 0xb8, 0x85, 0x9a, 0xdd, 0x08, 0xdd, 0xeb, 0x43, 0x25, 0x78, 0x0e, 0x7c,
+	0xe3, 0x98, 0x34, 0xe6, 0xb4, 0xdd, 0x11, 0xc5, 0xad, 0x55, 0x0e, 0xb6, 0xf6, 0x64, 0x6e, 0xf7,
+	0x74, 0x6e, 0xf7, 0x0e, 0x55, 0x6e, 0x9f, 0x97, 0x20, 0xb8, 0xdf, 0xff, 0xf3, 0x71, 0xce, 0xae,
+	0x67, 0x1c, 0xb6, 0x46, 0xd4, 0xe8, 0x10, 0xe0, 0x38, 0xde, 0x24, 0xf6, 0x2e, 0x1c, 0x7e, 0x41,
+	0xaf, 0x30, 0x27, 0x6f, 0xe9, 0xac, 0x1a, 0xba, 0xd7, 0x6d, 0xb0, 0x1c, 0x5c, 0xd0, 0x2b, 0xe3,
+	0x94, 0x6c, 0xba, 0x42, 0xc0, 0x69, 0x83, 0x9a, 0x33, 0x09, 0xce, 0x29, 0x9c, 0xbe, 0xb9, 0xf1,
+	0xf6, 0x0e, 0xef, 0x66, 0x1c, 0xbc, 0x52, 0xf6, 0xc6, 0xff, 0x90, 0x1a, 0xa3, 0x1e, 0x66, 0x06,
+	0xd6, 0xe2, 0x66, 0x11, 0x53, 0x53, 0x95, 0xcc, 0xe7, 0xc8, 0x33, 0xf6, 0xc8, 0xdd, 0x91, 0xcb,
+	0x9d, 0x29, 0x65, 0x4e, 0xc6, 0x87, 0x59, 0x7a, 0x92, 0xdb, 0x2d, 0xd8, 0x77, 0x46, 0x2e, 0xef,
+	0x53, 0xd6, 0x4a, 0x05, 0xa0, 0xcf, 0xa9, 0x98, 0x4d, 0x1d, 0x2f, 0x0e, 0xc3, 0x20, 0x71, 0x5d,
+	0x46, 0xd7, 0x77, 0x50, 0xd4, 0x46, 0x89, 0xf2, 0xff, 0x21, 0xd9, 0xd4, 0xfa, 0xd1, 0x79, 0xc0,
+	0x42, 0x6d, 0x40, 0xd0, 0xc0, 0x50, 0x06, 0x28, 0x52, 0x16, 0xff, 0x4b, 0xea, 0xee, 0x19, 0xa7,
+	0x91, 0x47, 0xb5, 0x6e, 0x05, 0x75, 0x6b, 0x8a, 0x9b, 0x3a, 0x66, 0x74, 0x1a, 0x33, 0xe1, 0x5c,
+	0x05, 0x91, 0x1f, 0x5f, 0x69, 0xe5, 0xaa, 0x74, 0x2c, 0x65, 0xaf, 0x51, 0xa4, 0x2c, 0x9e, 0x92,
+	0x2a, 0xa3, 0xae, 0x7f, 0xa3, 0x35, 0x6b, 0xa8, 0x59, 0x41, 0x9e, 0x52, 0xd9, 0x27, 0x9b, 0x50,
+	0xa6, 0x37, 0x8e, 0xb8, 0x96, 0x39, 0x91, 0xbe, 0xcd, 0xba, 0xdc, 0x1e, 0xca, 0x86, 0xd7, 0x90,
+	0x13, 0xe9, 0x19, 0xd2, 0x21, 0x0d, 0xe6, 0x83, 0xb8, 0x9d, 0xd1, 0x9f, 0x8b, 0x41, 0xd5, 0xac,
+	0x4c, 0x09, 0x24, 0x3c, 0x9c, 0x0a, 0x6e, 0x36, 0x92, 0x9a, 0x1d, 0x80, 0xa0, 0xa5, 0xf8, 0x69,
+	0xb2, 0xdd, 0x88, 0x5f, 0x51, 0xa6, 0xbd, 0xdf, 0xc9, 0x24, 0xbb, 0x85, 0x92, 0xf4, 0x30, 0xa5,
+	0x3e, 0xa3, 0x97, 0xd4, 0x9d, 0x68, 0x7d, 0x23, 0xa3, 0x6f, 0xa3, 0x64, 0x3e, 0x1a, 0x7a, 0x19,
+	0xf8, 0x32, 0xdf, 0x78, 0x83, 0xee, 0x26, 0xd1, 0x58, 0x4a, 0x20, 0x6f, 0xd0, 0x2e, 0x69, 0xe8,
+	0x52, 0xd1, 0x16, 0xe6, 0x26, 0xd6, 0x49, 0x5d, 0xd6, 0x89, 0x56, 0x87, 0xca, 0x73, 0x3d, 0x8f,
+	0x4e, 0x93, 0xf2, 0x78, 0x47, 0x56, 0x9e, 0x64, 0xa6, 0xe7, 0xcc, 0x28, 0x1f, 0xbb, 0x2c, 0x39,
+	0xe7, 0x7b, 0xf2, 0x9c, 0x15, 0x37, 0xab, 0xe6, 0xd1, 0xe0, 0x32, 0x51, 0xbb, 0xaf, 0xd5, 0x90,
+	0x9b, 0x1e, 0xee, 0x94, 0xc5, 0xa9, 0x92, 0x29, 0x0f, 0x17, 0x79, 0x69, 0xc5, 0xc0, 0x6e, 0xf5,
+	0xa2, 0x49, 0xf6, 0xb7, 0x64, 0xc5, 0x84, 0xee, 0xb5, 0x2d, 0x45, 0x49, 0xfe, 0x9f, 0x92, 0xaa,
+	0xcf, 0xdc, 0x20, 0xd2, 0x4e, 0xb7, 0xa5, 0x53, 0xe4, 0x65, 0xc3, 0x3b, 0x07, 0x9f, 0x5a, 0xe9,
+	0x01, 0xa6, 0xa4, 0xa6, 0xb8, 0x4a, 0x6d, 0x97, 0x34, 0xa6, 0x8c, 0x73, 0x07, 0x02, 0x08, 0x69,
+	0x78, 0x46, 0x19, 0x37, 0x1f, 0xa2, 0xb7, 0x3a, 0xf0, 0x8f, 0xdd, 0xeb, 0x63, 0xc9, 0x35, 0xfe,
+	0x9f, 0x34, 0x18, 0x1d, 0x53, 0x97, 0xf1, 0xf4, 0x00, 0x1f, 0xa1, 0xe6, 0xed, 0x84, 0xaf, 0x9c,
+	0x6e, 0x91, 0x52, 0x08, 0xc1, 0xc5, 0x91, 0x6f, 0xee, 0xe0, 0xaa, 0xc5, 0x30, 0x88, 0x9e, 0xc7,
+	0x91, 0x0f, 0x61, 0xf1, 0x89, 0xcb, 0xc7, 0x8e, 0x37, 0xa6, 0xae, 0x08, 0xa2, 0x91, 0xf9, 0x58,
+	0x86, 0x85, 0xdc, 0xb6, 0x62, 0x1a, 0x1f, 0x93, 0x7b, 0x52, 0xed, 0xdc, 0x9d, 0x70, 0xea, 0xb8,
+	0x9e, 0x37, 0xe3, 0x12, 0x00, 0x9e, 0xa0, 0xfa, 0x26, 0x4a, 0x8f, 0x40, 0xd8, 0x4a, 0x64, 0x70,
+	0xbc, 0xb3, 0x08, 0x56, 0xd5, 0xf1, 0x3d, 0x95, 0xc7, 0x2b, 0x99, 0x32, 0xb8, 0xe6, 0x1f, 0x37,
+	0xc8, 0x7a, 0x1f, 0xea, 0xdf, 0xa8, 0x93, 0xb5, 0xc0, 0xc7, 0x2e, 0x54, 0xb0, 0xd7, 0x02, 0xdf,
+	0x30, 0x49, 0x31, 0x8c, 0xa3, 0xe0, 0x82, 0x32, 0x84, 0xf5, 0xb2, 0xad, 0x49, 0xe3, 0x63, 0x52,
+	0x8a, 0xa7, 0x94, 0xb9, 0x22, 0x66, 0x88, 0xe3, 0xe5, 0xe7, 0xe6, 0x5f, 0xff, 0xfc, 0xc1, 0xa6,
+	0xea, 0x94, 0x2d, 0xdf, 0x67, 0x94, 0xf3, 0x81, 0x60, 0x41, 0x34, 0xb2, 0x13, 0x4d, 0xe3, 0x80,
+	0x14, 0x5d, 0xcf, 0x8b, 0x67, 0x91, 0x40, 0x40, 0xff, 0x31, 0x23, 0xad, 0x68, 0x3c, 0x26, 0x15,
+	0x1e, 0x8c, 0xa2, 0x20, 0x1a, 0x39, 0x17, 0xf4, 0x06, 0xb1, 0xbb, 0x6a, 0x13, 0xc5, 0x7a, 0x49,
+	0x6f, 0x8c, 0xff, 0x23, 0xb7, 0xb5, 0x82, 0x2b, 0x5d, 0x20, 0x1e, 0x57, 0xed, 0xba, 0x62, 0x2b,
+	0xc7, 0xe8, 0x89, 0x72, 0x0e, 0xc8, 0x0d, 0x9e, 0x8a, 0xca, 0x93, 0x64, 0x81, 0xa7, 0x27, 0xa4,
+	0x2a, 0x26, 0x1c, 0x84, 0xce, 0xd8, 0xe5, 0x63, 0x84, 0xd6, 0xaa, 0x4d, 0xc4, 0x84, 0xbf, 0xa4,
+	0x37, 0x2f, 0x5c, 0x3e, 0x86, 0xc3, 0xa2, 0x91, 0xc7, 0x6e, 0xa6, 0x42, 0x7b, 0x29, 0xa3, 0x4e,
+	0x2d, 0xe5, 0x82, 0x23, 0x28, 0x71, 0x0a, 0x38, 0xad, 0xe2, 0x21, 0x98, 0xbc, 0x0a, 0xf0, 0x74,
+	0x30, 0x0f, 0x48, 0xf9, 0xd2, 0x9d, 0x4d, 0x84, 0x33, 0x63, 0x13, 0x84, 0xcd, 0xb2, 0x5d, 0x42,
+	0xc6, 0x09, 0x9b, 0xcc, 0xcd, 0x04, 0xd5, 0xe5, 0x33, 0x41, 0x2d, 0x33, 0x13, 0xec, 0x92, 0x06,
+	0x07, 0x10, 0x99, 0xc6, 0x93, 0xc0, 0x53, 0xb1, 0xd7, 0x55, 0x0a, 0xa8, 0x3b, 0xe9, 0x23, 0x1b,
+	0xe3, 0x7f, 0x49, 0xea, 0xb2, 0x77, 0x50, 0xdf, 0x99, 0x45, 0x22, 0x98, 0x20, 0xfe, 0x55, 0x0e,
+	0xb6, 0x17, 0x5a, 0xd7, 0x50, 0x4f, 0x35, 0xb2, 0x77, 0x7d, 0x05, 0xbd, 0xab, 0xa6, 0x6d, 0x4f,
+	0xc0, 0xd4, 0xf8, 0x09, 0xb9, 0xc3, 0xe8, 0x28, 0xe0, 0x82, 0x32, 0xea, 0x3b, 0x63, 0x1a, 0x8c,
+	0xc6, 0x02, 0x01, 0x32, 0x6f, 0x37, 0x52, 0xc1, 0x0b, 0xe4, 0x1b, 0x0f, 0x49, 0x99, 0x07, 0xe1,
+	0x6c, 0xe2, 0x0a, 0xea, 0x23, 0x2c, 0x96, 0xec, 0x94, 0x01, 0x85, 0xc6, 0x68, 0x18, 0x5f, 0x52,
+	0x1f, 0x21, 0xb0, 0x64, 0x6b, 0xd2, 0xb0, 0x48, 0x25, 0x89, 0xd8, 0x15, 0x88, 0x78, 0x6f, 0x1b,
+	0x2e, 0xd1, 0x86, 0x2d, 0x01, 0x07, 0x27, 0xd8, 0x0c, 0xbd, 0xa8, 0x40, 0x37, 0x31, 0xd0, 0x9a,
+	0xe2, 0xaa, 0x28, 0x9f, 0x92, 0x6a, 0xa2, 0x06, 0x59, 0x7c, 0x07, 0xb3, 0x58, 0xd1, 0x4a, 0x2e,
+	0x1f, 0x37, 0xff, 0x94, 0x23, 0xa5, 0x96, 0x27, 0x82, 0xcb, 0x40, 0xdc, 0xc0, 0x41, 0xc9, 0xa6,
+	0x92, 0x5c, 0x9b, 0x22, 0xd2, 0x1d, 0x1f, 0x0e, 0x65, 0xe2, 0x72, 0xe1, 0x70, 0x4a, 0x23, 0xbd,
+	0xe6, 0x1a, 0xae, 0x59, 0x07, 0xfe, 0x80, 0xd2, 0x48, 0x2d, 0xfa, 0x2e, 0xa9, 0x79, 0x71, 0x24,
+	0x58, 0x70, 0x36, 0x83, 0x02, 0x92, 0x83, 0x51, 0xc1, 0x9e, 0x67, 0x1a, 0xf7, 0xc8, 0x86, 0x6a,
+	0x71, 0x05, 0x14, 0x2b, 0xca, 0x78, 0x44, 0x88, 0xea, 0x68, 0xe2, 0x9a, 0xe3, 0xf5, 0xa8, 0xd9,
+	0x65, 0xc9, 0x19, 0x5e, 0xf3, 0xe6, 0x80, 0x14, 0x6d, 0x80, 0xdf, 0xa9, 0x30, 0x36, 0xc9, 0x7a,
+	0x10, 0xf9, 0xf4, 0x1a, 0x23, 0xad, 0xd9, 0x92, 0x30, 0xb6, 0x49, 0x49, 0xe1, 0xb3, 0x6f, 0xae,
+	0x3d, 0xc9, 0xef, 0xd6, 0xec, 0x84, 0x86, 0x35, 0x55, 0xe4, 0x79, 0x8c, 0x5c, 0x51, 0xcd, 0x5f,
+	0x93, 0x8a, 0x02, 0xe0, 0xd7, 0x31, 0xf3, 0x57, 0x38, 0xde, 0x21, 0x44, 0x30, 0x37, 0xe2, 0x1e,
+	0x0b, 0xa6, 0x7a, 0x2c, 0xcc, 0x70, 0xc0, 0xea, 0x8a, 0xc5, 0xd1, 0xc8, 0xcc, 0xe3, 0xaa, 0x92,
+	0xc8, 0x2c, 0x59, 0x98, 0x5b, 0xf2, 0x2f, 0x6b, 0xa4, 0x2c, 0xd7, 0x04, 0x34, 0x34, 0x49, 0x51,
+	0x35, 0x05, 0xb5, 0xa6, 0x26, 0x8d, 0xfb, 0xa4, 0x08, 0xf7, 0x37, 0xf0, 0x39, 0xee, 0xa6, 0x6a,
+	0x6f, 0x5c, 0xd0, 0x9b, 0x8e, 0xcf, 0x8d, 0x9f, 0x91, 0xa2, 0x1f, 0x8c, 0x28, 0x17, 0x1c, 0x17,
+	0xac, 0x1c, 0x3c, 0x58, 0x18, 0x76, 0xb1, 0xa5, 0x5b, 0x91, 0x60, 0x37, 0x6a, 0xd6, 0xd5, 0x16,
+	0xc6, 0x67, 0x2a, 0x49, 0xd0, 0x84, 0x0a, 0x68, 0x6d, 0x2e, 0x58, 0xab, 0x34, 0x2b, 0xd3, 0x44,
+	0x1f, 0x6e, 0xec, 0x8c, 0x53, 0xdf, 0x5c, 0xc7, 0x6d, 0xe2, 0xb7, 0xf1, 0x29, 0x59, 0xbf, 0x8a,
+	0x99, 0x0f, 0x48, 0xb5, 0x7c, 0xee, 0xce, 0xa4, 0x57, 0x39, 0x94, 0x06, 0xb0, 0xf3, 0xab, 0x40,
+	0x8c, 0xe3, 0x99, 0x30, 0x8b, 0xe8, 0x50, 0x93, 0xd8, 0x48, 0x84, 0xcb, 0x32, 0x25, 0x5e, 0x92,
+	0x25, 0xae, 0xb8, 0xb2, 0xda, 0x9a, 0xbf, 0x20, 0xc5, 0xd3, 0x78, 0xe6, 0x8d, 0x29, 0x5b, 0x71,
+	0x6e, 0x78, 0x53, 0x47, 0x91, 0x2b, 0x66, 0x8c, 0xaa, 0x63, 0x4b, 0x19, 0xcd, 0x01, 0x29, 0x60,
+	0xdb, 0xfa, 0x91, 0xca, 0xbf, 0x47, 0x36, 0xdc, 0x10, 0x41, 0x7e, 0x4d, 0x56, 0xaa, 0xa4, 0x20,
+	0x74, 0x6c, 0x52, 0xd4, 0x57, 0x15, 0xae, 0xc9, 0xe6, 0x63, 0xb2, 0x3e, 0x80, 0xcf, 0x8c, 0x69,
+	0x2e, 0x6b, 0xda, 0x1c, 0x90, 0x0d, 0xd9, 0x75, 0x57, 0xc4, 0x9c, 0x8d, 0x66, 0x6d, 0x3e, 0x9a,
+	0x0c, 0xb4, 0xe4, 0xe7, 0xa0, 0xa5, 0xf9, 0x1b, 0x42, 0xd2, 0x13, 0x5f, 0xe1, 0xf8, 0x1e, 0xd9,
+	0x90, 0x35, 0xa0, 0x32, 0xa1, 0xa8, 0x55, 0x37, 0xc3, 0x78, 0x8f, 0xdc, 0x61, 0xf1, 0x2c, 0xf2,
+	0x1d, 0xc1, 0x82, 0xa9, 0x13, 0x06, 0x1e, 0x8b, 0x39, 0x56, 0x32, 0x0c, 0x05, 0x20, 0x18, 0xb2,
+	0x60, 0x7a, 0x8c, 0xec, 0xe6, 0x4f, 0xc9, 0x86, 0x8d, 0xb3, 0xef, 0xea, 0xb5, 0xe7, 0x70, 0x43,
+	0x5f, 0x85, 0xaf, 0xd7, 0x48, 0xb1, 0x25, 0x27, 0xec, 0x15, 0x96, 0x9f, 0xc0, 0x9e, 0xc1, 0xb3,
+	0xbc, 0x04, 0x95, 0x83, 0xfb, 0x4b, 0x0a, 0x0c, 0xe4, 0xba, 0xce, 0x95, 0x36, 0x80, 0x01, 0xbd,
+	0xf6, 0x26, 0x33, 0x3f, 0xc9, 0x56, 0x42, 0x43, 0x9f, 0xd5, 0xdf, 0xce, 0xdc, 0x15, 0xad, 0x6b,
+	0x76, 0x0a, 0xa2, 0x72, 0x7a, 0x57, 0x5a, 0xeb, 0xa8, 0x25, 0xa7, 0x77, 0xa5, 0xb2, 0x43, 0x08,
+	0x1a, 0x71, 0xc4, 0xbb, 0x0d, 0x8c, 0x3d, 0xc3, 0x81, 0xb9, 0xe5, 0x32, 0x0e, 0x32, 0x2b, 0x15,
+	0xd1, 0x47, 0x55, 0x32, 0xd3, 0x96, 0xe2, 0xc5, 0xd1, 0x65, 0xe0, 0x41, 0x4b, 0x29, 0xc9, 0x96,
+	0x92, 0x30, 0x9a, 0xdf, 0xe4, 0x48, 0xb9, 0x1d, 0x87, 0xd3, 0x89, 0x1b, 0xc8, 0xda, 0xc3, 0x91,
+	0x89, 0xb2, 0x04, 0x30, 0x24, 0x99, 0x4a, 0x64, 0xe5, 0x24, 0x12, 0x1f, 0x2e, 0x2e, 0xa7, 0x0a,
+	0x2e, 0x6a, 0x36, 0x7e, 0xab, 0x97, 0x5a, 0x30, 0x0d, 0xe0, 0xb1, 0x06, 0xfd, 0x5f, 0xbe, 0xb9,
+	0xab, 0x09, 0x13, 0xda, 0xff, 0x36, 0x29, 0xc9, 0x67, 0x00, 0xde, 0x7a, 0xcc, 0xa2, 0xa6, 0x25,
+	0xdc, 0xc2, 0x60, 0x4f, 0x7d, 0xdc, 0x77, 0xc9, 0x4e, 0xe8, 0x66, 0x48, 0x6a, 0xbd, 0x29, 0xc5,
+	0x91, 0x05, 0xd5, 0x8d, 0x06, 0xc9, 0x73, 0xaa, 0x21, 0x0e, 0x3e, 0x21, 0x71, 0xf2, 0x39, 0x07,
+	0xaf, 0x5b, 0x0d, 0xaa, 0x29, 0x07, 0xc7, 0x03, 0x57, 0x8c, 0x31, 0x66, 0x18, 0x0f, 0x5c, 0x81,
+	0x97, 0x8a, 0xcb, 0x05, 0x65, 0xb0, 0x8a, 0x6a, 0x0e, 0xc8, 0xed, 0x24, 0x41, 0x6a, 0xc1, 0xcf,
+	0x71, 0xac, 0x83, 0x08, 0xf4, 0x4f, 0x02, 0x3b, 0x0b, 0x95, 0x33, 0x17, 0xa2, 0x46, 0x3b, 0x6d,
+	0xd5, 0xfc, 0x88, 0x14, 0x0f, 0x59, 0x3c, 0x9d, 0xd2, 0x55, 0x6d, 0x41, 0x67, 0x75, 0x2d, 0xcd,
+	0x6a, 0xf3, 0x6f, 0x6b, 0xa4, 0x94, 0x3c, 0x49, 0xde, 0x1c, 0x42, 0xb7, 0x48, 0x89, 0x4e, 0x63,
+	0x6f, 0x9c, 0xb9, 0xdb, 0x48, 0x77, 0x32, 0x2b, 0xe4, 0x57, 0x81, 0x41, 0x61, 0x1e, 0x0c, 0x9e,
+	0x91, 0xc2, 0x45, 0x10, 0xc9, 0x53, 0xa9, 0x1f, 0x3c, 0x5a, 0xd8, 0x9b, 0x0e, 0xe2, 0x65, 0x10,
+	0xf9, 0x36, 0xaa, 0x22, 0x6a, 0xcd, 0xce, 0x7e, 0x45, 0x3d, 0xa1, 0xc6, 0x4a, 0x4d, 0xc2, 0x51,
+	0xe2, 0xfc, 0xe1, 0xc5, 0x13, 0xac, 0xcf, 0xb2, 0x9d, 0xd0, 0xd0, 0x95, 0xf5, 0xac, 0x19, 0xf8,
+	0x6a, 0x90, 0x2c, 0x2b, 0x4e, 0x27, 0xdb, 0x58, 0xcb, 0x73, 0xf0, 0x81, 0xd5, 0x01, 0x57, 0x91,
+	0x32, 0x1c, 0x1a, 0x0b, 0x76, 0x42, 0x1b, 0x07, 0x64, 0x1d, 0xf1, 0x12, 0xa7, 0xc5, 0xca, 0xc1,
+	0xbd, 0xc5, 0xf6, 0x05, 0x52, 0xdd, 0x2d, 0x50, 0xb5, 0xf9, 0x9f, 0x12, 0x59, 0xb7, 0x20, 0x59,
+	0x0b, 0x59, 0xfd, 0x98, 0x6c, 0x70, 0xe1, 0x8a, 0x19, 0xc7, 0x9c, 0xd6, 0x97, 0xb4, 0x20, 0xb4,
+	0x1b, 0xa0, 0x8e, 0xad, 0x74, 0x01, 0x58, 0xf4, 0x9b, 0x28, 0xbf, 0x02, 0x58, 0x24, 0x4e, 0x6b,
+	0x60, 0x51, 0xda, 0x46, 0x95, 0xe4, 0x84, 0xc2, 0xc1, 0x9c, 0xc8, 0xb6, 0xef, 0xf5, 0xf9, 0xf6,
+	0xbd, 0x4d, 0x4a, 0x3e, 0x75, 0xfd, 0x49, 0x10, 0xc9, 0x5f, 0x55, 0xf2, 0x76, 0x42, 0x1b, 0x9f,
+	0x90, 0x75, 0x16, 0xc7, 0x82, 0x63, 0xe3, 0x7b, 0xab, 0xfe, 0x2d, 0xf5, 0x8d, 0x2f, 0x70, 0xc0,
+	0x3a, 0x0f, 0x58, 0xe8, 0xca, 0x01, 0xab, 0xf4, 0xb6, 0x0e, 0xe6, 0xed, 0x60, 0x0c, 0x50, 0x3f,
+	0x6d, 0x70, 0xb3, 0xbc, 0x62, 0x0c, 0x50, 0xc8, 0xac, 0x2f, 0x86, 0xd6, 0x87, 0x9b, 0x3b, 0xa2,
+	0x11, 0x95, 0x3f, 0x08, 0xa9, 0x1f, 0x55, 0x32, 0x1c, 0x68, 0xdf, 0x1e, 0xa3, 0x6e, 0xa6, 0x7d,
+	0x57, 0x64, 0xfb, 0x56, 0x5c, 0x05, 0x7a, 0xf8, 0x60, 0x17, 0xf0, 0xc6, 0x56, 0x5a, 0x55, 0x89,
+	0x8c, 0x92, 0x99, 0xc2, 0x6b, 0x66, 0xf4, 0xaa, 0x2d, 0x8c, 0x5e, 0x73, 0xc3, 0x78, 0xfd, 0xcd,
+	0x61, 0xfc, 0x73, 0xc4, 0x18, 0x89, 0x0b, 0xdc, 0xbc, 0x8d, 0xfb, 0xdc, 0x5e, 0xd8, 0x67, 0x02,
+	0x1d, 0x6a, 0xa7, 0x19, 0x1b, 0xe3, 0x53, 0x52, 0xf4, 0x25, 0x08, 0x98, 0x8d, 0x15, 0x69, 0x52,
+	0x20, 0x91, 0x0c, 0x5a, 0x0a, 0x33, 0x96, 0xf6, 0xcf, 0x3b, 0x4b, 0xfb, 0x27, 0x20, 0xc9, 0x39,
+	0x8b, 0x43, 0x7c, 0x31, 0x14, 0x6c, 0xfc, 0x46, 0xe8, 0xc5, 0x9f, 0x2e, 0xa8, 0x6f, 0xde, 0x95,
+	0xd3, 0xac, 0xa6, 0x61, 0xd7, 0xc9, 0xbb, 0x1c, 0xc7, 0xff, 0x92, 0x9d, 0x32, 0x00, 0x4b, 0x7c,
+	0xea, 0x4e, 0x04, 0xce, 0xfc, 0x25, 0x5b, 0x12, 0xc6, 0xa7, 0x60, 0xa3, 0xa6, 0x4e, 0xfc, 0xd5,
+	0x63, 0x59, 0x2a, 0x92, 0xb9, 0xd4, 0x4e, 0x95, 0xe1, 0x3c, 0xe5, 0x2f, 0x12, 0x49, 0x3d, 0xdf,
+	0x97, 0xe7, 0x89, 0xdc, 0x43, 0x5d, 0xd4, 0x9f, 0x91, 0xd2, 0xa5, 0x1c, 0xc7, 0xb8, 0x69, 0xae,
+	0xc8, 0x95, 0x9a, 0xd7, 0x74, 0x49, 0x69, 0x7d, 0xe3, 0xe7, 0xd0, 0xe6, 0x01, 0x8a, 0xb8, 0xb9,
+	0xf5, 0xd6, 0xbf, 0xdf, 0x6a, 0x13, 0xb8, 0xcb, 0xe7, 0x6e, 0x30, 0x81, 0x29, 0x6f, 0x7b, 0x15,
+	0x1c, 0x02, 0x04, 0x1c, 0x49, 0x25, 0x5b, 0x6b, 0x43, 0x09, 0x7a, 0x93, 0x98, 0xa7, 0x85, 0xfa,
+	0x40, 0x96, 0xa0, 0x64, 0xca, 0x12, 0x7c, 0xef, 0x9b, 0x3c, 0xa9, 0x64, 0x10, 0xc4, 0x78, 0x48,
+	0x4c, 0xab, 0xdf, 0x6b, 0xbf, 0x70, 0x06, 0xc3, 0xd6, 0xf0, 0x64, 0xe0, 0x9c, 0x74, 0x07, 0x7d,
+	0xab, 0xdd, 0x39, 0xea, 0x58, 0x87, 0x8d, 0x5b, 0xc6, 0x03, 0x72, 0x7f, 0x4e, 0xda, 0xee, 0x1d,
+	0x1f, 0x77, 0x86, 0xc3, 0x4e, 0xf7, 0x8b, 0x46, 0x6e, 0x89, 0xb0, 0x7b, 0xd4, 0xb1, 0x8f, 0x41,
+	0xb8, 0x66, 0xdc, 0x27, 0x77, 0xe7, 0x84, 0xad, 0xf6, 0xb0, 0x73, 0x6a, 0x35, 0xf2, 0xc6, 0x16,
+	0x79, 0x67, 0x4e, 0x70, 0x68, 0xb7, 0x3a, 0x5d, 0xb0, 0x29, 0x18, 0x26, 0xd9, 0x9c, 0x13, 0xd9,
+	0xd6, 0xb0, 0x63, 0x5b, 0x87, 0x8d, 0xf5, 0x05, 0x6f, 0x47, 0xad, 0xce, 0x2b, 0xeb, 0xb0, 0xb1,
+	0x61, 0x6c, 0x93, 0x7b, 0xf3, 0xcb, 0x74, 0x07, 0xaf, 0x2d, 0x1b, 0xdc, 0x15, 0x17, 0x64, 0xb6,
+	0x75, 0x6a, 0xb5, 0x5e, 0x81, 0xac, 0xb4, 0x2c, 0xf6, 0xf6, 0xab, 0x93, 0x43, 0x10, 0x96, 0x17,
+	0x42, 0xec, 0xdb, 0xbd, 0x7e, 0x6f, 0x60, 0x1d, 0x36, 0xc8, 0x12, 0x9f, 0x83, 0x17, 0x2d, 0x5c,
+	0xaf, 0xb2, 0x44, 0xd6, 0xb6, 0x3a, 0xa7, 0x20, 0xab, 0x2e, 0x6c, 0xad, 0x6f, 0xf7, 0x50, 0x52,
+	0x5b, 0x62, 0xf5, 0xc2, 0x6a, 0xd9, 0xb0, 0x5a, 0x7d, 0xbb, 0xf0, 0xdb, 0xaf, 0x77, 0x6e, 0xbd,
+	0xf7, 0xef, 0x1c, 0xa9, 0x66, 0x4f, 0xdc, 0x78, 0x44, 0xb6, 0xa4, 0x09, 0xa4, 0xe1, 0xc4, 0xb6,
+	0xde, 0x38, 0xb4, 0x1d, 0xb2, 0x3d, 0x2f, 0xee, 0xf6, 0x86, 0x4e, 0xab, 0xdd, 0xb6, 0xfa, 0x43,
+	0xeb, 0xb0, 0x91, 0x4b, 0x93, 0xa9, 0xe5, 0x03, 0x6b, 0x78, 0xd2, 0x6f, 0xac, 0xa5, 0x49, 0xd1,
+	0x82, 0x74, 0x77, 0xf9, 0x45, 0x61, 0xb7, 0xe7, 0x7c, 0x79, 0xd2, 0xb3, 0x4f, 0x8e, 0x1b, 0x85,
+	0xb4, 0x8a, 0x12, 0x97, 0x27, 0x7d, 0x0b, 0x36, 0x81, 0xa7, 0xb7, 0x60, 0xda, 0x6e, 0x75, 0xdb,
+	0xd6, 0x2b, 0x3c, 0x41, 0xb5, 0xc7, 0x3f, 0xac, 0x91, 0x6a, 0xb6, 0xc9, 0xe3, 0x1e, 0x4f, 0x3b,
+	0x87, 0x56, 0xb7, 0x6d, 0x39, 0x2f, 0x3b, 0xdd, 0xc3, 0x25, 0x7b, 0x9c, 0x13, 0x5b, 0x5f, 0x9e,
+	0x74, 0x4e, 0x7b, 0xed, 0xd6, 0xb0, 0xd3, 0xeb, 0x36, 0x72, 0xc6, 0x63, 0xf2, 0x60, 0x5e, 0xfe,
+	0xda, 0xee, 0x75, 0xbf, 0x70, 0x7a, 0x7d, 0xab, 0x2b, 0xeb, 0x73, 0xc1, 0x81, 0x54, 0x38, 0xb5,
+	0xda, 0xc3, 0x9e, 0xdd, 0xc8, 0xaf, 0x92, 0xcb, 0xfa, 0x6a, 0x14, 0x8c, 0xa7, 0xe4, 0xd1, 0xbc,
+	0xfc, 0xa8, 0xf5, 0x6a, 0x60, 0xc1, 0x05, 0xe9, 0xbf, 0x6a, 0x75, 0xba, 0xc3, 0xc6, 0xba, 0xd1,
+	0x24, 0x3b, 0xcb, 0x54, 0x5a, 0xed, 0xf6, 0xc9, 0x40, 0xc6, 0xb9, 0xb1, 0xe8, 0x46, 0x2e, 0x93,
+	0x26, 0xbe, 0x28, 0x13, 0xf4, 0xfc, 0xe8, 0xdb, 0xef, 0x77, 0x72, 0xdf, 0x7d, 0xbf, 0x93, 0xfb,
+	0xd7, 0xf7, 0x3b, 0xb9, 0xaf, 0x7e, 0xd8, 0xb9, 0xf5, 0xdd, 0x0f, 0x3b, 0xb7, 0xfe, 0xfe, 0xc3,
+	0xce, 0xad, 0x5f, 0xbe, 0x3f, 0x0a, 0xc4, 0x78, 0x76, 0xb6, 0xe7, 0xc5, 0xe1, 0x3e, 0x00, 0xc5,
+	0x07, 0x11, 0x15, 0x57, 0x31, 0xbb, 0x40, 0x62, 0xff, 0x3a, 0xf9, 0xcf, 0x4d, 0xdc, 0x4c, 0x29,
+	0x3f, 0xdb, 0xc0, 0x51, 0xe8, 0xa3, 0xff, 0x06, 0x00, 0x00, 0xff, 0xff, 0x67, 0xbd, 0xdf, 0x07,
+	0x90, 0x1b, 0x00, 0x00,
 }
 
 func (m *Measurement) Marshal() (dAtA []byte, err error) {
@@ -1827,6 +2582,97 @@ func (m *Params) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.UnbondBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.UnbondBlocks))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0x88
+	}
+	if m.SlashFalseAccusation != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.SlashFalseAccusation))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0x80
+	}
+	if m.SlashCheating != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.SlashCheating))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xf8
+	}
+	if m.MinBond != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.MinBond))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xf0
+	}
+	if m.RehearsalBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.RehearsalBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xe8
+	}
+	if m.PrssMaxMembers != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.PrssMaxMembers))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xe0
+	}
+	if m.RefreshBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.RefreshBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xd8
+	}
+	if m.DrainBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.DrainBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xd0
+	}
+	if m.MaxReshareAttempts != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.MaxReshareAttempts))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xc8
+	}
+	if m.ProveBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.ProveBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xc0
+	}
+	if m.ReceiveBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.ReceiveBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb8
+	}
+	if m.ReshareBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.ReshareBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb0
+	}
+	if m.AcceptBlocks != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.AcceptBlocks))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
 	if m.GasPerEvidence != 0 {
 		i = encodeVarintParties(dAtA, i, uint64(m.GasPerEvidence))
 		i--
@@ -2192,6 +3038,336 @@ func (m *Activity) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *Receipt) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Receipt) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Receipt) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Received) > 0 {
+		dAtA7 := make([]byte, len(m.Received)*10)
+		var j6 int
+		for _, num := range m.Received {
+			for num >= 1<<7 {
+				dAtA7[j6] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j6++
+			}
+			dAtA7[j6] = uint8(num)
+			j6++
+		}
+		i -= j6
+		copy(dAtA[i:], dAtA7[:j6])
+		i = encodeVarintParties(dAtA, i, uint64(j6))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Index != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ReshareWord) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ReshareWord) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ReshareWord) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Height != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.Wrong) > 0 {
+		dAtA9 := make([]byte, len(m.Wrong)*10)
+		var j8 int
+		for _, num := range m.Wrong {
+			for num >= 1<<7 {
+				dAtA9[j8] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j8++
+			}
+			dAtA9[j8] = uint8(num)
+			j8++
+		}
+		i -= j8
+		copy(dAtA[i:], dAtA9[:j8])
+		i = encodeVarintParties(dAtA, i, uint64(j8))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Transcript) > 0 {
+		i -= len(m.Transcript)
+		copy(dAtA[i:], m.Transcript)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.Transcript)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Index != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Resharing) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Resharing) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Resharing) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.StartedHeight != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.StartedHeight))
+		i--
+		dAtA[i] = 0x40
+	}
+	if len(m.Without) > 0 {
+		dAtA11 := make([]byte, len(m.Without)*10)
+		var j10 int
+		for _, num := range m.Without {
+			for num >= 1<<7 {
+				dAtA11[j10] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j10++
+			}
+			dAtA11[j10] = uint8(num)
+			j10++
+		}
+		i -= j10
+		copy(dAtA[i:], dAtA11[:j10])
+		i = encodeVarintParties(dAtA, i, uint64(j10))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.Words) > 0 {
+		for iNdEx := len(m.Words) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Words[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x32
+		}
+	}
+	if len(m.Used) > 0 {
+		dAtA13 := make([]byte, len(m.Used)*10)
+		var j12 int
+		for _, num := range m.Used {
+			for num >= 1<<7 {
+				dAtA13[j12] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j12++
+			}
+			dAtA13[j12] = uint8(num)
+			j12++
+		}
+		i -= j12
+		copy(dAtA[i:], dAtA13[:j12])
+		i = encodeVarintParties(dAtA, i, uint64(j12))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Receipts) > 0 {
+		for iNdEx := len(m.Receipts) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Receipts[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if len(m.Digests) > 0 {
+		for iNdEx := len(m.Digests) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Digests[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
+	if len(m.KeyIds) > 0 {
+		for iNdEx := len(m.KeyIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.KeyIds[iNdEx])
+			copy(dAtA[i:], m.KeyIds[iNdEx])
+			i = encodeVarintParties(dAtA, i, uint64(len(m.KeyIds[iNdEx])))
+			i--
+			dAtA[i] = 0x12
+		}
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Voucher) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Voucher) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Voucher) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintParties(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Index != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Bond) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Bond) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Bond) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Slashed != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Slashed))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Amount != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Amount))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.PartyId != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.PartyId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Slash) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Slash) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Slash) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Amount != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Amount))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *Member) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -2443,20 +3619,20 @@ func (m *Complaint) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		dAtA[i] = 0x22
 	}
 	if len(m.Sets) > 0 {
-		dAtA7 := make([]byte, len(m.Sets)*10)
-		var j6 int
+		dAtA15 := make([]byte, len(m.Sets)*10)
+		var j14 int
 		for _, num := range m.Sets {
 			for num >= 1<<7 {
-				dAtA7[j6] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA15[j14] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j6++
+				j14++
 			}
-			dAtA7[j6] = uint8(num)
-			j6++
+			dAtA15[j14] = uint8(num)
+			j14++
 		}
-		i -= j6
-		copy(dAtA[i:], dAtA7[:j6])
-		i = encodeVarintParties(dAtA, i, uint64(j6))
+		i -= j14
+		copy(dAtA[i:], dAtA15[:j14])
+		i = encodeVarintParties(dAtA, i, uint64(j14))
 		i--
 		dAtA[i] = 0x1a
 	}
@@ -2582,20 +3758,20 @@ func (m *Dropped) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Sets) > 0 {
-		dAtA9 := make([]byte, len(m.Sets)*10)
-		var j8 int
+		dAtA17 := make([]byte, len(m.Sets)*10)
+		var j16 int
 		for _, num := range m.Sets {
 			for num >= 1<<7 {
-				dAtA9[j8] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA17[j16] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j8++
+				j16++
 			}
-			dAtA9[j8] = uint8(num)
-			j8++
+			dAtA17[j16] = uint8(num)
+			j16++
 		}
-		i -= j8
-		copy(dAtA[i:], dAtA9[:j8])
-		i = encodeVarintParties(dAtA, i, uint64(j8))
+		i -= j16
+		copy(dAtA[i:], dAtA17[:j16])
+		i = encodeVarintParties(dAtA, i, uint64(j16))
 		i--
 		dAtA[i] = 0x12
 	}
@@ -2627,6 +3803,16 @@ func (m *Evidence) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	{
+		size, err := m.Slash.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = encodeVarintParties(dAtA, i, uint64(size))
+	}
+	i--
+	dAtA[i] = 0x5a
 	if m.Reporter != 0 {
 		i = encodeVarintParties(dAtA, i, uint64(m.Reporter))
 		i--
@@ -2706,6 +3892,124 @@ func (m *Epoch) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.ClosedHeight != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.ClosedHeight))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xd8
+	}
+	if m.Failure != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.Failure))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xd0
+	}
+	if len(m.Rejects) > 0 {
+		for iNdEx := len(m.Rejects) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Rejects[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xca
+		}
+	}
+	if len(m.Vouchers) > 0 {
+		for iNdEx := len(m.Vouchers) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Vouchers[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintParties(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xc2
+		}
+	}
+	if m.DrainDeadline != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.DrainDeadline))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb8
+	}
+	if m.Resharing != nil {
+		{
+			size, err := m.Resharing.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintParties(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb2
+	}
+	if m.Dealt {
+		i--
+		if m.Dealt {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
+	if m.Rehearsal {
+		i--
+		if m.Rehearsal {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa0
+	}
+	if len(m.Accepted) > 0 {
+		dAtA21 := make([]byte, len(m.Accepted)*10)
+		var j20 int
+		for _, num := range m.Accepted {
+			for num >= 1<<7 {
+				dAtA21[j20] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j20++
+			}
+			dAtA21[j20] = uint8(num)
+			j20++
+		}
+		i -= j20
+		copy(dAtA[i:], dAtA21[:j20])
+		i = encodeVarintParties(dAtA, i, uint64(j20))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x9a
+	}
+	if m.From != 0 {
+		i = encodeVarintParties(dAtA, i, uint64(m.From))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0x90
+	}
 	if m.RoundTripMicros != 0 {
 		i = encodeVarintParties(dAtA, i, uint64(m.RoundTripMicros))
 		i--
@@ -2966,6 +4270,45 @@ func (m *Params) Size() (n int) {
 	if m.GasPerEvidence != 0 {
 		n += 2 + sovParties(uint64(m.GasPerEvidence))
 	}
+	if m.AcceptBlocks != 0 {
+		n += 2 + sovParties(uint64(m.AcceptBlocks))
+	}
+	if m.ReshareBlocks != 0 {
+		n += 2 + sovParties(uint64(m.ReshareBlocks))
+	}
+	if m.ReceiveBlocks != 0 {
+		n += 2 + sovParties(uint64(m.ReceiveBlocks))
+	}
+	if m.ProveBlocks != 0 {
+		n += 2 + sovParties(uint64(m.ProveBlocks))
+	}
+	if m.MaxReshareAttempts != 0 {
+		n += 2 + sovParties(uint64(m.MaxReshareAttempts))
+	}
+	if m.DrainBlocks != 0 {
+		n += 2 + sovParties(uint64(m.DrainBlocks))
+	}
+	if m.RefreshBlocks != 0 {
+		n += 2 + sovParties(uint64(m.RefreshBlocks))
+	}
+	if m.PrssMaxMembers != 0 {
+		n += 2 + sovParties(uint64(m.PrssMaxMembers))
+	}
+	if m.RehearsalBlocks != 0 {
+		n += 2 + sovParties(uint64(m.RehearsalBlocks))
+	}
+	if m.MinBond != 0 {
+		n += 2 + sovParties(uint64(m.MinBond))
+	}
+	if m.SlashCheating != 0 {
+		n += 2 + sovParties(uint64(m.SlashCheating))
+	}
+	if m.SlashFalseAccusation != 0 {
+		n += 2 + sovParties(uint64(m.SlashFalseAccusation))
+	}
+	if m.UnbondBlocks != 0 {
+		n += 2 + sovParties(uint64(m.UnbondBlocks))
+	}
 	return n
 }
 
@@ -3073,6 +4416,153 @@ func (m *Activity) Size() (n int) {
 	}
 	if m.WindowTxs != 0 {
 		n += 1 + sovParties(uint64(m.WindowTxs))
+	}
+	return n
+}
+
+func (m *Receipt) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Index != 0 {
+		n += 1 + sovParties(uint64(m.Index))
+	}
+	if len(m.Received) > 0 {
+		l = 0
+		for _, e := range m.Received {
+			l += sovParties(uint64(e))
+		}
+		n += 1 + sovParties(uint64(l)) + l
+	}
+	if m.Height != 0 {
+		n += 1 + sovParties(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *ReshareWord) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Index != 0 {
+		n += 1 + sovParties(uint64(m.Index))
+	}
+	l = len(m.Transcript)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	if len(m.Wrong) > 0 {
+		l = 0
+		for _, e := range m.Wrong {
+			l += sovParties(uint64(e))
+		}
+		n += 1 + sovParties(uint64(l)) + l
+	}
+	if m.Height != 0 {
+		n += 1 + sovParties(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *Resharing) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Attempt != 0 {
+		n += 1 + sovParties(uint64(m.Attempt))
+	}
+	if len(m.KeyIds) > 0 {
+		for _, b := range m.KeyIds {
+			l = len(b)
+			n += 1 + l + sovParties(uint64(l))
+		}
+	}
+	if len(m.Digests) > 0 {
+		for _, e := range m.Digests {
+			l = e.Size()
+			n += 1 + l + sovParties(uint64(l))
+		}
+	}
+	if len(m.Receipts) > 0 {
+		for _, e := range m.Receipts {
+			l = e.Size()
+			n += 1 + l + sovParties(uint64(l))
+		}
+	}
+	if len(m.Used) > 0 {
+		l = 0
+		for _, e := range m.Used {
+			l += sovParties(uint64(e))
+		}
+		n += 1 + sovParties(uint64(l)) + l
+	}
+	if len(m.Words) > 0 {
+		for _, e := range m.Words {
+			l = e.Size()
+			n += 1 + l + sovParties(uint64(l))
+		}
+	}
+	if len(m.Without) > 0 {
+		l = 0
+		for _, e := range m.Without {
+			l += sovParties(uint64(e))
+		}
+		n += 1 + sovParties(uint64(l)) + l
+	}
+	if m.StartedHeight != 0 {
+		n += 1 + sovParties(uint64(m.StartedHeight))
+	}
+	return n
+}
+
+func (m *Voucher) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Index != 0 {
+		n += 1 + sovParties(uint64(m.Index))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovParties(uint64(l))
+	}
+	return n
+}
+
+func (m *Bond) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.PartyId != 0 {
+		n += 1 + sovParties(uint64(m.PartyId))
+	}
+	if m.Amount != 0 {
+		n += 1 + sovParties(uint64(m.Amount))
+	}
+	if m.Slashed != 0 {
+		n += 1 + sovParties(uint64(m.Slashed))
+	}
+	return n
+}
+
+func (m *Slash) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Amount != 0 {
+		n += 1 + sovParties(uint64(m.Amount))
 	}
 	return n
 }
@@ -3299,6 +4789,8 @@ func (m *Evidence) Size() (n int) {
 	if m.Reporter != 0 {
 		n += 1 + sovParties(uint64(m.Reporter))
 	}
+	l = m.Slash.Size()
+	n += 1 + l + sovParties(uint64(l))
 	return n
 }
 
@@ -3377,6 +4869,47 @@ func (m *Epoch) Size() (n int) {
 	}
 	if m.RoundTripMicros != 0 {
 		n += 2 + sovParties(uint64(m.RoundTripMicros))
+	}
+	if m.From != 0 {
+		n += 2 + sovParties(uint64(m.From))
+	}
+	if len(m.Accepted) > 0 {
+		l = 0
+		for _, e := range m.Accepted {
+			l += sovParties(uint64(e))
+		}
+		n += 2 + sovParties(uint64(l)) + l
+	}
+	if m.Rehearsal {
+		n += 3
+	}
+	if m.Dealt {
+		n += 3
+	}
+	if m.Resharing != nil {
+		l = m.Resharing.Size()
+		n += 2 + l + sovParties(uint64(l))
+	}
+	if m.DrainDeadline != 0 {
+		n += 2 + sovParties(uint64(m.DrainDeadline))
+	}
+	if len(m.Vouchers) > 0 {
+		for _, e := range m.Vouchers {
+			l = e.Size()
+			n += 2 + l + sovParties(uint64(l))
+		}
+	}
+	if len(m.Rejects) > 0 {
+		for _, e := range m.Rejects {
+			l = e.Size()
+			n += 2 + l + sovParties(uint64(l))
+		}
+	}
+	if m.Failure != 0 {
+		n += 2 + sovParties(uint64(m.Failure))
+	}
+	if m.ClosedHeight != 0 {
+		n += 2 + sovParties(uint64(m.ClosedHeight))
 	}
 	return n
 }
@@ -4080,6 +5613,253 @@ func (m *Params) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.GasPerEvidence |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AcceptBlocks", wireType)
+			}
+			m.AcceptBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.AcceptBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 22:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ReshareBlocks", wireType)
+			}
+			m.ReshareBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ReshareBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 23:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ReceiveBlocks", wireType)
+			}
+			m.ReceiveBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ReceiveBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 24:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProveBlocks", wireType)
+			}
+			m.ProveBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ProveBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 25:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MaxReshareAttempts", wireType)
+			}
+			m.MaxReshareAttempts = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MaxReshareAttempts |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 26:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DrainBlocks", wireType)
+			}
+			m.DrainBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.DrainBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 27:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RefreshBlocks", wireType)
+			}
+			m.RefreshBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RefreshBlocks |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 28:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PrssMaxMembers", wireType)
+			}
+			m.PrssMaxMembers = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PrssMaxMembers |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 29:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RehearsalBlocks", wireType)
+			}
+			m.RehearsalBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RehearsalBlocks |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 30:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MinBond", wireType)
+			}
+			m.MinBond = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MinBond |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 31:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SlashCheating", wireType)
+			}
+			m.SlashCheating = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SlashCheating |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 32:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SlashFalseAccusation", wireType)
+			}
+			m.SlashFalseAccusation = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SlashFalseAccusation |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 33:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field UnbondBlocks", wireType)
+			}
+			m.UnbondBlocks = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.UnbondBlocks |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -4902,6 +6682,1021 @@ func (m *Activity) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.WindowTxs |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Receipt) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Receipt: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Receipt: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Received = append(m.Received, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthParties
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthParties
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Received) == 0 {
+					m.Received = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowParties
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Received = append(m.Received, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Received", wireType)
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ReshareWord) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ReshareWord: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ReshareWord: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Transcript", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Transcript = append(m.Transcript[:0], dAtA[iNdEx:postIndex]...)
+			if m.Transcript == nil {
+				m.Transcript = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Wrong = append(m.Wrong, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthParties
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthParties
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Wrong) == 0 {
+					m.Wrong = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowParties
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Wrong = append(m.Wrong, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Wrong", wireType)
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Resharing) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Resharing: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Resharing: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeyIds", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.KeyIds = append(m.KeyIds, make([]byte, postIndex-iNdEx))
+			copy(m.KeyIds[len(m.KeyIds)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Digests", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Digests = append(m.Digests, SetupEntry{})
+			if err := m.Digests[len(m.Digests)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Receipts", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Receipts = append(m.Receipts, Receipt{})
+			if err := m.Receipts[len(m.Receipts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Used = append(m.Used, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthParties
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthParties
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Used) == 0 {
+					m.Used = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowParties
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Used = append(m.Used, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Used", wireType)
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Words", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Words = append(m.Words, ReshareWord{})
+			if err := m.Words[len(m.Words)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Without = append(m.Without, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthParties
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthParties
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Without) == 0 {
+					m.Without = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowParties
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Without = append(m.Without, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Without", wireType)
+			}
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field StartedHeight", wireType)
+			}
+			m.StartedHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.StartedHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Voucher) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Voucher: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Voucher: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Bond) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Bond: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Bond: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyId", wireType)
+			}
+			m.PartyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PartyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			m.Amount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Amount |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Slashed", wireType)
+			}
+			m.Slashed = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Slashed |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipParties(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthParties
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Slash) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowParties
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Slash: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Slash: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			m.Amount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Amount |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -6381,6 +9176,39 @@ func (m *Evidence) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Slash", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if err := m.Slash.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipParties(dAtA[iNdEx:])
@@ -6856,6 +9684,302 @@ func (m *Epoch) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.RoundTripMicros |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 18:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field From", wireType)
+			}
+			m.From = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.From |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 19:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Accepted = append(m.Accepted, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowParties
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthParties
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthParties
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Accepted) == 0 {
+					m.Accepted = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowParties
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Accepted = append(m.Accepted, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accepted", wireType)
+			}
+		case 20:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rehearsal", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Rehearsal = bool(v != 0)
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Dealt", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Dealt = bool(v != 0)
+		case 22:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Resharing", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Resharing == nil {
+				m.Resharing = &Resharing{}
+			}
+			if err := m.Resharing.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 23:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DrainDeadline", wireType)
+			}
+			m.DrainDeadline = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.DrainDeadline |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 24:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Vouchers", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Vouchers = append(m.Vouchers, Voucher{})
+			if err := m.Vouchers[len(m.Vouchers)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 25:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rejects", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthParties
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthParties
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Rejects = append(m.Rejects, Measurement{})
+			if err := m.Rejects[len(m.Rejects)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 26:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Failure", wireType)
+			}
+			m.Failure = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Failure |= EpochFailure(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 27:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClosedHeight", wireType)
+			}
+			m.ClosedHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowParties
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ClosedHeight |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

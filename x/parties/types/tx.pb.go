@@ -1564,6 +1564,1046 @@ func (m *MsgSubmitEvidenceResponse) GetId() uint64 {
 	return 0
 }
 
+// MsgRotate proposes the next committee.
+type MsgRotate struct {
+	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// Members in the order of their index; empty: those of the active epoch.
+	PartyIds []uint64 `protobuf:"varint,2,rep,packed,name=party_ids,json=partyIds,proto3" json:"party_ids,omitempty"`
+	// Corruptions tolerated; 0: as many as so many members can, ⌊(n-1)/3⌋.
+	T uint32 `protobuf:"varint,3,opt,name=t,proto3" json:"t,omitempty"`
+	// Accepted from now on.
+	Accepts []Measurement `protobuf:"bytes,4,rep,name=accepts,proto3" json:"accepts"`
+	// No longer accepted once the epoch before has ended.
+	Rejects   []Measurement `protobuf:"bytes,5,rep,name=rejects,proto3" json:"rejects"`
+	Rehearsal bool          `protobuf:"varint,6,opt,name=rehearsal,proto3" json:"rehearsal,omitempty"`
+}
+
+func (m *MsgRotate) Reset()         { *m = MsgRotate{} }
+func (m *MsgRotate) String() string { return proto.CompactTextString(m) }
+func (*MsgRotate) ProtoMessage()    {}
+func (*MsgRotate) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{27}
+}
+func (m *MsgRotate) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRotate) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRotate.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRotate) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRotate.Merge(m, src)
+}
+func (m *MsgRotate) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRotate) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRotate.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRotate proto.InternalMessageInfo
+
+func (m *MsgRotate) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgRotate) GetPartyIds() []uint64 {
+	if m != nil {
+		return m.PartyIds
+	}
+	return nil
+}
+
+func (m *MsgRotate) GetT() uint32 {
+	if m != nil {
+		return m.T
+	}
+	return 0
+}
+
+func (m *MsgRotate) GetAccepts() []Measurement {
+	if m != nil {
+		return m.Accepts
+	}
+	return nil
+}
+
+func (m *MsgRotate) GetRejects() []Measurement {
+	if m != nil {
+		return m.Rejects
+	}
+	return nil
+}
+
+func (m *MsgRotate) GetRehearsal() bool {
+	if m != nil {
+		return m.Rehearsal
+	}
+	return false
+}
+
+// MsgRotateResponse is the response of Rotate.
+type MsgRotateResponse struct {
+	EpochId uint64 `protobuf:"varint,1,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+}
+
+func (m *MsgRotateResponse) Reset()         { *m = MsgRotateResponse{} }
+func (m *MsgRotateResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRotateResponse) ProtoMessage()    {}
+func (*MsgRotateResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{28}
+}
+func (m *MsgRotateResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRotateResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRotateResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRotateResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRotateResponse.Merge(m, src)
+}
+func (m *MsgRotateResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRotateResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRotateResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRotateResponse proto.InternalMessageInfo
+
+func (m *MsgRotateResponse) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+// MsgCancelRotation gives up a rotation.
+type MsgCancelRotation struct {
+	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	EpochId   uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+}
+
+func (m *MsgCancelRotation) Reset()         { *m = MsgCancelRotation{} }
+func (m *MsgCancelRotation) String() string { return proto.CompactTextString(m) }
+func (*MsgCancelRotation) ProtoMessage()    {}
+func (*MsgCancelRotation) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{29}
+}
+func (m *MsgCancelRotation) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCancelRotation) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCancelRotation.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCancelRotation) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCancelRotation.Merge(m, src)
+}
+func (m *MsgCancelRotation) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCancelRotation) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCancelRotation.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCancelRotation proto.InternalMessageInfo
+
+func (m *MsgCancelRotation) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgCancelRotation) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+// MsgCancelRotationResponse is the response of CancelRotation.
+type MsgCancelRotationResponse struct {
+}
+
+func (m *MsgCancelRotationResponse) Reset()         { *m = MsgCancelRotationResponse{} }
+func (m *MsgCancelRotationResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgCancelRotationResponse) ProtoMessage()    {}
+func (*MsgCancelRotationResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{30}
+}
+func (m *MsgCancelRotationResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCancelRotationResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCancelRotationResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCancelRotationResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCancelRotationResponse.Merge(m, src)
+}
+func (m *MsgCancelRotationResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCancelRotationResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCancelRotationResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCancelRotationResponse proto.InternalMessageInfo
+
+// MsgRetireEpoch ends the draining of an epoch.
+type MsgRetireEpoch struct {
+	Authority string `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	EpochId   uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+}
+
+func (m *MsgRetireEpoch) Reset()         { *m = MsgRetireEpoch{} }
+func (m *MsgRetireEpoch) String() string { return proto.CompactTextString(m) }
+func (*MsgRetireEpoch) ProtoMessage()    {}
+func (*MsgRetireEpoch) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{31}
+}
+func (m *MsgRetireEpoch) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRetireEpoch) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRetireEpoch.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRetireEpoch) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRetireEpoch.Merge(m, src)
+}
+func (m *MsgRetireEpoch) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRetireEpoch) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRetireEpoch.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRetireEpoch proto.InternalMessageInfo
+
+func (m *MsgRetireEpoch) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgRetireEpoch) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+// MsgRetireEpochResponse is the response of RetireEpoch.
+type MsgRetireEpochResponse struct {
+}
+
+func (m *MsgRetireEpochResponse) Reset()         { *m = MsgRetireEpochResponse{} }
+func (m *MsgRetireEpochResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRetireEpochResponse) ProtoMessage()    {}
+func (*MsgRetireEpochResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{32}
+}
+func (m *MsgRetireEpochResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRetireEpochResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRetireEpochResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRetireEpochResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRetireEpochResponse.Merge(m, src)
+}
+func (m *MsgRetireEpochResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRetireEpochResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRetireEpochResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRetireEpochResponse proto.InternalMessageInfo
+
+// MsgAcceptSeat accepts a seat.
+type MsgAcceptSeat struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	EpochId  uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	PartyId  uint64 `protobuf:"varint,3,opt,name=party_id,json=partyId,proto3" json:"party_id,omitempty"`
+}
+
+func (m *MsgAcceptSeat) Reset()         { *m = MsgAcceptSeat{} }
+func (m *MsgAcceptSeat) String() string { return proto.CompactTextString(m) }
+func (*MsgAcceptSeat) ProtoMessage()    {}
+func (*MsgAcceptSeat) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{33}
+}
+func (m *MsgAcceptSeat) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgAcceptSeat) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgAcceptSeat.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgAcceptSeat) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgAcceptSeat.Merge(m, src)
+}
+func (m *MsgAcceptSeat) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgAcceptSeat) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgAcceptSeat.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgAcceptSeat proto.InternalMessageInfo
+
+func (m *MsgAcceptSeat) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *MsgAcceptSeat) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgAcceptSeat) GetPartyId() uint64 {
+	if m != nil {
+		return m.PartyId
+	}
+	return 0
+}
+
+// MsgAcceptSeatResponse is the response of AcceptSeat.
+type MsgAcceptSeatResponse struct {
+}
+
+func (m *MsgAcceptSeatResponse) Reset()         { *m = MsgAcceptSeatResponse{} }
+func (m *MsgAcceptSeatResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgAcceptSeatResponse) ProtoMessage()    {}
+func (*MsgAcceptSeatResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{34}
+}
+func (m *MsgAcceptSeatResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgAcceptSeatResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgAcceptSeatResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgAcceptSeatResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgAcceptSeatResponse.Merge(m, src)
+}
+func (m *MsgAcceptSeatResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgAcceptSeatResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgAcceptSeatResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgAcceptSeatResponse proto.InternalMessageInfo
+
+// MsgCommitResharing posts a digest of vectors.
+type MsgCommitResharing struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// The new epoch.
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// 32 bytes.
+	Digest []byte `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+}
+
+func (m *MsgCommitResharing) Reset()         { *m = MsgCommitResharing{} }
+func (m *MsgCommitResharing) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitResharing) ProtoMessage()    {}
+func (*MsgCommitResharing) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{35}
+}
+func (m *MsgCommitResharing) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitResharing) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitResharing.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitResharing) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitResharing.Merge(m, src)
+}
+func (m *MsgCommitResharing) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitResharing) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitResharing.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitResharing proto.InternalMessageInfo
+
+func (m *MsgCommitResharing) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgCommitResharing) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgCommitResharing) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *MsgCommitResharing) GetDigest() []byte {
+	if m != nil {
+		return m.Digest
+	}
+	return nil
+}
+
+// MsgCommitResharingResponse is the response of CommitResharing.
+type MsgCommitResharingResponse struct {
+}
+
+func (m *MsgCommitResharingResponse) Reset()         { *m = MsgCommitResharingResponse{} }
+func (m *MsgCommitResharingResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitResharingResponse) ProtoMessage()    {}
+func (*MsgCommitResharingResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{36}
+}
+func (m *MsgCommitResharingResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitResharingResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitResharingResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitResharingResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitResharingResponse.Merge(m, src)
+}
+func (m *MsgCommitResharingResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitResharingResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitResharingResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitResharingResponse proto.InternalMessageInfo
+
+// MsgReceiveResharing says what was received.
+type MsgReceiveResharing struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Indices in the epoch before, strictly ascending.
+	Received []uint32 `protobuf:"varint,4,rep,packed,name=received,proto3" json:"received,omitempty"`
+}
+
+func (m *MsgReceiveResharing) Reset()         { *m = MsgReceiveResharing{} }
+func (m *MsgReceiveResharing) String() string { return proto.CompactTextString(m) }
+func (*MsgReceiveResharing) ProtoMessage()    {}
+func (*MsgReceiveResharing) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{37}
+}
+func (m *MsgReceiveResharing) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgReceiveResharing) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgReceiveResharing.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgReceiveResharing) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgReceiveResharing.Merge(m, src)
+}
+func (m *MsgReceiveResharing) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgReceiveResharing) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgReceiveResharing.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgReceiveResharing proto.InternalMessageInfo
+
+func (m *MsgReceiveResharing) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgReceiveResharing) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgReceiveResharing) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *MsgReceiveResharing) GetReceived() []uint32 {
+	if m != nil {
+		return m.Received
+	}
+	return nil
+}
+
+// MsgReceiveResharingResponse is the response of ReceiveResharing.
+type MsgReceiveResharingResponse struct {
+}
+
+func (m *MsgReceiveResharingResponse) Reset()         { *m = MsgReceiveResharingResponse{} }
+func (m *MsgReceiveResharingResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgReceiveResharingResponse) ProtoMessage()    {}
+func (*MsgReceiveResharingResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{38}
+}
+func (m *MsgReceiveResharingResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgReceiveResharingResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgReceiveResharingResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgReceiveResharingResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgReceiveResharingResponse.Merge(m, src)
+}
+func (m *MsgReceiveResharingResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgReceiveResharingResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgReceiveResharingResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgReceiveResharingResponse proto.InternalMessageInfo
+
+// MsgConfirmResharing confirms new shares, proven by test decryptions.
+type MsgConfirmResharing struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	Attempt uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// 32 bytes.
+	Transcript []byte `protobuf:"bytes,4,opt,name=transcript,proto3" json:"transcript,omitempty"`
+	// Indices in the epoch before whose vectors were wrong, strictly ascending.
+	Wrong []uint32 `protobuf:"varint,5,rep,packed,name=wrong,proto3" json:"wrong,omitempty"`
+}
+
+func (m *MsgConfirmResharing) Reset()         { *m = MsgConfirmResharing{} }
+func (m *MsgConfirmResharing) String() string { return proto.CompactTextString(m) }
+func (*MsgConfirmResharing) ProtoMessage()    {}
+func (*MsgConfirmResharing) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{39}
+}
+func (m *MsgConfirmResharing) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgConfirmResharing) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgConfirmResharing.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgConfirmResharing) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgConfirmResharing.Merge(m, src)
+}
+func (m *MsgConfirmResharing) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgConfirmResharing) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgConfirmResharing.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgConfirmResharing proto.InternalMessageInfo
+
+func (m *MsgConfirmResharing) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgConfirmResharing) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgConfirmResharing) GetAttempt() uint32 {
+	if m != nil {
+		return m.Attempt
+	}
+	return 0
+}
+
+func (m *MsgConfirmResharing) GetTranscript() []byte {
+	if m != nil {
+		return m.Transcript
+	}
+	return nil
+}
+
+func (m *MsgConfirmResharing) GetWrong() []uint32 {
+	if m != nil {
+		return m.Wrong
+	}
+	return nil
+}
+
+// MsgConfirmResharingResponse is the response of ConfirmResharing.
+type MsgConfirmResharingResponse struct {
+}
+
+func (m *MsgConfirmResharingResponse) Reset()         { *m = MsgConfirmResharingResponse{} }
+func (m *MsgConfirmResharingResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgConfirmResharingResponse) ProtoMessage()    {}
+func (*MsgConfirmResharingResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{40}
+}
+func (m *MsgConfirmResharingResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgConfirmResharingResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgConfirmResharingResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgConfirmResharingResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgConfirmResharingResponse.Merge(m, src)
+}
+func (m *MsgConfirmResharingResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgConfirmResharingResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgConfirmResharingResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgConfirmResharingResponse proto.InternalMessageInfo
+
+// MsgCertifyEpoch vouches for the signers of an epoch.
+type MsgCertifyEpoch struct {
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	EpochId uint64 `protobuf:"varint,2,opt,name=epoch_id,json=epochId,proto3" json:"epoch_id,omitempty"`
+	// EIP-712 EpochVerification, r || s || v, 65 bytes.
+	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+}
+
+func (m *MsgCertifyEpoch) Reset()         { *m = MsgCertifyEpoch{} }
+func (m *MsgCertifyEpoch) String() string { return proto.CompactTextString(m) }
+func (*MsgCertifyEpoch) ProtoMessage()    {}
+func (*MsgCertifyEpoch) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{41}
+}
+func (m *MsgCertifyEpoch) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCertifyEpoch) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCertifyEpoch.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCertifyEpoch) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCertifyEpoch.Merge(m, src)
+}
+func (m *MsgCertifyEpoch) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCertifyEpoch) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCertifyEpoch.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCertifyEpoch proto.InternalMessageInfo
+
+func (m *MsgCertifyEpoch) GetAccount() string {
+	if m != nil {
+		return m.Account
+	}
+	return ""
+}
+
+func (m *MsgCertifyEpoch) GetEpochId() uint64 {
+	if m != nil {
+		return m.EpochId
+	}
+	return 0
+}
+
+func (m *MsgCertifyEpoch) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
+// MsgCertifyEpochResponse is the response of CertifyEpoch.
+type MsgCertifyEpochResponse struct {
+}
+
+func (m *MsgCertifyEpochResponse) Reset()         { *m = MsgCertifyEpochResponse{} }
+func (m *MsgCertifyEpochResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgCertifyEpochResponse) ProtoMessage()    {}
+func (*MsgCertifyEpochResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{42}
+}
+func (m *MsgCertifyEpochResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCertifyEpochResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCertifyEpochResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCertifyEpochResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCertifyEpochResponse.Merge(m, src)
+}
+func (m *MsgCertifyEpochResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCertifyEpochResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCertifyEpochResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCertifyEpochResponse proto.InternalMessageInfo
+
+// MsgDepositBond adds to a bond.
+type MsgDepositBond struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	PartyId  uint64 `protobuf:"varint,2,opt,name=party_id,json=partyId,proto3" json:"party_id,omitempty"`
+	// In utkms.
+	Amount uint64 `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`
+}
+
+func (m *MsgDepositBond) Reset()         { *m = MsgDepositBond{} }
+func (m *MsgDepositBond) String() string { return proto.CompactTextString(m) }
+func (*MsgDepositBond) ProtoMessage()    {}
+func (*MsgDepositBond) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{43}
+}
+func (m *MsgDepositBond) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgDepositBond) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgDepositBond.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgDepositBond) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgDepositBond.Merge(m, src)
+}
+func (m *MsgDepositBond) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgDepositBond) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgDepositBond.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgDepositBond proto.InternalMessageInfo
+
+func (m *MsgDepositBond) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *MsgDepositBond) GetPartyId() uint64 {
+	if m != nil {
+		return m.PartyId
+	}
+	return 0
+}
+
+func (m *MsgDepositBond) GetAmount() uint64 {
+	if m != nil {
+		return m.Amount
+	}
+	return 0
+}
+
+// MsgDepositBondResponse is the response of DepositBond.
+type MsgDepositBondResponse struct {
+}
+
+func (m *MsgDepositBondResponse) Reset()         { *m = MsgDepositBondResponse{} }
+func (m *MsgDepositBondResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgDepositBondResponse) ProtoMessage()    {}
+func (*MsgDepositBondResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{44}
+}
+func (m *MsgDepositBondResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgDepositBondResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgDepositBondResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgDepositBondResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgDepositBondResponse.Merge(m, src)
+}
+func (m *MsgDepositBondResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgDepositBondResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgDepositBondResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgDepositBondResponse proto.InternalMessageInfo
+
+// MsgWithdrawBond takes from a bond.
+type MsgWithdrawBond struct {
+	Operator string `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	PartyId  uint64 `protobuf:"varint,2,opt,name=party_id,json=partyId,proto3" json:"party_id,omitempty"`
+	// In utkms.
+	Amount uint64 `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`
+}
+
+func (m *MsgWithdrawBond) Reset()         { *m = MsgWithdrawBond{} }
+func (m *MsgWithdrawBond) String() string { return proto.CompactTextString(m) }
+func (*MsgWithdrawBond) ProtoMessage()    {}
+func (*MsgWithdrawBond) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{45}
+}
+func (m *MsgWithdrawBond) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgWithdrawBond) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgWithdrawBond.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgWithdrawBond) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgWithdrawBond.Merge(m, src)
+}
+func (m *MsgWithdrawBond) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgWithdrawBond) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgWithdrawBond.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgWithdrawBond proto.InternalMessageInfo
+
+func (m *MsgWithdrawBond) GetOperator() string {
+	if m != nil {
+		return m.Operator
+	}
+	return ""
+}
+
+func (m *MsgWithdrawBond) GetPartyId() uint64 {
+	if m != nil {
+		return m.PartyId
+	}
+	return 0
+}
+
+func (m *MsgWithdrawBond) GetAmount() uint64 {
+	if m != nil {
+		return m.Amount
+	}
+	return 0
+}
+
+// MsgWithdrawBondResponse is the response of WithdrawBond.
+type MsgWithdrawBondResponse struct {
+}
+
+func (m *MsgWithdrawBondResponse) Reset()         { *m = MsgWithdrawBondResponse{} }
+func (m *MsgWithdrawBondResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgWithdrawBondResponse) ProtoMessage()    {}
+func (*MsgWithdrawBondResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_35116548794af2a3, []int{46}
+}
+func (m *MsgWithdrawBondResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgWithdrawBondResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgWithdrawBondResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgWithdrawBondResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgWithdrawBondResponse.Merge(m, src)
+}
+func (m *MsgWithdrawBondResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgWithdrawBondResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgWithdrawBondResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgWithdrawBondResponse proto.InternalMessageInfo
+
 func init() {
 	proto.RegisterType((*MsgRegisterParty)(nil), "tkms.parties.v1.MsgRegisterParty")
 	proto.RegisterType((*MsgRegisterPartyResponse)(nil), "tkms.parties.v1.MsgRegisterPartyResponse")
@@ -1592,106 +2632,160 @@ func init() {
 	proto.RegisterType((*MsgRevealComplaintResponse)(nil), "tkms.parties.v1.MsgRevealComplaintResponse")
 	proto.RegisterType((*MsgSubmitEvidence)(nil), "tkms.parties.v1.MsgSubmitEvidence")
 	proto.RegisterType((*MsgSubmitEvidenceResponse)(nil), "tkms.parties.v1.MsgSubmitEvidenceResponse")
+	proto.RegisterType((*MsgRotate)(nil), "tkms.parties.v1.MsgRotate")
+	proto.RegisterType((*MsgRotateResponse)(nil), "tkms.parties.v1.MsgRotateResponse")
+	proto.RegisterType((*MsgCancelRotation)(nil), "tkms.parties.v1.MsgCancelRotation")
+	proto.RegisterType((*MsgCancelRotationResponse)(nil), "tkms.parties.v1.MsgCancelRotationResponse")
+	proto.RegisterType((*MsgRetireEpoch)(nil), "tkms.parties.v1.MsgRetireEpoch")
+	proto.RegisterType((*MsgRetireEpochResponse)(nil), "tkms.parties.v1.MsgRetireEpochResponse")
+	proto.RegisterType((*MsgAcceptSeat)(nil), "tkms.parties.v1.MsgAcceptSeat")
+	proto.RegisterType((*MsgAcceptSeatResponse)(nil), "tkms.parties.v1.MsgAcceptSeatResponse")
+	proto.RegisterType((*MsgCommitResharing)(nil), "tkms.parties.v1.MsgCommitResharing")
+	proto.RegisterType((*MsgCommitResharingResponse)(nil), "tkms.parties.v1.MsgCommitResharingResponse")
+	proto.RegisterType((*MsgReceiveResharing)(nil), "tkms.parties.v1.MsgReceiveResharing")
+	proto.RegisterType((*MsgReceiveResharingResponse)(nil), "tkms.parties.v1.MsgReceiveResharingResponse")
+	proto.RegisterType((*MsgConfirmResharing)(nil), "tkms.parties.v1.MsgConfirmResharing")
+	proto.RegisterType((*MsgConfirmResharingResponse)(nil), "tkms.parties.v1.MsgConfirmResharingResponse")
+	proto.RegisterType((*MsgCertifyEpoch)(nil), "tkms.parties.v1.MsgCertifyEpoch")
+	proto.RegisterType((*MsgCertifyEpochResponse)(nil), "tkms.parties.v1.MsgCertifyEpochResponse")
+	proto.RegisterType((*MsgDepositBond)(nil), "tkms.parties.v1.MsgDepositBond")
+	proto.RegisterType((*MsgDepositBondResponse)(nil), "tkms.parties.v1.MsgDepositBondResponse")
+	proto.RegisterType((*MsgWithdrawBond)(nil), "tkms.parties.v1.MsgWithdrawBond")
+	proto.RegisterType((*MsgWithdrawBondResponse)(nil), "tkms.parties.v1.MsgWithdrawBondResponse")
 }
 
 func init() { proto.RegisterFile("tkms/parties/v1/tx.proto", fileDescriptor_35116548794af2a3) }
 
 var fileDescriptor_35116548794af2a3 = []byte{
-	// 1500 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xc4, 0x58, 0xcf, 0x6f, 0x13, 0xc7,
-	0x17, 0xcf, 0x26, 0x26, 0x71, 0xc6, 0x71, 0x02, 0x2b, 0xbe, 0xb0, 0x31, 0xc1, 0x71, 0x16, 0x7d,
-	0xdb, 0x34, 0x40, 0x5c, 0xd2, 0xd2, 0x83, 0x4f, 0xfc, 0x28, 0x14, 0x14, 0x59, 0x45, 0x0b, 0xa8,
-	0x12, 0x12, 0x75, 0x37, 0xde, 0xd7, 0xf5, 0x28, 0xde, 0x9d, 0xd5, 0xcc, 0xd8, 0xb0, 0xb7, 0xaa,
-	0xc7, 0xf6, 0x52, 0xa9, 0x27, 0xfe, 0x8a, 0x52, 0xa9, 0xb7, 0x5e, 0x7b, 0xa0, 0xa7, 0xa2, 0x9e,
-	0x7a, 0xa8, 0xaa, 0x0a, 0x0e, 0x48, 0x95, 0x7a, 0xec, 0xbd, 0x9a, 0x1f, 0xbb, 0xde, 0x5d, 0x6f,
-	0x14, 0x84, 0x10, 0xbd, 0x44, 0x9e, 0x37, 0x9f, 0x79, 0xf3, 0x3e, 0x9f, 0x79, 0xf3, 0xe6, 0x6d,
-	0x90, 0xc5, 0xf7, 0x03, 0xd6, 0x8e, 0x5c, 0xca, 0x31, 0xb0, 0xf6, 0xf8, 0x42, 0x9b, 0x3f, 0xdc,
-	0x8e, 0x28, 0xe1, 0xc4, 0x5c, 0x11, 0x33, 0xdb, 0x7a, 0x66, 0x7b, 0x7c, 0xa1, 0x71, 0xdc, 0x27,
-	0x3e, 0x91, 0x73, 0x6d, 0xf1, 0x4b, 0xc1, 0x1a, 0x27, 0xfb, 0x84, 0x05, 0x84, 0xb5, 0x03, 0xe6,
-	0x8b, 0xe5, 0x01, 0xf3, 0xf5, 0xc4, 0xaa, 0x9a, 0xe8, 0xa9, 0x15, 0x6a, 0xa0, 0xa7, 0x8e, 0xb9,
-	0x01, 0x0e, 0x49, 0x5b, 0xfe, 0xd5, 0xa6, 0xd3, 0xc5, 0x38, 0x92, 0x8d, 0xe5, 0xb4, 0xfd, 0x4b,
-	0x05, 0x1d, 0xed, 0x32, 0xdf, 0x01, 0x1f, 0x33, 0x0e, 0xf4, 0x96, 0x4b, 0x79, 0x6c, 0xbe, 0x8f,
-	0xaa, 0x24, 0x02, 0xea, 0x72, 0x42, 0x2d, 0xa3, 0x65, 0x6c, 0x2e, 0x5e, 0xb1, 0x7e, 0xfd, 0xe1,
-	0xfc, 0x71, 0xbd, 0xd5, 0x65, 0xcf, 0xa3, 0xc0, 0xd8, 0x6d, 0x4e, 0x71, 0xe8, 0x3b, 0x29, 0xd2,
-	0xb4, 0xd0, 0x42, 0x40, 0x42, 0xbc, 0x0f, 0xd4, 0x9a, 0x15, 0x8b, 0x9c, 0x64, 0x68, 0xae, 0xa3,
-	0x1a, 0xc3, 0x7e, 0x88, 0x43, 0xbf, 0xb7, 0x0f, 0xb1, 0x35, 0xd7, 0x32, 0x36, 0x97, 0x1c, 0xa4,
-	0x4d, 0xbb, 0x10, 0x4b, 0x00, 0x30, 0x86, 0x49, 0x28, 0x01, 0x15, 0x0d, 0x50, 0x26, 0x01, 0x68,
-	0xa1, 0x25, 0x3e, 0x64, 0x62, 0xb2, 0x37, 0x70, 0xd9, 0xc0, 0x3a, 0xa2, 0x10, 0x7c, 0xc8, 0x76,
-	0x21, 0xbe, 0xe1, 0xb2, 0x81, 0xf9, 0x7f, 0xb4, 0x0c, 0x61, 0x9f, 0xc6, 0x11, 0x4f, 0xbc, 0xcc,
-	0x4b, 0x4c, 0x7d, 0x62, 0x15, 0x8e, 0x36, 0xd0, 0x52, 0x04, 0x40, 0x7b, 0xae, 0x22, 0x61, 0x2d,
-	0xc8, 0x48, 0x6b, 0xc2, 0xa6, 0x79, 0x99, 0xa7, 0xd0, 0xe2, 0xd8, 0x1d, 0x0d, 0x79, 0x6f, 0x44,
-	0x87, 0x56, 0x55, 0xce, 0x57, 0xa5, 0xe1, 0x2e, 0x1d, 0x9a, 0xab, 0xa8, 0xca, 0x01, 0x7a, 0x3c,
-	0x8e, 0xc0, 0x5a, 0x54, 0x2c, 0x39, 0xc0, 0x9d, 0x38, 0x02, 0xb3, 0x81, 0xaa, 0x30, 0xc6, 0x1e,
-	0x84, 0x7d, 0xb0, 0x90, 0xdc, 0x3b, 0x1d, 0x9b, 0x9b, 0xe8, 0x28, 0x03, 0x77, 0xd8, 0x8b, 0xc8,
-	0x10, 0xf7, 0x35, 0x87, 0x9a, 0xc4, 0x2c, 0x0b, 0xfb, 0x2d, 0x69, 0x4e, 0x78, 0x70, 0x3a, 0x62,
-	0x1c, 0xbc, 0xde, 0x00, 0xb0, 0x3f, 0xe0, 0xd6, 0x52, 0xcb, 0xd8, 0x9c, 0x73, 0xea, 0xda, 0x7a,
-	0x43, 0x1a, 0x05, 0x8f, 0x14, 0x26, 0x9c, 0xd5, 0xa5, 0xb3, 0x5a, 0x02, 0x12, 0x9e, 0xce, 0xa0,
-	0x3a, 0x85, 0x3e, 0x84, 0x3c, 0x71, 0xb4, 0x2c, 0x1d, 0x2d, 0x29, 0xa3, 0xf6, 0xb3, 0x8e, 0x6a,
-	0x09, 0x48, 0xb8, 0x59, 0x51, 0xba, 0x6a, 0x88, 0xcb, 0x06, 0x9d, 0xf6, 0x97, 0x2f, 0x1e, 0x6f,
-	0xa5, 0x87, 0xfc, 0xd5, 0x8b, 0xc7, 0x5b, 0xf9, 0x8c, 0x2a, 0x26, 0x8f, 0xbd, 0x85, 0xac, 0xa2,
-	0xcd, 0x01, 0x16, 0x91, 0x90, 0x81, 0xb9, 0x8c, 0x66, 0xb1, 0x27, 0x53, 0xaa, 0xe2, 0xcc, 0x62,
-	0xcf, 0x7e, 0x64, 0xc8, 0xec, 0xbb, 0x4e, 0x68, 0x70, 0x95, 0x04, 0x01, 0xe6, 0x1c, 0xc0, 0xfc,
-	0x00, 0x2d, 0xba, 0x23, 0x3e, 0x20, 0x14, 0xf3, 0xf8, 0xd0, 0xf4, 0x9b, 0x40, 0xc5, 0xb9, 0x89,
-	0xa0, 0xe2, 0x1e, 0xf6, 0x98, 0x35, 0xdb, 0x9a, 0xdb, 0xac, 0x38, 0x55, 0x69, 0xb8, 0xe9, 0xb1,
-	0xce, 0xbb, 0x82, 0xc6, 0x04, 0x5c, 0xca, 0x23, 0x17, 0x86, 0x7d, 0x51, 0xf2, 0xc8, 0xd9, 0x52,
-	0x1e, 0xab, 0xa8, 0x0a, 0x11, 0xe9, 0x0f, 0x7a, 0x29, 0x9b, 0x05, 0x39, 0xbe, 0xe9, 0xd9, 0xdf,
-	0x1b, 0x68, 0xa5, 0xcb, 0xfc, 0xbb, 0x91, 0xe7, 0x72, 0xb8, 0xe5, 0x52, 0x37, 0x60, 0xaf, 0xcc,
-	0xe8, 0x22, 0x9a, 0x8f, 0xa4, 0x07, 0x79, 0xa1, 0x6a, 0x3b, 0x27, 0xb7, 0x0b, 0xa5, 0x63, 0x5b,
-	0x6d, 0x70, 0xa5, 0xf2, 0xe4, 0x8f, 0xf5, 0x19, 0x47, 0x83, 0xd5, 0x91, 0xe5, 0xb9, 0xae, 0x15,
-	0xb9, 0x66, 0xe3, 0xb3, 0x57, 0xd1, 0xc9, 0x82, 0x29, 0x61, 0x6a, 0xff, 0x6e, 0xa0, 0x63, 0x5d,
-	0xe6, 0xdf, 0x06, 0xde, 0x05, 0x97, 0x8d, 0x28, 0x04, 0x10, 0xf2, 0x57, 0x26, 0xf4, 0x21, 0xaa,
-	0x05, 0x13, 0x37, 0x9a, 0xd5, 0xda, 0x14, 0xab, 0xcc, 0x56, 0x9a, 0x5a, 0x76, 0x99, 0x79, 0x02,
-	0xcd, 0x53, 0x08, 0xc8, 0x18, 0x64, 0x25, 0xa9, 0x3a, 0x7a, 0xd4, 0xb9, 0x30, 0xcd, 0xbb, 0x59,
-	0xe4, 0x9d, 0x27, 0x62, 0x9f, 0x42, 0xab, 0x53, 0xc6, 0x94, 0xfb, 0xb7, 0x06, 0x5a, 0x96, 0xa9,
-	0x2c, 0xbc, 0xab, 0xca, 0xf8, 0xaa, 0xc4, 0x57, 0x51, 0x35, 0xc9, 0x4d, 0xc9, 0xba, 0xe2, 0x2c,
-	0xe8, 0xd4, 0xec, 0x6c, 0x4f, 0x47, 0x7d, 0x6a, 0xfa, 0x86, 0xa5, 0x21, 0xd8, 0x16, 0x3a, 0x91,
-	0xb7, 0xa4, 0xf1, 0xfe, 0xa8, 0xe2, 0x55, 0xe9, 0x7a, 0x1b, 0xf8, 0x28, 0x32, 0x77, 0xd0, 0x82,
-	0xdb, 0xef, 0x93, 0x51, 0xc8, 0x0f, 0x8d, 0x36, 0x01, 0xe6, 0x92, 0x7b, 0x36, 0x97, 0xdc, 0xa2,
-	0xc4, 0xbb, 0x9c, 0x43, 0x10, 0x71, 0x29, 0x7d, 0xdd, 0x49, 0x86, 0xa6, 0x89, 0x2a, 0x94, 0x10,
-	0xae, 0x4b, 0xb7, 0xfc, 0xdd, 0x39, 0x27, 0x98, 0x25, 0x6e, 0x4b, 0x79, 0x65, 0x42, 0xd5, 0xbc,
-	0x32, 0x96, 0x94, 0xd7, 0x3f, 0xea, 0x4a, 0x5d, 0x25, 0xe1, 0xe7, 0x98, 0x06, 0x6f, 0x98, 0x58,
-	0x13, 0x21, 0x4e, 0xdd, 0x90, 0xf5, 0x29, 0x8e, 0x12, 0x7a, 0x19, 0x8b, 0xb9, 0x85, 0x8e, 0x51,
-	0x32, 0x0a, 0xbd, 0x1e, 0xa7, 0x38, 0xea, 0x05, 0xb8, 0x4f, 0x09, 0x93, 0xcf, 0x53, 0xdd, 0x59,
-	0x91, 0x13, 0x77, 0x28, 0x8e, 0xba, 0xd2, 0xdc, 0x39, 0x5f, 0x14, 0x64, 0x6d, 0x5a, 0x90, 0x09,
-	0x47, 0x7d, 0x2d, 0xb3, 0xa6, 0x54, 0x92, 0x9f, 0x95, 0x24, 0x0e, 0x44, 0x84, 0xf2, 0xcb, 0x7b,
-	0x4c, 0x5c, 0x8b, 0xd7, 0x2c, 0x49, 0x13, 0x21, 0x1f, 0x42, 0x51, 0xf6, 0x31, 0x09, 0xb5, 0x2a,
-	0x19, 0x8b, 0x90, 0x0c, 0x87, 0x1e, 0xee, 0x03, 0xb3, 0x2a, 0xad, 0x39, 0x21, 0x99, 0x1e, 0xbe,
-	0x04, 0xcd, 0x6c, 0xdc, 0x9a, 0x66, 0xd6, 0x94, 0xd2, 0x7c, 0x64, 0xa0, 0xaa, 0x9c, 0x73, 0xbd,
-	0xf8, 0x75, 0xf3, 0x3b, 0x81, 0xe6, 0x3d, 0xec, 0x03, 0xe3, 0xba, 0x1f, 0xd1, 0xa3, 0xce, 0x5b,
-	0xc5, 0xe8, 0xff, 0x37, 0x1d, 0xbd, 0xeb, 0xc5, 0xb6, 0xa9, 0x1b, 0x27, 0xd7, 0x9b, 0xdc, 0xc0,
-	0x4f, 0xd1, 0xe2, 0x47, 0x14, 0xc3, 0xd8, 0x15, 0x6f, 0xbe, 0x25, 0xe3, 0x1d, 0x31, 0x50, 0x6f,
-	0x44, 0xdd, 0x49, 0x86, 0xe2, 0xb2, 0x30, 0xe0, 0xea, 0x91, 0xaa, 0x3b, 0xf2, 0xb7, 0x7e, 0xad,
-	0x71, 0x84, 0xc5, 0x5b, 0x3c, 0xe9, 0x92, 0x96, 0x52, 0xe3, 0x2e, 0xc4, 0xf6, 0xdf, 0xea, 0xbd,
-	0xbc, 0x4a, 0x82, 0x68, 0xe8, 0xe2, 0xf0, 0x0d, 0x5f, 0x85, 0x4b, 0x08, 0xf9, 0x09, 0x3b, 0x75,
-	0xe8, 0xb5, 0x9d, 0xc6, 0x54, 0xf1, 0x4e, 0x05, 0xd0, 0xa5, 0x3b, 0xb3, 0x46, 0xd5, 0xba, 0xac,
-	0xb6, 0xa7, 0x4b, 0x2a, 0xc2, 0x84, 0x9a, 0xdd, 0x90, 0x6f, 0x70, 0xce, 0x96, 0x6a, 0xfd, 0xf5,
-	0x2c, 0x32, 0xbb, 0xcc, 0xbf, 0x1c, 0xb2, 0x07, 0x40, 0x13, 0x08, 0x7f, 0x73, 0x6a, 0xa4, 0xc7,
-	0x4b, 0x65, 0x55, 0x48, 0x8f, 0x97, 0x9a, 0x97, 0x64, 0xfb, 0x2c, 0x7a, 0x5b, 0x51, 0x09, 0x84,
-	0x4a, 0xcd, 0x29, 0x95, 0x3e, 0x56, 0x00, 0x15, 0xbd, 0x56, 0x2a, 0x5d, 0xa5, 0xba, 0x95, 0xac,
-	0x4e, 0xeb, 0x45, 0x9d, 0x0a, 0xb4, 0xed, 0x35, 0xd4, 0x98, 0xb6, 0xa6, 0x5a, 0xfd, 0x65, 0x48,
-	0xad, 0x1c, 0x18, 0x83, 0x3b, 0xfc, 0x2f, 0xb5, 0xf2, 0xf2, 0x5a, 0x79, 0xa2, 0xff, 0x8c, 0x28,
-	0x1e, 0xbb, 0x1c, 0x64, 0xd2, 0xeb, 0xbe, 0x5e, 0x9b, 0x76, 0x21, 0x7e, 0x09, 0x29, 0x0a, 0xac,
-	0xb4, 0x14, 0x05, 0x6b, 0x2a, 0xc5, 0x77, 0xba, 0xa1, 0x19, 0xed, 0x05, 0x98, 0x5f, 0x4b, 0xfa,
-	0xf3, 0xd7, 0xac, 0x44, 0xf6, 0x53, 0x60, 0x2e, 0xff, 0x29, 0xa0, 0xba, 0xb3, 0x2c, 0xa1, 0xe9,
-	0x1e, 0x25, 0x17, 0x9b, 0x7d, 0x56, 0xf5, 0x28, 0x39, 0xe3, 0x41, 0x1d, 0xf5, 0xce, 0x4f, 0x8b,
-	0x68, 0xae, 0xcb, 0x7c, 0xf3, 0x3e, 0xaa, 0xe7, 0xbf, 0xe9, 0x36, 0xa6, 0xbb, 0xac, 0x42, 0x97,
-	0xde, 0x78, 0xe7, 0x50, 0x48, 0xba, 0xed, 0x7d, 0x54, 0xcf, 0x37, 0xed, 0xa5, 0xee, 0x73, 0x90,
-	0x72, 0xf7, 0xe5, 0xfd, 0xf5, 0x3d, 0xb4, 0x94, 0x6b, 0xa0, 0x5b, 0x65, 0x4b, 0xb3, 0x88, 0xc6,
-	0xe6, 0x61, 0x88, 0xd4, 0xf7, 0x67, 0x68, 0xb9, 0xd0, 0xcd, 0xda, 0x65, 0x6b, 0xf3, 0x98, 0xc6,
-	0xd6, 0xe1, 0x98, 0x74, 0x87, 0x4f, 0x50, 0x2d, 0xdb, 0x33, 0xae, 0x97, 0xcb, 0x9a, 0x02, 0x1a,
-	0x6f, 0x1f, 0x02, 0xc8, 0x3a, 0xce, 0x36, 0x77, 0xa5, 0x8e, 0x33, 0x80, 0x72, 0xc7, 0x25, 0x1d,
-	0x96, 0xd0, 0x3b, 0xd7, 0x5d, 0xb5, 0xca, 0x17, 0x4e, 0x10, 0xe5, 0x7a, 0x97, 0xb5, 0x2a, 0xc2,
-	0x77, 0xae, 0x4d, 0x69, 0x95, 0xb3, 0x9d, 0x20, 0xca, 0x7d, 0x97, 0xf5, 0x07, 0x22, 0x0d, 0xf3,
-	0x6f, 0xe1, 0xc6, 0x01, 0x8c, 0x27, 0x90, 0xf2, 0x34, 0x2c, 0x7d, 0x62, 0xcc, 0x3e, 0x5a, 0x29,
-	0x3e, 0x2f, 0x67, 0xca, 0x56, 0x17, 0x40, 0x8d, 0xb3, 0x2f, 0x01, 0xca, 0x6e, 0x52, 0xac, 0xcb,
-	0x67, 0xca, 0x05, 0xc8, 0x81, 0xca, 0x37, 0x39, 0xa0, 0xea, 0xc9, 0xa4, 0xcf, 0x57, 0xbc, 0xf2,
-	0xa4, 0xcf, 0x61, 0x0e, 0x48, 0xfa, 0xf2, 0x42, 0x74, 0x0d, 0x1d, 0x51, 0x6d, 0xda, 0x6a, 0x79,
-	0x5c, 0xae, 0x17, 0x37, 0x36, 0x0e, 0x9c, 0x4a, 0xdc, 0x34, 0x8e, 0x7c, 0xf1, 0xe2, 0xf1, 0x96,
-	0x71, 0xe5, 0xfa, 0x93, 0x67, 0x4d, 0xe3, 0xe9, 0xb3, 0xa6, 0xf1, 0xe7, 0xb3, 0xa6, 0xf1, 0xcd,
-	0xf3, 0xe6, 0xcc, 0xd3, 0xe7, 0xcd, 0x99, 0xdf, 0x9e, 0x37, 0x67, 0xee, 0x9d, 0xf3, 0x31, 0x1f,
-	0x8c, 0xf6, 0xb6, 0xfb, 0x24, 0x68, 0x0b, 0x6f, 0xe7, 0x43, 0xe0, 0x0f, 0x08, 0xdd, 0x97, 0x83,
-	0xf6, 0xc3, 0xb4, 0x8e, 0xf2, 0x38, 0x02, 0xb6, 0x37, 0x2f, 0xff, 0xcb, 0xf5, 0xde, 0xbf, 0x01,
-	0x00, 0x00, 0xff, 0xff, 0x7f, 0xea, 0xa4, 0x04, 0x8e, 0x13, 0x00, 0x00,
+	// 2039 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xc4, 0x59, 0xcf, 0x6f, 0x1c, 0x49,
+	0x15, 0x4e, 0xdb, 0x8e, 0x3d, 0xae, 0xf1, 0xd8, 0x49, 0x93, 0x4d, 0xc6, 0x1d, 0x67, 0x3c, 0xe9,
+	0x2c, 0x8b, 0xd7, 0x9b, 0xcc, 0x90, 0xc0, 0x72, 0xb0, 0x38, 0x6c, 0x92, 0xcd, 0x92, 0x55, 0x64,
+	0x11, 0x75, 0xb2, 0x5a, 0x69, 0xa5, 0x65, 0xe8, 0x4c, 0x57, 0x7a, 0x8a, 0x4c, 0xff, 0x50, 0x55,
+	0xcd, 0x64, 0xe7, 0x86, 0x38, 0xc2, 0x05, 0x89, 0x53, 0xfe, 0x03, 0x40, 0x42, 0x04, 0xc1, 0x8d,
+	0x3f, 0x80, 0xe5, 0x80, 0x58, 0x71, 0xe2, 0x80, 0x10, 0x4a, 0x84, 0x22, 0x21, 0x71, 0xe4, 0x8e,
+	0xea, 0x47, 0xd7, 0x54, 0x75, 0xd7, 0x64, 0x46, 0xde, 0xac, 0x73, 0xb1, 0xa6, 0x5e, 0x7d, 0xf5,
+	0xfa, 0x7d, 0xaf, 0x5f, 0xbd, 0xfe, 0xaa, 0x0c, 0x9a, 0xf4, 0x51, 0x42, 0xba, 0x79, 0x88, 0x29,
+	0x82, 0xa4, 0x3b, 0xbe, 0xda, 0xa5, 0x9f, 0x75, 0x72, 0x9c, 0xd1, 0xcc, 0xdd, 0x62, 0x33, 0x1d,
+	0x39, 0xd3, 0x19, 0x5f, 0xf5, 0xce, 0xc4, 0x59, 0x9c, 0xf1, 0xb9, 0x2e, 0xfb, 0x25, 0x60, 0xde,
+	0xb9, 0x7e, 0x46, 0x92, 0x8c, 0x74, 0x13, 0x12, 0xb3, 0xe5, 0x09, 0x89, 0xe5, 0xc4, 0xb6, 0x98,
+	0xe8, 0x89, 0x15, 0x62, 0x20, 0xa7, 0x4e, 0x87, 0x09, 0x4a, 0xb3, 0x2e, 0xff, 0x2b, 0x4d, 0x17,
+	0xca, 0x71, 0x14, 0x0f, 0xe6, 0xd3, 0xfe, 0x5f, 0x57, 0xc0, 0xa9, 0x43, 0x12, 0x07, 0x30, 0x46,
+	0x84, 0x42, 0x7c, 0x37, 0xc4, 0x74, 0xe2, 0x7e, 0x1b, 0xd4, 0xb2, 0x1c, 0xe2, 0x90, 0x66, 0xb8,
+	0xe9, 0xb4, 0x9d, 0xbd, 0xf5, 0x1b, 0xcd, 0xbf, 0xfd, 0xe1, 0xca, 0x19, 0xf9, 0xa8, 0xeb, 0x51,
+	0x84, 0x21, 0x21, 0xf7, 0x28, 0x46, 0x69, 0x1c, 0x28, 0xa4, 0xdb, 0x04, 0x6b, 0x49, 0x96, 0xa2,
+	0x47, 0x10, 0x37, 0x97, 0xd8, 0xa2, 0xa0, 0x18, 0xba, 0xbb, 0xa0, 0x4e, 0x50, 0x9c, 0xa2, 0x34,
+	0xee, 0x3d, 0x82, 0x93, 0xe6, 0x72, 0xdb, 0xd9, 0xdb, 0x08, 0x80, 0x34, 0xdd, 0x81, 0x13, 0x0e,
+	0x80, 0x84, 0xa0, 0x2c, 0xe5, 0x80, 0x15, 0x09, 0x10, 0x26, 0x06, 0x68, 0x83, 0x0d, 0x3a, 0x24,
+	0x6c, 0xb2, 0x37, 0x08, 0xc9, 0xa0, 0x79, 0x52, 0x20, 0xe8, 0x90, 0xdc, 0x81, 0x93, 0xdb, 0x21,
+	0x19, 0xb8, 0x5f, 0x07, 0x9b, 0x30, 0xed, 0xe3, 0x49, 0x4e, 0x0b, 0x2f, 0xab, 0x1c, 0xd3, 0x98,
+	0x5a, 0x99, 0xa3, 0x8b, 0x60, 0x23, 0x87, 0x10, 0xf7, 0x42, 0x41, 0xa2, 0xb9, 0xc6, 0x23, 0xad,
+	0x33, 0x9b, 0xe4, 0xe5, 0x9e, 0x07, 0xeb, 0xe3, 0x70, 0x34, 0xa4, 0xbd, 0x11, 0x1e, 0x36, 0x6b,
+	0x7c, 0xbe, 0xc6, 0x0d, 0x1f, 0xe1, 0xa1, 0xbb, 0x0d, 0x6a, 0x14, 0xc2, 0x1e, 0x9d, 0xe4, 0xb0,
+	0xb9, 0x2e, 0x58, 0x52, 0x08, 0xef, 0x4f, 0x72, 0xe8, 0x7a, 0xa0, 0x06, 0xc7, 0x28, 0x82, 0x69,
+	0x1f, 0x36, 0x01, 0x7f, 0xb6, 0x1a, 0xbb, 0x7b, 0xe0, 0x14, 0x81, 0xe1, 0xb0, 0x97, 0x67, 0x43,
+	0xd4, 0x97, 0x1c, 0xea, 0x1c, 0xb3, 0xc9, 0xec, 0x77, 0xb9, 0xb9, 0xe0, 0x41, 0xf1, 0x88, 0x50,
+	0x18, 0xf5, 0x06, 0x10, 0xc5, 0x03, 0xda, 0xdc, 0x68, 0x3b, 0x7b, 0xcb, 0x41, 0x43, 0x5a, 0x6f,
+	0x73, 0x23, 0xe3, 0xa1, 0x60, 0xcc, 0x59, 0x83, 0x3b, 0xab, 0x17, 0x20, 0xe6, 0xe9, 0x12, 0x68,
+	0x60, 0xd8, 0x87, 0x29, 0x2d, 0x1c, 0x6d, 0x72, 0x47, 0x1b, 0xc2, 0x28, 0xfd, 0xec, 0x82, 0x7a,
+	0x01, 0x62, 0x6e, 0xb6, 0x44, 0x5e, 0x25, 0x24, 0x24, 0x83, 0x83, 0xee, 0x4f, 0x5e, 0x3c, 0xdd,
+	0x57, 0x2f, 0xf9, 0xa7, 0x2f, 0x9e, 0xee, 0x9b, 0x15, 0x55, 0x2e, 0x1e, 0x7f, 0x1f, 0x34, 0xcb,
+	0xb6, 0x00, 0x92, 0x3c, 0x4b, 0x09, 0x74, 0x37, 0xc1, 0x12, 0x8a, 0x78, 0x49, 0xad, 0x04, 0x4b,
+	0x28, 0xf2, 0x9f, 0x38, 0xbc, 0xfa, 0x3e, 0xc8, 0x70, 0x72, 0x33, 0x4b, 0x12, 0x44, 0x29, 0x84,
+	0xee, 0x77, 0xc0, 0x7a, 0x38, 0xa2, 0x83, 0x0c, 0x23, 0x3a, 0x99, 0x5b, 0x7e, 0x53, 0x28, 0x7b,
+	0x6f, 0x2c, 0xa8, 0x49, 0x0f, 0x45, 0xa4, 0xb9, 0xd4, 0x5e, 0xde, 0x5b, 0x09, 0x6a, 0xdc, 0xf0,
+	0x61, 0x44, 0x0e, 0xbe, 0xc9, 0x68, 0x4c, 0xc1, 0x56, 0x1e, 0x46, 0x18, 0xfe, 0xbb, 0x9c, 0x87,
+	0x61, 0x53, 0x3c, 0xb6, 0x41, 0x0d, 0xe6, 0x59, 0x7f, 0xd0, 0x53, 0x6c, 0xd6, 0xf8, 0xf8, 0xc3,
+	0xc8, 0xff, 0x9d, 0x03, 0xb6, 0x0e, 0x49, 0xfc, 0x51, 0x1e, 0x85, 0x14, 0xde, 0x0d, 0x71, 0x98,
+	0x90, 0x23, 0x33, 0x7a, 0x17, 0xac, 0xe6, 0xdc, 0x03, 0xdf, 0x50, 0xf5, 0x6b, 0xe7, 0x3a, 0xa5,
+	0xd6, 0xd1, 0x11, 0x0f, 0xb8, 0xb1, 0xf2, 0xf9, 0x3f, 0x77, 0x4f, 0x04, 0x12, 0x2c, 0x5e, 0x99,
+	0xc9, 0x75, 0xa7, 0xcc, 0x55, 0x8f, 0xcf, 0xdf, 0x06, 0xe7, 0x4a, 0xa6, 0x82, 0xa9, 0xff, 0x0f,
+	0x07, 0x9c, 0x3e, 0x24, 0xf1, 0x3d, 0x48, 0x0f, 0x61, 0x48, 0x46, 0x18, 0x26, 0x30, 0xa5, 0x47,
+	0x26, 0xf4, 0x3e, 0xa8, 0x27, 0x53, 0x37, 0x92, 0xd5, 0x4e, 0x85, 0x95, 0xf6, 0x28, 0x49, 0x4d,
+	0x5f, 0xe6, 0x9e, 0x05, 0xab, 0x18, 0x26, 0xd9, 0x18, 0xf2, 0x4e, 0x52, 0x0b, 0xe4, 0xe8, 0xe0,
+	0x6a, 0x95, 0x77, 0xab, 0xcc, 0xdb, 0x24, 0xe2, 0x9f, 0x07, 0xdb, 0x15, 0xa3, 0xe2, 0xfe, 0x0b,
+	0x07, 0x6c, 0xf2, 0x52, 0x66, 0xde, 0x45, 0x67, 0x3c, 0x2a, 0xf1, 0x6d, 0x50, 0x2b, 0x6a, 0x93,
+	0xb3, 0x5e, 0x09, 0xd6, 0x64, 0x69, 0x1e, 0x74, 0xaa, 0x51, 0x9f, 0xaf, 0xee, 0x30, 0x15, 0x82,
+	0xdf, 0x04, 0x67, 0x4d, 0x8b, 0x8a, 0xf7, 0x8f, 0x22, 0x5e, 0x51, 0xae, 0xf7, 0x20, 0x1d, 0xe5,
+	0xee, 0x35, 0xb0, 0x16, 0xf6, 0xfb, 0xd9, 0x28, 0xa5, 0x73, 0xa3, 0x2d, 0x80, 0x46, 0x71, 0x2f,
+	0x19, 0xc5, 0xcd, 0x5a, 0x7c, 0x48, 0x29, 0x4c, 0x72, 0xca, 0x53, 0xdf, 0x08, 0x8a, 0xa1, 0xeb,
+	0x82, 0x15, 0x9c, 0x65, 0x54, 0xb6, 0x6e, 0xfe, 0xfb, 0xe0, 0x32, 0x63, 0x56, 0xb8, 0xb5, 0xf2,
+	0xd2, 0x42, 0x95, 0xbc, 0x34, 0x8b, 0xe2, 0xf5, 0x3f, 0xb1, 0xa5, 0x6e, 0x66, 0xe9, 0x43, 0x84,
+	0x93, 0x63, 0x26, 0xd6, 0x02, 0x80, 0xe2, 0x30, 0x25, 0x7d, 0x8c, 0xf2, 0x82, 0x9e, 0x66, 0x71,
+	0xf7, 0xc1, 0x69, 0x9c, 0x8d, 0xd2, 0xa8, 0x47, 0x31, 0xca, 0x7b, 0x09, 0xea, 0xe3, 0x8c, 0xf0,
+	0xcf, 0x53, 0x23, 0xd8, 0xe2, 0x13, 0xf7, 0x31, 0xca, 0x0f, 0xb9, 0xf9, 0xe0, 0x4a, 0x39, 0x21,
+	0x3b, 0xd5, 0x84, 0x4c, 0x39, 0xca, 0x6d, 0xa9, 0x9b, 0x54, 0x4a, 0xfe, 0x2c, 0x52, 0x12, 0xc0,
+	0x3c, 0xc3, 0xf4, 0xfa, 0x03, 0xc2, 0xb6, 0xc5, 0x2b, 0x4e, 0x49, 0x0b, 0x80, 0x18, 0xa6, 0xac,
+	0xed, 0xa3, 0x2c, 0x95, 0x59, 0xd1, 0x2c, 0x2c, 0x65, 0x28, 0x8d, 0x50, 0x1f, 0x92, 0xe6, 0x4a,
+	0x7b, 0x99, 0xa5, 0x4c, 0x0e, 0x17, 0xa0, 0xa9, 0xc7, 0x2d, 0x69, 0xea, 0x26, 0x45, 0xf3, 0x89,
+	0x03, 0x6a, 0x7c, 0x2e, 0x8c, 0x26, 0xaf, 0x9a, 0xdf, 0x59, 0xb0, 0x1a, 0xa1, 0x18, 0x12, 0x2a,
+	0xf5, 0x88, 0x1c, 0x1d, 0xbc, 0x55, 0x8e, 0xfe, 0x8d, 0x6a, 0xf4, 0x61, 0x34, 0xf1, 0x5d, 0x29,
+	0x9c, 0xc2, 0x68, 0xba, 0x03, 0x7f, 0x00, 0xd6, 0xbf, 0x87, 0x11, 0x1c, 0x87, 0xec, 0x9b, 0xdf,
+	0xe4, 0xf1, 0x8e, 0x08, 0x14, 0xdf, 0x88, 0x46, 0x50, 0x0c, 0xd9, 0x66, 0x21, 0x90, 0x8a, 0x8f,
+	0x54, 0x23, 0xe0, 0xbf, 0xe5, 0xd7, 0x1a, 0xe5, 0x88, 0x7d, 0x8b, 0xa7, 0x2a, 0x69, 0x43, 0x19,
+	0xef, 0xc0, 0x89, 0xff, 0x5f, 0xf1, 0xbd, 0xbc, 0x99, 0x25, 0xf9, 0x30, 0x44, 0xe9, 0x31, 0x6f,
+	0x85, 0xf7, 0x00, 0x88, 0x0b, 0x76, 0xe2, 0xa5, 0xd7, 0xaf, 0x79, 0x95, 0xe6, 0xad, 0x12, 0x20,
+	0x5b, 0xb7, 0xb6, 0x46, 0xf4, 0x3a, 0x3d, 0xb7, 0x17, 0x2c, 0x1d, 0x61, 0x4a, 0xcd, 0xf7, 0xf8,
+	0x37, 0xd8, 0xb0, 0xa9, 0x5c, 0xff, 0x6c, 0x09, 0xb8, 0x87, 0x24, 0xbe, 0x9e, 0x92, 0xc7, 0x10,
+	0x17, 0x10, 0x7a, 0x7c, 0xd9, 0x50, 0xaf, 0x17, 0xf3, 0xae, 0xa0, 0x5e, 0x2f, 0x76, 0xdf, 0xe3,
+	0xf2, 0x99, 0x69, 0x5b, 0xd6, 0x09, 0x58, 0x96, 0x5a, 0x95, 0x2c, 0x7d, 0x5f, 0x00, 0x44, 0xf4,
+	0x32, 0x53, 0x6a, 0x95, 0x50, 0x2b, 0x7a, 0x9e, 0x76, 0xcb, 0x79, 0x2a, 0xd1, 0xf6, 0x77, 0x80,
+	0x57, 0xb5, 0xaa, 0x5c, 0xfd, 0xc7, 0xe1, 0xb9, 0x0a, 0xe0, 0x18, 0x86, 0xc3, 0xd7, 0x99, 0xab,
+	0xc8, 0xcc, 0x55, 0xc4, 0xf4, 0x67, 0x8e, 0xd1, 0x38, 0xa4, 0x90, 0x17, 0xbd, 0xd4, 0xf5, 0xd2,
+	0x74, 0x07, 0x4e, 0x16, 0x48, 0x45, 0x89, 0x95, 0x4c, 0x45, 0xc9, 0xaa, 0x52, 0xf1, 0x5b, 0x29,
+	0x68, 0x46, 0x0f, 0x12, 0x44, 0x6f, 0x15, 0xfa, 0xfc, 0x15, 0x67, 0x42, 0x3f, 0x0a, 0x2c, 0x9b,
+	0x47, 0x01, 0xa1, 0xce, 0x74, 0x42, 0x55, 0x8d, 0x62, 0xc4, 0xe6, 0xbf, 0x23, 0x34, 0x8a, 0x61,
+	0x9c, 0xa9, 0xa8, 0x7f, 0xbf, 0x04, 0xd6, 0x19, 0xfb, 0x8c, 0x86, 0xf4, 0xab, 0x91, 0xd2, 0xee,
+	0x06, 0x70, 0x8a, 0x17, 0xec, 0x50, 0xf7, 0xbb, 0x3c, 0x73, 0x30, 0xa7, 0x45, 0x47, 0x58, 0x44,
+	0xce, 0x15, 0x4b, 0xd8, 0x6a, 0x0c, 0x7f, 0x04, 0xfb, 0xb4, 0xd8, 0x29, 0x0b, 0xad, 0x96, 0x4b,
+	0xdc, 0x1d, 0xb0, 0x8e, 0xe1, 0x00, 0x86, 0x98, 0x84, 0x43, 0x7e, 0xdc, 0xab, 0x05, 0x53, 0xc3,
+	0xc1, 0xdb, 0x55, 0x61, 0x75, 0xb6, 0x52, 0x3b, 0x3c, 0x4f, 0x7e, 0x87, 0xd7, 0x84, 0x18, 0x2c,
+	0x22, 0xf2, 0x9f, 0x88, 0x22, 0xba, 0xc9, 0xba, 0xda, 0x90, 0x2f, 0x63, 0x5f, 0xc4, 0x2f, 0x21,
+	0x0e, 0x67, 0x14, 0xd2, 0x42, 0x92, 0xd6, 0x8c, 0x42, 0x4a, 0x5a, 0xd3, 0x58, 0x95, 0xb4, 0x14,
+	0x61, 0x78, 0x8b, 0x3d, 0xe4, 0xab, 0x88, 0x7a, 0x31, 0x49, 0xab, 0x42, 0x50, 0x92, 0x56, 0x59,
+	0x54, 0xbc, 0xbf, 0x72, 0x40, 0x83, 0xf5, 0x35, 0x5e, 0x2e, 0xf7, 0x60, 0x48, 0x8f, 0x78, 0x37,
+	0xf1, 0x92, 0xbd, 0xaa, 0x4b, 0xf3, 0x65, 0x53, 0x9a, 0x5f, 0xae, 0x9c, 0x7d, 0xbd, 0x4a, 0x1f,
+	0x56, 0x91, 0xf9, 0xe7, 0xc0, 0x1b, 0x86, 0x41, 0x91, 0xf8, 0x93, 0xe8, 0xbe, 0x42, 0xda, 0x06,
+	0x90, 0x0c, 0x42, 0x16, 0xdd, 0xf1, 0x75, 0xdf, 0xa9, 0xd2, 0x59, 0x31, 0x94, 0xce, 0xfc, 0xd6,
+	0x5a, 0x0a, 0x59, 0xb6, 0xd6, 0x92, 0x55, 0xf1, 0xfc, 0x8b, 0x03, 0xbe, 0xc6, 0xdf, 0x63, 0x1f,
+	0xa2, 0x31, 0x7c, 0x0d, 0x44, 0x3d, 0x50, 0xc3, 0xe2, 0xe1, 0x91, 0xd4, 0xa4, 0x6a, 0x2c, 0x76,
+	0x92, 0x4e, 0xb6, 0x5d, 0xad, 0x48, 0x33, 0x6e, 0xff, 0x02, 0x38, 0x6f, 0x31, 0x2b, 0xba, 0x2f,
+	0x04, 0x5d, 0xa9, 0xcf, 0x5f, 0x03, 0xdd, 0x79, 0x47, 0x93, 0x33, 0xe0, 0xe4, 0x63, 0x9c, 0xa5,
+	0x31, 0x6f, 0xad, 0x8d, 0x40, 0x0c, 0x16, 0x48, 0x44, 0x99, 0x91, 0x4c, 0x44, 0xd9, 0xac, 0x12,
+	0xf1, 0x1b, 0x79, 0x3e, 0x83, 0x98, 0xa2, 0x87, 0x13, 0xd1, 0x55, 0x5e, 0x71, 0x12, 0x76, 0xc0,
+	0x3a, 0x41, 0x71, 0x1a, 0xd2, 0x11, 0x2e, 0xbe, 0xa8, 0x53, 0xc3, 0x22, 0xe7, 0x2a, 0x2d, 0xb6,
+	0xe2, 0x5c, 0xa5, 0x99, 0x14, 0x95, 0x5f, 0x8a, 0xfe, 0xf8, 0x3e, 0xcc, 0x33, 0x82, 0xe8, 0x8d,
+	0x2c, 0x8d, 0x8e, 0xde, 0x70, 0x66, 0x1c, 0xf8, 0xd9, 0x76, 0x0c, 0x13, 0x9e, 0x19, 0xd1, 0x6e,
+	0xe4, 0x48, 0xb0, 0x30, 0xba, 0x4d, 0xa5, 0x69, 0x6a, 0x71, 0xc9, 0xa6, 0xa9, 0x59, 0x14, 0x89,
+	0x5f, 0x8b, 0xf7, 0xf1, 0x31, 0xa2, 0x83, 0x08, 0x87, 0x8f, 0x8f, 0x97, 0x45, 0xa7, 0xc2, 0xa2,
+	0xf2, 0x32, 0xf4, 0xc0, 0xe4, 0xcb, 0xd0, 0x4d, 0x05, 0x8f, 0x6b, 0xff, 0x3e, 0x05, 0x96, 0x0f,
+	0x49, 0xec, 0x7e, 0x0a, 0x1a, 0xe6, 0xfd, 0xf4, 0xc5, 0xaa, 0x48, 0x28, 0xdd, 0x38, 0x7a, 0x6f,
+	0xcf, 0x85, 0xa8, 0xef, 0xfc, 0xa7, 0xa0, 0x61, 0x5e, 0x40, 0x5a, 0xdd, 0x1b, 0x10, 0xbb, 0x7b,
+	0xfb, 0x5d, 0xe1, 0x27, 0x60, 0xc3, 0xb8, 0x0c, 0x6c, 0xdb, 0x96, 0xea, 0x08, 0x6f, 0x6f, 0x1e,
+	0x42, 0xf9, 0xfe, 0x21, 0xd8, 0x2c, 0xdd, 0xcc, 0xf9, 0xb6, 0xb5, 0x26, 0xc6, 0xdb, 0x9f, 0x8f,
+	0x51, 0x4f, 0xf8, 0x18, 0xd4, 0xf5, 0xfb, 0xaf, 0x5d, 0x7b, 0x5a, 0x15, 0xc0, 0xfb, 0xc6, 0x1c,
+	0x80, 0xee, 0x58, 0xbf, 0xa8, 0xb2, 0x3a, 0xd6, 0x00, 0x76, 0xc7, 0x96, 0xdb, 0x22, 0x96, 0x6f,
+	0xe3, 0xa6, 0xa8, 0x6d, 0x5f, 0x38, 0x45, 0xd8, 0xf3, 0x6d, 0xbb, 0x76, 0x61, 0xbe, 0x8d, 0x2b,
+	0x97, 0xb6, 0x9d, 0xed, 0x14, 0x61, 0xf7, 0x6d, 0xbb, 0xeb, 0x60, 0x65, 0x68, 0x9e, 0xeb, 0x2f,
+	0xce, 0x60, 0x3c, 0x85, 0xd8, 0xcb, 0xd0, 0x7a, 0x5c, 0x76, 0xfb, 0x60, 0xab, 0x7c, 0x54, 0xbe,
+	0x64, 0x5b, 0x5d, 0x02, 0x79, 0xef, 0x2c, 0x00, 0xd2, 0x1f, 0x52, 0x3e, 0x63, 0x5e, 0xb2, 0x27,
+	0xc0, 0x00, 0xd9, 0x1f, 0x32, 0xe3, 0x04, 0xc7, 0x8b, 0xde, 0x3c, 0xbd, 0xd9, 0x8b, 0xde, 0xc0,
+	0xcc, 0x28, 0x7a, 0xfb, 0xa1, 0xea, 0x16, 0x38, 0x29, 0xae, 0x9c, 0xb6, 0xed, 0x71, 0x85, 0xd1,
+	0xc4, 0xbb, 0x38, 0x73, 0x4a, 0xb9, 0xb9, 0x0d, 0x56, 0xe5, 0x39, 0xcc, 0xb3, 0x82, 0xf9, 0x9c,
+	0xe7, 0xcf, 0x9e, 0xd3, 0x29, 0x97, 0xce, 0x1a, 0xd6, 0x55, 0x26, 0xc6, 0x4e, 0xd9, 0x7e, 0x30,
+	0x10, 0xfb, 0x7c, 0x7a, 0x28, 0x98, 0xb1, 0xcf, 0x15, 0x60, 0xd6, 0x3e, 0xaf, 0x28, 0x78, 0xf7,
+	0x3e, 0x00, 0x9a, 0x7a, 0x6f, 0x59, 0xab, 0x49, 0xcd, 0x7b, 0x6f, 0xbd, 0x7c, 0x5e, 0x2f, 0xb4,
+	0xb2, 0x9c, 0xbe, 0x34, 0xbb, 0x41, 0x28, 0x90, 0xbd, 0xd0, 0x66, 0xe8, 0x59, 0xf7, 0x21, 0x38,
+	0x55, 0xd1, 0xb2, 0x6f, 0xda, 0x79, 0x9b, 0x28, 0xef, 0xf2, 0x22, 0x28, 0xfd, 0x39, 0x15, 0x11,
+	0xf9, 0xe6, 0x4b, 0x7a, 0xd2, 0x9c, 0xe7, 0xcc, 0xd2, 0x69, 0xbc, 0x33, 0xea, 0x1a, 0xcd, 0xde,
+	0x19, 0x35, 0xc4, 0x8c, 0xce, 0x68, 0x11, 0x4e, 0xac, 0x7e, 0x74, 0xd1, 0x64, 0xad, 0x1f, 0x0d,
+	0x60, 0xaf, 0x1f, 0x8b, 0x98, 0x61, 0x41, 0x1b, 0x42, 0xc6, 0x1a, 0xb4, 0x8e, 0xb0, 0x07, 0x6d,
+	0x13, 0x18, 0xde, 0xc9, 0x1f, 0xbf, 0x78, 0xba, 0xef, 0xdc, 0xf8, 0xe0, 0xf3, 0x67, 0x2d, 0xe7,
+	0x8b, 0x67, 0x2d, 0xe7, 0x5f, 0xcf, 0x5a, 0xce, 0xcf, 0x9f, 0xb7, 0x4e, 0x7c, 0xf1, 0xbc, 0x75,
+	0xe2, 0xef, 0xcf, 0x5b, 0x27, 0x3e, 0xb9, 0x1c, 0x23, 0x3a, 0x18, 0x3d, 0xe8, 0xf4, 0xb3, 0xa4,
+	0xcb, 0x9c, 0x5e, 0x49, 0x21, 0x7d, 0x9c, 0xe1, 0x47, 0x7c, 0xd0, 0xfd, 0x4c, 0x89, 0x1a, 0x3a,
+	0xc9, 0x21, 0x79, 0xb0, 0xca, 0xff, 0xa5, 0xfe, 0xad, 0xff, 0x07, 0x00, 0x00, 0xff, 0xff, 0x77,
+	0x49, 0x74, 0x19, 0xfb, 0x1f, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -1733,6 +2827,29 @@ type MsgClient interface {
 	SubmitEvidence(ctx context.Context, in *MsgSubmitEvidence, opts ...grpc.CallOption) (*MsgSubmitEvidenceResponse, error)
 	// Ready says that an excluded member is back. Party message.
 	Ready(ctx context.Context, in *MsgReady, opts ...grpc.CallOption) (*MsgReadyResponse, error)
+	// Rotate forms the committee that takes over the secrets of the active epoch: the
+	// same one with new shares (refresh) or another. A rehearsal stops short of the
+	// activation. Governance; a rehearsal also an operator of the active epoch.
+	Rotate(ctx context.Context, in *MsgRotate, opts ...grpc.CallOption) (*MsgRotateResponse, error)
+	// CancelRotation gives up an epoch that is not active yet. Governance only.
+	CancelRotation(ctx context.Context, in *MsgCancelRotation, opts ...grpc.CallOption) (*MsgCancelRotationResponse, error)
+	// RetireEpoch ends the draining of an epoch before its time. Governance only.
+	RetireEpoch(ctx context.Context, in *MsgRetireEpoch, opts ...grpc.CallOption) (*MsgRetireEpochResponse, error)
+	// AcceptSeat is the word of a party's operator that it takes its seat.
+	AcceptSeat(ctx context.Context, in *MsgAcceptSeat, opts ...grpc.CallOption) (*MsgAcceptSeatResponse, error)
+	// CommitResharing posts the digest of what a member of the epoch before hands over.
+	CommitResharing(ctx context.Context, in *MsgCommitResharing, opts ...grpc.CallOption) (*MsgCommitResharingResponse, error)
+	// ReceiveResharing says whose vectors a member holds.
+	ReceiveResharing(ctx context.Context, in *MsgReceiveResharing, opts ...grpc.CallOption) (*MsgReceiveResharingResponse, error)
+	// ConfirmResharing says that a member holds shares that decrypt.
+	ConfirmResharing(ctx context.Context, in *MsgConfirmResharing, opts ...grpc.CallOption) (*MsgConfirmResharingResponse, error)
+	// CertifyEpoch is the signature of a member of the epoch before under the signers
+	// of an active one.
+	CertifyEpoch(ctx context.Context, in *MsgCertifyEpoch, opts ...grpc.CallOption) (*MsgCertifyEpochResponse, error)
+	// DepositBond adds to a party's bond.
+	DepositBond(ctx context.Context, in *MsgDepositBond, opts ...grpc.CallOption) (*MsgDepositBondResponse, error)
+	// WithdrawBond takes some of it back once the party has no seat any more.
+	WithdrawBond(ctx context.Context, in *MsgWithdrawBond, opts ...grpc.CallOption) (*MsgWithdrawBondResponse, error)
 }
 
 type msgClient struct {
@@ -1860,6 +2977,96 @@ func (c *msgClient) Ready(ctx context.Context, in *MsgReady, opts ...grpc.CallOp
 	return out, nil
 }
 
+func (c *msgClient) Rotate(ctx context.Context, in *MsgRotate, opts ...grpc.CallOption) (*MsgRotateResponse, error) {
+	out := new(MsgRotateResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/Rotate", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) CancelRotation(ctx context.Context, in *MsgCancelRotation, opts ...grpc.CallOption) (*MsgCancelRotationResponse, error) {
+	out := new(MsgCancelRotationResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/CancelRotation", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RetireEpoch(ctx context.Context, in *MsgRetireEpoch, opts ...grpc.CallOption) (*MsgRetireEpochResponse, error) {
+	out := new(MsgRetireEpochResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/RetireEpoch", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) AcceptSeat(ctx context.Context, in *MsgAcceptSeat, opts ...grpc.CallOption) (*MsgAcceptSeatResponse, error) {
+	out := new(MsgAcceptSeatResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/AcceptSeat", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) CommitResharing(ctx context.Context, in *MsgCommitResharing, opts ...grpc.CallOption) (*MsgCommitResharingResponse, error) {
+	out := new(MsgCommitResharingResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/CommitResharing", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) ReceiveResharing(ctx context.Context, in *MsgReceiveResharing, opts ...grpc.CallOption) (*MsgReceiveResharingResponse, error) {
+	out := new(MsgReceiveResharingResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/ReceiveResharing", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) ConfirmResharing(ctx context.Context, in *MsgConfirmResharing, opts ...grpc.CallOption) (*MsgConfirmResharingResponse, error) {
+	out := new(MsgConfirmResharingResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/ConfirmResharing", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) CertifyEpoch(ctx context.Context, in *MsgCertifyEpoch, opts ...grpc.CallOption) (*MsgCertifyEpochResponse, error) {
+	out := new(MsgCertifyEpochResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/CertifyEpoch", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) DepositBond(ctx context.Context, in *MsgDepositBond, opts ...grpc.CallOption) (*MsgDepositBondResponse, error) {
+	out := new(MsgDepositBondResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/DepositBond", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) WithdrawBond(ctx context.Context, in *MsgWithdrawBond, opts ...grpc.CallOption) (*MsgWithdrawBondResponse, error) {
+	out := new(MsgWithdrawBondResponse)
+	err := c.cc.Invoke(ctx, "/tkms.parties.v1.Msg/WithdrawBond", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	// RegisterParty adds a party, or renews one with the same keys.
@@ -1889,6 +3096,29 @@ type MsgServer interface {
 	SubmitEvidence(context.Context, *MsgSubmitEvidence) (*MsgSubmitEvidenceResponse, error)
 	// Ready says that an excluded member is back. Party message.
 	Ready(context.Context, *MsgReady) (*MsgReadyResponse, error)
+	// Rotate forms the committee that takes over the secrets of the active epoch: the
+	// same one with new shares (refresh) or another. A rehearsal stops short of the
+	// activation. Governance; a rehearsal also an operator of the active epoch.
+	Rotate(context.Context, *MsgRotate) (*MsgRotateResponse, error)
+	// CancelRotation gives up an epoch that is not active yet. Governance only.
+	CancelRotation(context.Context, *MsgCancelRotation) (*MsgCancelRotationResponse, error)
+	// RetireEpoch ends the draining of an epoch before its time. Governance only.
+	RetireEpoch(context.Context, *MsgRetireEpoch) (*MsgRetireEpochResponse, error)
+	// AcceptSeat is the word of a party's operator that it takes its seat.
+	AcceptSeat(context.Context, *MsgAcceptSeat) (*MsgAcceptSeatResponse, error)
+	// CommitResharing posts the digest of what a member of the epoch before hands over.
+	CommitResharing(context.Context, *MsgCommitResharing) (*MsgCommitResharingResponse, error)
+	// ReceiveResharing says whose vectors a member holds.
+	ReceiveResharing(context.Context, *MsgReceiveResharing) (*MsgReceiveResharingResponse, error)
+	// ConfirmResharing says that a member holds shares that decrypt.
+	ConfirmResharing(context.Context, *MsgConfirmResharing) (*MsgConfirmResharingResponse, error)
+	// CertifyEpoch is the signature of a member of the epoch before under the signers
+	// of an active one.
+	CertifyEpoch(context.Context, *MsgCertifyEpoch) (*MsgCertifyEpochResponse, error)
+	// DepositBond adds to a party's bond.
+	DepositBond(context.Context, *MsgDepositBond) (*MsgDepositBondResponse, error)
+	// WithdrawBond takes some of it back once the party has no seat any more.
+	WithdrawBond(context.Context, *MsgWithdrawBond) (*MsgWithdrawBondResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -1933,6 +3163,36 @@ func (*UnimplementedMsgServer) SubmitEvidence(ctx context.Context, req *MsgSubmi
 }
 func (*UnimplementedMsgServer) Ready(ctx context.Context, req *MsgReady) (*MsgReadyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Ready not implemented")
+}
+func (*UnimplementedMsgServer) Rotate(ctx context.Context, req *MsgRotate) (*MsgRotateResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Rotate not implemented")
+}
+func (*UnimplementedMsgServer) CancelRotation(ctx context.Context, req *MsgCancelRotation) (*MsgCancelRotationResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelRotation not implemented")
+}
+func (*UnimplementedMsgServer) RetireEpoch(ctx context.Context, req *MsgRetireEpoch) (*MsgRetireEpochResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RetireEpoch not implemented")
+}
+func (*UnimplementedMsgServer) AcceptSeat(ctx context.Context, req *MsgAcceptSeat) (*MsgAcceptSeatResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AcceptSeat not implemented")
+}
+func (*UnimplementedMsgServer) CommitResharing(ctx context.Context, req *MsgCommitResharing) (*MsgCommitResharingResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CommitResharing not implemented")
+}
+func (*UnimplementedMsgServer) ReceiveResharing(ctx context.Context, req *MsgReceiveResharing) (*MsgReceiveResharingResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ReceiveResharing not implemented")
+}
+func (*UnimplementedMsgServer) ConfirmResharing(ctx context.Context, req *MsgConfirmResharing) (*MsgConfirmResharingResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ConfirmResharing not implemented")
+}
+func (*UnimplementedMsgServer) CertifyEpoch(ctx context.Context, req *MsgCertifyEpoch) (*MsgCertifyEpochResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CertifyEpoch not implemented")
+}
+func (*UnimplementedMsgServer) DepositBond(ctx context.Context, req *MsgDepositBond) (*MsgDepositBondResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method DepositBond not implemented")
+}
+func (*UnimplementedMsgServer) WithdrawBond(ctx context.Context, req *MsgWithdrawBond) (*MsgWithdrawBondResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method WithdrawBond not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -2173,6 +3433,186 @@ func _Msg_Ready_Handler(srv interface{}, ctx context.Context, dec func(interface
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_Rotate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRotate)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Rotate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/Rotate",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Rotate(ctx, req.(*MsgRotate))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_CancelRotation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgCancelRotation)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).CancelRotation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/CancelRotation",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).CancelRotation(ctx, req.(*MsgCancelRotation))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RetireEpoch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRetireEpoch)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RetireEpoch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/RetireEpoch",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RetireEpoch(ctx, req.(*MsgRetireEpoch))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_AcceptSeat_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgAcceptSeat)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).AcceptSeat(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/AcceptSeat",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).AcceptSeat(ctx, req.(*MsgAcceptSeat))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_CommitResharing_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgCommitResharing)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).CommitResharing(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/CommitResharing",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).CommitResharing(ctx, req.(*MsgCommitResharing))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_ReceiveResharing_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgReceiveResharing)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).ReceiveResharing(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/ReceiveResharing",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).ReceiveResharing(ctx, req.(*MsgReceiveResharing))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_ConfirmResharing_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgConfirmResharing)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).ConfirmResharing(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/ConfirmResharing",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).ConfirmResharing(ctx, req.(*MsgConfirmResharing))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_CertifyEpoch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgCertifyEpoch)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).CertifyEpoch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/CertifyEpoch",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).CertifyEpoch(ctx, req.(*MsgCertifyEpoch))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_DepositBond_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgDepositBond)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).DepositBond(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/DepositBond",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).DepositBond(ctx, req.(*MsgDepositBond))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_WithdrawBond_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgWithdrawBond)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).WithdrawBond(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/tkms.parties.v1.Msg/WithdrawBond",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).WithdrawBond(ctx, req.(*MsgWithdrawBond))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "tkms.parties.v1.Msg",
@@ -2229,6 +3669,46 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Ready",
 			Handler:    _Msg_Ready_Handler,
+		},
+		{
+			MethodName: "Rotate",
+			Handler:    _Msg_Rotate_Handler,
+		},
+		{
+			MethodName: "CancelRotation",
+			Handler:    _Msg_CancelRotation_Handler,
+		},
+		{
+			MethodName: "RetireEpoch",
+			Handler:    _Msg_RetireEpoch_Handler,
+		},
+		{
+			MethodName: "AcceptSeat",
+			Handler:    _Msg_AcceptSeat_Handler,
+		},
+		{
+			MethodName: "CommitResharing",
+			Handler:    _Msg_CommitResharing_Handler,
+		},
+		{
+			MethodName: "ReceiveResharing",
+			Handler:    _Msg_ReceiveResharing_Handler,
+		},
+		{
+			MethodName: "ConfirmResharing",
+			Handler:    _Msg_ConfirmResharing_Handler,
+		},
+		{
+			MethodName: "CertifyEpoch",
+			Handler:    _Msg_CertifyEpoch_Handler,
+		},
+		{
+			MethodName: "DepositBond",
+			Handler:    _Msg_DepositBond_Handler,
+		},
+		{
+			MethodName: "WithdrawBond",
+			Handler:    _Msg_WithdrawBond_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -3305,6 +4785,734 @@ func (m *MsgSubmitEvidenceResponse) MarshalToSizedBuffer(dAtA []byte) (int, erro
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgRotate) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRotate) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRotate) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Rehearsal {
+		i--
+		if m.Rehearsal {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x30
+	}
+	if len(m.Rejects) > 0 {
+		for iNdEx := len(m.Rejects) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Rejects[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
+	if len(m.Accepts) > 0 {
+		for iNdEx := len(m.Accepts) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Accepts[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if m.T != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.T))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.PartyIds) > 0 {
+		dAtA10 := make([]byte, len(m.PartyIds)*10)
+		var j9 int
+		for _, num := range m.PartyIds {
+			for num >= 1<<7 {
+				dAtA10[j9] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j9++
+			}
+			dAtA10[j9] = uint8(num)
+			j9++
+		}
+		i -= j9
+		copy(dAtA[i:], dAtA10[:j9])
+		i = encodeVarintTx(dAtA, i, uint64(j9))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRotateResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRotateResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRotateResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCancelRotation) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCancelRotation) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCancelRotation) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCancelRotationResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCancelRotationResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCancelRotationResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRetireEpoch) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRetireEpoch) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRetireEpoch) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRetireEpochResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRetireEpochResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRetireEpochResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgAcceptSeat) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgAcceptSeat) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgAcceptSeat) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.PartyId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.PartyId))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgAcceptSeatResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgAcceptSeatResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgAcceptSeatResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitResharing) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitResharing) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitResharing) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Digest) > 0 {
+		i -= len(m.Digest)
+		copy(dAtA[i:], m.Digest)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Digest)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitResharingResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitResharingResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitResharingResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgReceiveResharing) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgReceiveResharing) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgReceiveResharing) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Received) > 0 {
+		dAtA12 := make([]byte, len(m.Received)*10)
+		var j11 int
+		for _, num := range m.Received {
+			for num >= 1<<7 {
+				dAtA12[j11] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j11++
+			}
+			dAtA12[j11] = uint8(num)
+			j11++
+		}
+		i -= j11
+		copy(dAtA[i:], dAtA12[:j11])
+		i = encodeVarintTx(dAtA, i, uint64(j11))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgReceiveResharingResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgReceiveResharingResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgReceiveResharingResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgConfirmResharing) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgConfirmResharing) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgConfirmResharing) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Wrong) > 0 {
+		dAtA14 := make([]byte, len(m.Wrong)*10)
+		var j13 int
+		for _, num := range m.Wrong {
+			for num >= 1<<7 {
+				dAtA14[j13] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j13++
+			}
+			dAtA14[j13] = uint8(num)
+			j13++
+		}
+		i -= j13
+		copy(dAtA[i:], dAtA14[:j13])
+		i = encodeVarintTx(dAtA, i, uint64(j13))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Transcript) > 0 {
+		i -= len(m.Transcript)
+		copy(dAtA[i:], m.Transcript)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Transcript)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Attempt != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Attempt))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgConfirmResharingResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgConfirmResharingResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgConfirmResharingResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCertifyEpoch) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCertifyEpoch) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCertifyEpoch) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.EpochId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.EpochId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Account) > 0 {
+		i -= len(m.Account)
+		copy(dAtA[i:], m.Account)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Account)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCertifyEpochResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCertifyEpochResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCertifyEpochResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgDepositBond) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgDepositBond) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgDepositBond) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Amount != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Amount))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.PartyId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.PartyId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgDepositBondResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgDepositBondResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgDepositBondResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgWithdrawBond) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgWithdrawBond) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgWithdrawBond) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Amount != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Amount))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.PartyId != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.PartyId))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Operator) > 0 {
+		i -= len(m.Operator)
+		copy(dAtA[i:], m.Operator)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Operator)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgWithdrawBondResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgWithdrawBondResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgWithdrawBondResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -3792,6 +6000,325 @@ func (m *MsgSubmitEvidenceResponse) Size() (n int) {
 	if m.Id != 0 {
 		n += 1 + sovTx(uint64(m.Id))
 	}
+	return n
+}
+
+func (m *MsgRotate) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.PartyIds) > 0 {
+		l = 0
+		for _, e := range m.PartyIds {
+			l += sovTx(uint64(e))
+		}
+		n += 1 + sovTx(uint64(l)) + l
+	}
+	if m.T != 0 {
+		n += 1 + sovTx(uint64(m.T))
+	}
+	if len(m.Accepts) > 0 {
+		for _, e := range m.Accepts {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	if len(m.Rejects) > 0 {
+		for _, e := range m.Rejects {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	if m.Rehearsal {
+		n += 2
+	}
+	return n
+}
+
+func (m *MsgRotateResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	return n
+}
+
+func (m *MsgCancelRotation) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	return n
+}
+
+func (m *MsgCancelRotationResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRetireEpoch) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	return n
+}
+
+func (m *MsgRetireEpochResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgAcceptSeat) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	if m.PartyId != 0 {
+		n += 1 + sovTx(uint64(m.PartyId))
+	}
+	return n
+}
+
+func (m *MsgAcceptSeatResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgCommitResharing) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovTx(uint64(m.Attempt))
+	}
+	l = len(m.Digest)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgCommitResharingResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgReceiveResharing) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovTx(uint64(m.Attempt))
+	}
+	if len(m.Received) > 0 {
+		l = 0
+		for _, e := range m.Received {
+			l += sovTx(uint64(e))
+		}
+		n += 1 + sovTx(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *MsgReceiveResharingResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgConfirmResharing) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	if m.Attempt != 0 {
+		n += 1 + sovTx(uint64(m.Attempt))
+	}
+	l = len(m.Transcript)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.Wrong) > 0 {
+		l = 0
+		for _, e := range m.Wrong {
+			l += sovTx(uint64(e))
+		}
+		n += 1 + sovTx(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *MsgConfirmResharingResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgCertifyEpoch) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Account)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.EpochId != 0 {
+		n += 1 + sovTx(uint64(m.EpochId))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgCertifyEpochResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgDepositBond) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.PartyId != 0 {
+		n += 1 + sovTx(uint64(m.PartyId))
+	}
+	if m.Amount != 0 {
+		n += 1 + sovTx(uint64(m.Amount))
+	}
+	return n
+}
+
+func (m *MsgDepositBondResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgWithdrawBond) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Operator)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.PartyId != 0 {
+		n += 1 + sovTx(uint64(m.PartyId))
+	}
+	if m.Amount != 0 {
+		n += 1 + sovTx(uint64(m.Amount))
+	}
+	return n
+}
+
+func (m *MsgWithdrawBondResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
 	return n
 }
 
@@ -6988,6 +9515,2067 @@ func (m *MsgSubmitEvidenceResponse) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRotate) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRotate: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRotate: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.PartyIds = append(m.PartyIds, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTx
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTx
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.PartyIds) == 0 {
+					m.PartyIds = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTx
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.PartyIds = append(m.PartyIds, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyIds", wireType)
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field T", wireType)
+			}
+			m.T = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.T |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Accepts", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Accepts = append(m.Accepts, Measurement{})
+			if err := m.Accepts[len(m.Accepts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rejects", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Rejects = append(m.Rejects, Measurement{})
+			if err := m.Rejects[len(m.Rejects)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rehearsal", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Rehearsal = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRotateResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRotateResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRotateResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCancelRotation) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCancelRotation: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCancelRotation: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCancelRotationResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCancelRotationResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCancelRotationResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRetireEpoch) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRetireEpoch: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRetireEpoch: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRetireEpochResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRetireEpochResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRetireEpochResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgAcceptSeat) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgAcceptSeat: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgAcceptSeat: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyId", wireType)
+			}
+			m.PartyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PartyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgAcceptSeatResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgAcceptSeatResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgAcceptSeatResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitResharing) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitResharing: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitResharing: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Digest", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Digest = append(m.Digest[:0], dAtA[iNdEx:postIndex]...)
+			if m.Digest == nil {
+				m.Digest = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitResharingResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitResharingResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitResharingResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgReceiveResharing) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgReceiveResharing: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgReceiveResharing: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Received = append(m.Received, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTx
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTx
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Received) == 0 {
+					m.Received = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTx
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Received = append(m.Received, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Received", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgReceiveResharingResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgReceiveResharingResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgReceiveResharingResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgConfirmResharing) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgConfirmResharing: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgConfirmResharing: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attempt", wireType)
+			}
+			m.Attempt = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Attempt |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Transcript", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Transcript = append(m.Transcript[:0], dAtA[iNdEx:postIndex]...)
+			if m.Transcript == nil {
+				m.Transcript = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Wrong = append(m.Wrong, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTx
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTx
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Wrong) == 0 {
+					m.Wrong = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTx
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Wrong = append(m.Wrong, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Wrong", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgConfirmResharingResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgConfirmResharingResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgConfirmResharingResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCertifyEpoch) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCertifyEpoch: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCertifyEpoch: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Account", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Account = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EpochId", wireType)
+			}
+			m.EpochId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EpochId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCertifyEpochResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCertifyEpochResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCertifyEpochResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgDepositBond) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgDepositBond: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgDepositBond: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyId", wireType)
+			}
+			m.PartyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PartyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			m.Amount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Amount |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgDepositBondResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgDepositBondResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgDepositBondResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgWithdrawBond) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgWithdrawBond: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgWithdrawBond: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Operator", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Operator = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PartyId", wireType)
+			}
+			m.PartyId = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PartyId |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Amount", wireType)
+			}
+			m.Amount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Amount |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgWithdrawBondResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgWithdrawBondResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgWithdrawBondResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])
