@@ -1,8 +1,9 @@
 // Package eip712 makes and checks the signatures of MPC parties: the
 // EIP-712 message PublicDecryptVerification that a host chain's KMSVerifier
-// accepts, UserDecryptResponseVerification that the published clients check, and
-// KeyVerification, the parties' word on a generated key. It also has the messages
-// in which a user authorizes a decryption, and the link that ties shares to one.
+// accepts, UserDecryptResponseVerification that the published clients check,
+// KeyVerification, the parties' word on a generated key, and EpochVerification,
+// their word on the signers that follow them. It also has the messages in which a
+// user authorizes a decryption, and the link that ties shares to one.
 //
 // It guarantees that a signature it accepts was made over exactly the stated
 // domain and message by the holder of the stated address, that digests are those

@@ -40,11 +40,7 @@ type UserRequest struct {
 // else UserDecryptRequestVerification. Unlike in all other messages the domain's
 // chain is the host chain.
 func UserDecryptRequest(hostDomain Domain, r UserRequest) [32]byte {
-	contracts := make([]byte, 0, 32*len(r.Contracts))
-	for _, c := range r.Contracts {
-		contracts = append(contracts, leftPad(c[:])...)
-	}
-	fields := [][]byte{userRequestType[:], crypto.Keccak256(r.PublicKey), crypto.Keccak256(contracts)}
+	fields := [][]byte{userRequestType[:], crypto.Keccak256(r.PublicKey), addressesHash(r.Contracts)}
 	if r.Delegator != nil {
 		fields[0] = delegatedRequestType[:]
 		fields = append(fields, leftPad(r.Delegator[:]))
