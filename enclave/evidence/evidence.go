@@ -7,7 +7,8 @@
 // so that all validators agree on it. It guarantees that of a committee of which at
 // most t members lie no honest one is convicted, whoever made the evidence; that every
 // cheat can be proven it does not: silence, lateness and wrong unsigned messages are
-// none of its business.
+// none of its business. Evidence that is well formed, of the epoch and still convicts
+// nobody accuses a member falsely; that, too, depends on nothing but these inputs.
 package evidence
 
 import (
@@ -25,6 +26,11 @@ import (
 
 // ErrEvidence reports what convicts nobody, or bytes that are no evidence.
 var ErrEvidence = errors.New("evidence: it convicts nobody")
+
+// ErrFalse is the ErrEvidence of an accusation that is false for good: of a member, in
+// a session of the very epoch that it was checked for, by the keys of that epoch.
+// Whoever checks evidence before showing it never meets it.
+var ErrFalse = fmt.Errorf("%w: the accusation is false", ErrEvidence)
 
 // Kind is what a piece of evidence proves; the numbers are those of the chain's
 // records and part of the encoding.
@@ -76,6 +82,21 @@ func (e *Evidence) Session() mpc.Session { return e.session }
 // Kind returns what the evidence proves.
 func (e *Evidence) Kind() Kind { return e.kind }
 
+// Accused returns the index of the member that the evidence is against, whether it
+// convicts it or not.
+func (e *Evidence) Accused() int {
+	switch body := e.body.(type) {
+	case transcript.Equivocation:
+		return body.Party
+	case transcript.WrongOpening:
+		return body.Wrong.Party
+	case *preproc.WrongVector:
+		return body.Wrong.Party
+	default:
+		return 0
+	}
+}
+
 // Encode returns the kind (1), the session behind its length (4, big-endian), and
 // the body.
 func (e *Evidence) Encode() ([]byte, error) {
@@ -122,8 +143,8 @@ func Decode(raw []byte, limit int) (*Evidence, error) {
 	return e, nil
 }
 
-// Verify returns the index of the member that the evidence convicts, or ErrEvidence.
-// keys are the Ed25519 session keys of members 1..n at 0..n−1, nil where there is
+// Verify returns the index of the member that the evidence convicts, or ErrEvidence;
+// that is ErrFalse if the epoch is right and a member is accused. keys are the Ed25519 session keys of members 1..n at 0..n−1, nil where there is
 // none; t are the corruptions that the epoch tolerates.
 func (e *Evidence) Verify(chainID string, epoch uint64, keys []ed25519.PublicKey, t int) (culprit int, err error) {
 	s := e.session
@@ -135,15 +156,16 @@ func (e *Evidence) Verify(chainID string, epoch uint64, keys []ed25519.PublicKey
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrEvidence, err)
 	}
+	accused := e.Accused()
+	if !s.Parties.Has(accused) {
+		return 0, fmt.Errorf("%w: party %d takes no part in the session", ErrEvidence, accused)
+	}
 	verify := func(party int, d mpc.Digest, signature []byte) bool {
 		return s.Parties.Has(party) && len(keys[party-1]) == ed25519.PublicKeySize && len(signature) == ed25519.SignatureSize &&
 			ed25519.Verify(keys[party-1], d[:], signature)
 	}
 	if culprit, err = e.body.Verify(s.ID(), code, verify); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrEvidence, err)
-	}
-	if !s.Parties.Has(culprit) {
-		return 0, fmt.Errorf("%w: party %d takes no part in the session", ErrEvidence, culprit)
+		return 0, fmt.Errorf("%w: %w", ErrFalse, err)
 	}
 	return culprit, nil
 }

@@ -38,4 +38,7 @@ var (
 	ErrAnswered           = errorsmod.Register(ModuleName, 31, "the complaint was answered, or its key revealed, already")
 	ErrInvalidEvidence    = errorsmod.Register(ModuleName, 32, "the evidence convicts nobody")
 	ErrKnownEvidence      = errorsmod.Register(ModuleName, 33, "the member was convicted of this already")
+	ErrBondTooLow         = errorsmod.Register(ModuleName, 34, "the party's bond is below the minimum")
+	ErrBondLocked         = errorsmod.Register(ModuleName, 35, "the bond is locked: the party has a seat, or had one a short time ago")
+	ErrInvalidBond        = errorsmod.Register(ModuleName, 36, "not an amount that can be added to or taken from the bond")
 )
