@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
@@ -40,12 +39,14 @@ type seat struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
+	port     *transport.Port
 	mesh     *transport.Mesh
 	router   *session.Router
 	identity *mpc.Identity
 	code     *sharing.Code
 	sent     *recall.Log // what members that were away may ask for
 	erased   bool        // what only the set-up needed is gone; used by the goroutine that follows the chain
+	caughtUp bool        // what was open when this party came was taken; used by the same goroutine
 
 	mu        sync.Mutex
 	committee *committee.Committee
@@ -83,16 +84,16 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 		stocks: map[preproc.Shape]*stock.Stock{}, open: map[string]itemRange{}, held: map[string]*heldKey{}, silent: map[string]sharing.Parties{},
 		accused: map[mpc.Digest]accusation{},
 	}
-	listener, err := net.Listen("tcp", p.cfg.Listen)
+	s.port, err = transport.Listen(p.cfg.Listen, p.cfg.Identity.TLS, p.cfg.Log)
 	if err != nil {
-		return nil, fmt.Errorf("listen for peers on %s: %w", p.cfg.Listen, err)
+		return nil, err
 	}
 	s.mesh, err = transport.New(transport.Config{
 		Self: c.Self, Network: mpc.Hash("tkms/v1/network", []byte(p.cfg.ChainID), mpc.Uint64(c.Epoch.Id)),
-		Identity: p.cfg.Identity.TLS, Listener: listener, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
+		Identity: p.cfg.Identity.TLS, Port: s.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
 	})
 	if err != nil {
-		_ = listener.Close()
+		_ = s.port.Close()
 		return nil, err
 	}
 	s.router, err = session.New(session.Config{Mesh: s.mesh, Parties: c.N, Log: p.cfg.Log})
@@ -103,7 +104,7 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 		err = errors.Join(s.mesh.SetPeers(c.Peers), s.mesh.Start(s.router.Receive))
 	}
 	if err != nil {
-		_ = s.mesh.Close()
+		_ = errors.Join(s.mesh.Close(), s.port.Close())
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(p.ctx)
@@ -114,7 +115,7 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 func (s *seat) close() {
 	s.cancel()
 	s.router.Close()
-	_ = s.mesh.Close()
+	_ = errors.Join(s.mesh.Close(), s.port.Close())
 	s.running.Wait()
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -102,13 +101,14 @@ func tlsRouters(t testing.TB, n int) []*session.Router {
 	meshes := make([]*transport.Mesh, n+1)
 	peers := make([]transport.Peer, n+1)
 	for i := 1; i <= n; i++ {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
 		identity, err := transport.GenerateIdentity(rand.Reader)
 		require.NoError(t, err)
-		meshes[i], err = transport.New(transport.Config{Self: i, Identity: identity, Listener: listener, BackoffMin: time.Millisecond})
+		port, err := transport.Listen("127.0.0.1:0", identity, nil)
 		require.NoError(t, err)
-		peers[i] = transport.Peer{Index: i, Address: listener.Addr().String(), Pin: identity.Pin()}
+		t.Cleanup(func() { _ = port.Close() })
+		meshes[i], err = transport.New(transport.Config{Self: i, Identity: identity, Port: port, BackoffMin: time.Millisecond})
+		require.NoError(t, err)
+		peers[i] = transport.Peer{Index: i, Address: port.Addr().String(), Pin: identity.Pin()}
 	}
 	routers := make([]*session.Router, n+1)
 	for i := 1; i <= n; i++ {

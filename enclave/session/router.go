@@ -30,6 +30,10 @@ var (
 	ErrBusy = errors.New("session: too many calls at once")
 )
 
+// MaxParties is the highest index: two committees of sixteen that hand over to each
+// other.
+const MaxParties = 32
+
 // Mesh carries frames. Send copies its arguments and never blocks on the
 // network, nor does SendBulk, whose frames do not hold up those of Send;
 // transport.Mesh is one.
@@ -43,7 +47,7 @@ type Mesh interface {
 type Config struct {
 	// Mesh carries frames; its receive callback must be Router.Receive.
 	Mesh Mesh
-	// Parties is n: indices are 1..n.
+	// Parties is n, at most MaxParties: indices are 1..n.
 	Parties int
 
 	// PendingFrames and PendingBytes bound, per peer, messages of sessions not
@@ -108,7 +112,7 @@ type Router struct {
 
 // New makes a router.
 func New(cfg Config) (*Router, error) {
-	if cfg.Mesh == nil || cfg.Parties < 1 || cfg.Parties > 255 || cfg.Mesh.Self() < 1 || cfg.Mesh.Self() > cfg.Parties {
+	if cfg.Mesh == nil || cfg.Parties < 1 || cfg.Parties > MaxParties || cfg.Mesh.Self() < 1 || cfg.Mesh.Self() > cfg.Parties {
 		return nil, fmt.Errorf("%w: no mesh, or indices outside 1..%d", ErrConfig, cfg.Parties)
 	}
 	orDefault(&cfg.PendingFrames, 8192)

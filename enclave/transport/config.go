@@ -11,8 +11,9 @@ import (
 	"github.com/tkms-network/tkms/enclave/courtesy"
 )
 
-// MaxIndex is the highest party index; protocols know at most 31 parties.
-const MaxIndex = 255
+// MaxIndex is the highest party index: two committees of sixteen that hand over to
+// each other.
+const MaxIndex = 32
 
 // Errors of this package.
 var (
@@ -28,6 +29,8 @@ var (
 	ErrFrameTooLarge = errors.New("transport: frame exceeds the size limit")
 	// ErrPeerRefused reports a connection whose other end is not the registered one.
 	ErrPeerRefused = errors.New("transport: the other end is not the registered party")
+	// ErrNotAdmitted reports a peer that refuses this party.
+	ErrNotAdmitted = errors.New("transport: the peer does not admit this party")
 	// ErrClosed reports use after Close.
 	ErrClosed = errors.New("transport: mesh is closed")
 )
@@ -80,13 +83,14 @@ type Config struct {
 	// Self is the own index, 1..MaxIndex.
 	Self int
 	// Network separates networks whose parties share keys: both ends must have
-	// the same value. Usually a hash of chain id and committee.
+	// the same value. Usually a hash of chain id and committee. At a Port no two
+	// meshes may have the same.
 	Network [32]byte
 	// Identity is the own TLS key.
 	Identity *Identity
-	// Listener accepts connections of peers with a lower index. The mesh closes
-	// it. May be nil for a party that nobody dials.
-	Listener net.Listener
+	// Port accepts connections of peers with a lower index, under the same Identity;
+	// it outlives the mesh. May be nil for a party that nobody dials.
+	Port *Port
 	// Dial opens a TCP connection; default net.Dialer.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
@@ -130,6 +134,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Identity == nil {
 		return c, fmt.Errorf("%w: no identity", ErrConfig)
+	}
+	if c.Port != nil && c.Port.identity.Pin() != c.Identity.Pin() {
+		return c, fmt.Errorf("%w: the port has another identity", ErrConfig)
 	}
 	if c.MaxFrame < 0 || c.MaxFrame > 1<<30 || c.QueueBytes < 0 {
 		return c, fmt.Errorf("%w: frame or queue limit out of range", ErrConfig)

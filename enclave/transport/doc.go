@@ -12,6 +12,11 @@
 // bounded send queue and independence: a peer that reads slowly, floods, sends
 // malformed frames or disappears delays nobody else.
 //
+// A Port serves several meshes, such as those of two epochs of which one takes over
+// from the other. Each has members, indices and links of its own. Connections that
+// nobody has identified yet are bounded in number, together and by where they come
+// from; strangers in many places at once can delay new connections, but no link.
+//
 // It does not guarantee delivery. A frame is delivered at most once per
 // connection, may be repeated or lost when a connection breaks, and is dropped
 // and counted when the queue of its receiver is full or the receiver has been

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
@@ -42,7 +43,7 @@ func FuzzHandshakeInput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		_, l, err := bob.mesh.accept(ctx, speakTo(t, data))
+		_, _, l, err := bob.port.accept(ctx, speakTo(t, data))
 		require.Error(t, err)
 		require.Nil(t, l)
 		alice.mesh.cfg.Dial = func(context.Context, string) (net.Conn, error) { return speakTo(t, data), nil }
@@ -70,10 +71,10 @@ func FuzzAMaliciousPeersBytes(f *testing.F) {
 		raw, err := net.Dial("tcp", bob.address)
 		require.NoError(t, err)
 		defer raw.Close()
-		secure := tls.Client(raw, alice.mesh.cfg.tlsConfig(protocols[:], func(Pin) error { return nil }))
+		secure := tls.Client(raw, alice.identity.tlsConfig(protocols[:], func(Pin) error { return nil }))
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		require.NoError(t, alice.mesh.greet(ctx, raw, secure, 2, false))
+		require.NoError(t, greet(ctx, raw, secure, func() error { return alice.mesh.call(secure, 2) }))
 		_, _ = secure.Write(data)
 		_ = secure.Close()
 		require.NoError(t, carol.mesh.Send(2, []byte("still here")))
@@ -90,5 +91,18 @@ func FuzzAMaliciousPeersBytes(f *testing.F) {
 				t.Fatal("the honest peer's frame did not come")
 			}
 		}
+	})
+}
+
+func FuzzReadHello(f *testing.F) {
+	f.Add(hello{[32]byte{1}, 2, 3}.encode())
+	f.Add([]byte(helloDomain))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		h, err := readHello(bytes.NewReader(data))
+		if err != nil {
+			require.Zero(t, h)
+			return
+		}
+		require.Equal(t, data[:helloSize], h.encode())
 	})
 }

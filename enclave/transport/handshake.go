@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
-	"time"
 )
 
 const (
@@ -15,33 +15,47 @@ const (
 	helloSize   = len(helloDomain) + 32 + 2 + 2
 )
 
-// A hello is domain ‖ network ‖ sender's index ‖ receiver's index. In TLS 1.3 a
-// client believes in the handshake before the server has judged its certificate,
-// so the server speaks first and the client waits for it.
-func (c *Config) hello(from, to int) []byte {
-	b := make([]byte, 0, helloSize)
-	b = append(b, helloDomain...)
-	b = append(b, c.Network[:]...)
-	b = binary.BigEndian.AppendUint16(b, uint16(from))
-	return binary.BigEndian.AppendUint16(b, uint16(to))
+// hello says who speaks to whom in which network. Its encoding is domain ‖ network ‖
+// sender's index ‖ receiver's index.
+//
+// The caller speaks first: the called port learns by it which mesh is meant. In TLS
+// 1.3 a client believes in the handshake before the server has judged its certificate,
+// so the caller takes the connection for good only when it was answered.
+type hello struct {
+	network  [32]byte
+	from, to int
 }
 
-func (c *Config) expectHello(conn io.Reader, from, to int) error {
-	got := make([]byte, helloSize)
-	if _, err := io.ReadFull(conn, got); err != nil {
-		return fmt.Errorf("transport: waiting for the hello of peer %d: %w", from, err)
+func (h hello) encode() []byte {
+	b := make([]byte, 0, helloSize)
+	b = append(b, helloDomain...)
+	b = append(b, h.network[:]...)
+	b = binary.BigEndian.AppendUint16(b, uint16(h.from))  // #nosec G115 -- at most MaxIndex
+	return binary.BigEndian.AppendUint16(b, uint16(h.to)) // #nosec G115 -- at most MaxIndex
+}
+
+func readHello(from io.Reader) (hello, error) {
+	var h hello
+	b := make([]byte, helloSize)
+	switch _, err := io.ReadFull(from, b); {
+	case errors.Is(err, io.EOF):
+		return h, fmt.Errorf("%w: it hung up instead of saying hello; perhaps it does not follow the epoch yet, or no longer", ErrNotAdmitted)
+	case err != nil:
+		return h, fmt.Errorf("transport: waiting for a hello: %w", err)
+	case string(b[:len(helloDomain)]) != helloDomain:
+		return h, fmt.Errorf("%w: it does not say hello", ErrPeerRefused)
 	}
-	if string(got) != string(c.hello(from, to)) {
-		return fmt.Errorf("%w: its hello names another network or index", ErrPeerRefused)
-	}
-	return nil
+	b = b[len(helloDomain):]
+	copy(h.network[:], b)
+	h.from, h.to = int(binary.BigEndian.Uint16(b[32:])), int(binary.BigEndian.Uint16(b[34:]))
+	return h, nil
 }
 
 // tlsConfig returns settings under which only a holder of a key that accept
 // admits completes a handshake.
-func (c *Config) tlsConfig(offered []string, accept func(Pin) error) *tls.Config {
+func (i *Identity) tlsConfig(offered []string, accept func(Pin) error) *tls.Config {
 	return &tls.Config{
-		Certificates:                []tls.Certificate{c.Identity.certificate},
+		Certificates:                []tls.Certificate{i.certificate},
 		MinVersion:                  tls.VersionTLS13,
 		MaxVersion:                  tls.VersionTLS13,
 		CurvePreferences:            []tls.CurveID{tls.X25519MLKEM768},
@@ -73,69 +87,79 @@ func (m *Mesh) dial(ctx context.Context, lane Lane, target Peer) (*link, error) 
 		return nil, fmt.Errorf("transport: dialling peer %d at %s: %w", target.Index, target.Address, err)
 	}
 	cork := &corkedConn{Conn: raw}
-	secure := tls.Client(cork, m.cfg.tlsConfig(protocols[lane:lane+1], func(pin Pin) error {
+	secure := tls.Client(cork, m.cfg.Identity.tlsConfig(protocols[lane:lane+1], func(pin Pin) error {
 		if pin != target.Pin {
 			return fmt.Errorf("%w: peer %d answered with key %s", ErrPeerRefused, target.Index, pin)
 		}
 		return nil
 	}))
-	if err := m.greet(ctx, raw, secure, target.Index, false); err != nil {
+	err = greet(ctx, raw, secure, func() error { return m.call(secure, target.Index) })
+	if err != nil {
 		_ = raw.Close()
-		return nil, err
+		return nil, fmt.Errorf("transport: calling peer %d: %w", target.Index, err)
 	}
 	return newLink(cork, secure, target.Pin), nil
 }
 
-// accept takes a connection of a peer with a lower index.
-func (m *Mesh) accept(ctx context.Context, raw net.Conn) (place, *link, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.HandshakeTimeout)
-	defer cancel()
-	var from Peer
-	cork := &corkedConn{Conn: raw}
-	secure := tls.Server(cork, m.cfg.tlsConfig(protocols[:], func(pin Pin) error {
-		var known bool
-		if from, known = m.findByPin(pin); !known || from.Index > m.cfg.Self {
-			return fmt.Errorf("%w: key %s may not dial here", ErrPeerRefused, pin)
-		}
-		return nil
-	}))
-	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = raw.Close()
-		return place{}, nil, fmt.Errorf("transport: handshake with %s: %w", raw.RemoteAddr(), err)
+// call says which mesh and peer are meant, and waits to be answered.
+func (m *Mesh) call(conn io.ReadWriter, peer int) error {
+	if _, err := conn.Write(hello{m.cfg.Network, m.cfg.Self, peer}.encode()); err != nil {
+		return err
 	}
-	if err := m.greet(ctx, raw, secure, from.Index, true); err != nil {
-		_ = raw.Close()
-		return place{}, nil, err
+	got, err := readHello(conn)
+	if err == nil && got != (hello{m.cfg.Network, peer, m.cfg.Self}) {
+		err = fmt.Errorf("%w: its hello names another network or index", ErrPeerRefused)
 	}
-	lane, _ := laneOf(secure.ConnectionState().NegotiatedProtocol) // the handshake accepts no other name
-	return place{lane, from.Index}, newLink(cork, secure, from.Pin), nil
+	return err
 }
 
-// greet finishes the handshake and exchanges hellos, the server's first.
-func (m *Mesh) greet(ctx context.Context, raw net.Conn, secure *tls.Conn, peer int, server bool) error {
+// accept takes a connection of a peer with a lower index of one of the port's meshes.
+func (p *Port) accept(ctx context.Context, raw net.Conn) (at place, m *Mesh, l *link, err error) {
+	var pin Pin
+	cork := &corkedConn{Conn: raw}
+	secure := tls.Server(cork, p.identity.tlsConfig(protocols[:], func(of Pin) error {
+		if !p.knows(of) {
+			return fmt.Errorf("%w: key %s may not dial here", ErrPeerRefused, of)
+		}
+		pin = of
+		return nil
+	}))
+	var from Peer
+	err = greet(ctx, raw, secure, func() error {
+		leave, ok := p.guests.identify(pin)
+		if !ok {
+			return fmt.Errorf("%w: key %s calls too often at once", ErrPeerRefused, pin)
+		}
+		defer leave()
+		got, err := readHello(secure)
+		if err != nil {
+			return err
+		}
+		if m, from, err = p.find(got, pin); err != nil {
+			return err
+		}
+		_, err = secure.Write(hello{got.network, got.to, got.from}.encode())
+		return err
+	})
+	if err != nil {
+		return place{}, nil, nil, err
+	}
+	lane, _ := laneOf(secure.ConnectionState().NegotiatedProtocol) // the handshake accepts no other name
+	return place{lane, from.Index}, m, newLink(cork, secure, pin), nil
+}
+
+// greet finishes the handshake and lets the hellos be exchanged before ctx ends.
+func greet(ctx context.Context, raw net.Conn, secure *tls.Conn, exchange func() error) error {
 	if tcp, ok := raw.(interface{ SetNoDelay(bool) error }); ok {
 		_ = tcp.SetNoDelay(true)
 	}
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("transport: handshake with peer %d: %w", peer, err)
+		return fmt.Errorf("transport: handshake with %s: %w", raw.RemoteAddr(), err)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = raw.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	err := exchange()
+	if !stop() {
+		return fmt.Errorf("transport: hellos with %s: %w", raw.RemoteAddr(), context.Cause(ctx))
 	}
-	speak := func() error {
-		_, err := secure.Write(m.cfg.hello(m.cfg.Self, peer))
-		return err
-	}
-	listen := func() error { return m.cfg.expectHello(secure, peer, m.cfg.Self) }
-	first, second := listen, speak
-	if server {
-		first, second = speak, listen
-	}
-	if err := first(); err != nil {
-		return err
-	}
-	if err := second(); err != nil {
-		return err
-	}
-	return raw.SetDeadline(time.Time{})
+	return err
 }

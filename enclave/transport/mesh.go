@@ -3,16 +3,11 @@ package transport
 import (
 	"cmp"
 	"context"
-	"errors"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// maxHandshakes bounds connections that have not yet proven who they are.
-const maxHandshakes = 64
 
 // Mesh holds an authenticated connection a lane to each registered peer. Of two
 // parties the one with the lower index dials. It is safe for concurrent use.
@@ -54,10 +49,13 @@ func (m *Mesh) Start(receive Receive) error {
 	if m.closed || m.started || receive == nil {
 		return ErrClosed
 	}
-	m.receive, m.started = receive, true
-	if m.cfg.Listener != nil {
-		m.running.Go(m.acceptLoop)
+	m.receive = receive
+	if m.cfg.Port != nil {
+		if err := m.cfg.Port.register(m); err != nil {
+			return err
+		}
 	}
+	m.started = true
 	for _, p := range m.peers {
 		m.launch(p)
 	}
@@ -184,8 +182,8 @@ func (m *Mesh) Connected() int {
 	return count
 }
 
-// Close cuts all connections and waits until no frame is delivered any more. It
-// must not be called from the receive callback.
+// Close cuts all connections and waits until no frame is delivered any more. The
+// port stays open for others. It must not be called from the receive callback.
 func (m *Mesh) Close() error {
 	m.mu.Lock()
 	if m.closed {
@@ -194,9 +192,8 @@ func (m *Mesh) Close() error {
 	}
 	m.closed = true
 	m.cancel()
-	var err error
-	if m.cfg.Listener != nil {
-		err = m.cfg.Listener.Close()
+	if m.cfg.Port != nil {
+		m.cfg.Port.unregister(m)
 	}
 	m.byIndex.Store(new(registry))
 	for _, p := range m.peers {
@@ -204,51 +201,30 @@ func (m *Mesh) Close() error {
 	}
 	m.mu.Unlock()
 	m.running.Wait()
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
+	return nil
 }
 
-func (m *Mesh) acceptLoop() {
-	slots := make(chan struct{}, maxHandshakes)
-	pause := time.Millisecond
-	for {
-		raw, err := m.cfg.Listener.Accept()
-		if err != nil {
-			if m.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return
-			}
-			// Out of file descriptors and the like pass.
-			m.cfg.Log.Warn("cannot accept peer connections", "err", err)
-			time.Sleep(pause)
-			pause = min(2*pause, time.Second)
-			continue
-		}
-		pause = time.Millisecond
-		select {
-		case slots <- struct{}{}:
-		default:
-			_ = raw.Close()
-			continue
-		}
-		m.running.Go(func() {
-			defer func() { <-slots }()
-			at, l, err := m.accept(m.ctx, raw)
-			if err != nil {
-				m.cfg.Log.Debug("refused a connection", "from", raw.RemoteAddr().String(), "err", err)
-				return
-			}
-			p := m.byIndex.Load()[at.lane][at.index]
-			if p == nil || p.install(l) != nil {
-				l.close()
-			}
-		})
+// adopt makes a connection that the port accepted the link of the peer whose it is.
+func (m *Mesh) adopt(at place, l *link) error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return ErrClosed
 	}
+	m.running.Add(1) // Close waits for the goroutines that install starts
+	m.mu.Unlock()
+	defer m.running.Done()
+	p := m.byIndex.Load()[at.lane][at.index]
+	if p == nil {
+		return ErrPeerRefused
+	}
+	return p.install(l)
 }
 
-func (m *Mesh) findByPin(pin Pin) (Peer, bool) {
-	for _, p := range m.byIndex.Load()[Prompt] {
+// caller returns the peer with a key, if it is one that dials: of two parties the one
+// with the lower index does.
+func (m *Mesh) caller(pin Pin) (Peer, bool) {
+	for _, p := range m.byIndex.Load()[Prompt][:m.cfg.Self] {
 		if p == nil {
 			continue
 		}

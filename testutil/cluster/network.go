@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +19,7 @@ const connectPoll = 2 * time.Millisecond
 // node is one party's end of the network.
 type node struct {
 	index  int
+	port   *transport.Port
 	mesh   *transport.Mesh
 	router *session.Router
 	sent   atomic.Int64
@@ -80,22 +80,22 @@ func listen(index int, id [32]byte, n int, log *slog.Logger) (*node, transport.P
 	if err != nil {
 		return fail(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := transport.Listen("127.0.0.1:0", identity, log)
 	if err != nil {
 		return fail(err)
 	}
-	p := &node{index: index}
+	p := &node{index: index, port: port}
 	p.mesh, err = transport.New(transport.Config{
-		Self: index, Network: id, Identity: identity, Listener: listener, Metrics: p, Log: log,
+		Self: index, Network: id, Identity: identity, Port: port, Metrics: p, Log: log,
 	})
 	if err != nil {
-		return fail(errors.Join(err, listener.Close()))
+		return fail(errors.Join(err, port.Close()))
 	}
 	p.router, err = session.New(session.Config{Mesh: p.mesh, Parties: n, Log: log})
 	if err != nil {
-		return fail(errors.Join(err, p.mesh.Close()))
+		return fail(errors.Join(err, p.mesh.Close(), port.Close()))
 	}
-	return p, transport.Peer{Index: index, Address: listener.Addr().String(), Pin: identity.Pin()}, nil
+	return p, transport.Peer{Index: index, Address: port.Addr().String(), Pin: identity.Pin()}, nil
 }
 
 // await waits until all links are up.
@@ -133,7 +133,7 @@ func (w *network) close() error {
 	}
 	var errs []error
 	for _, p := range w.nodes {
-		errs = append(errs, p.mesh.Close())
+		errs = append(errs, p.mesh.Close(), p.port.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +20,7 @@ const connectPoll = 2 * time.Millisecond
 // link is a party's end of the network.
 type link struct {
 	transport.NoMetrics
+	port    *transport.Port
 	mesh    *transport.Mesh
 	router  *session.Router
 	delayed *delayed // nil without a round trip
@@ -44,20 +44,20 @@ func listen(c *listenCommand) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := transport.Listen("127.0.0.1:0", identity, nil)
 	if err != nil {
 		return nil, err
 	}
 	l := &link{
-		index: c.Index, parties: c.Parties, key: key,
-		peer: transport.Peer{Index: c.Index, Address: listener.Addr().String(), Pin: identity.Pin()},
+		port: port, index: c.Index, parties: c.Parties, key: key,
+		peer: transport.Peer{Index: c.Index, Address: port.Addr().String(), Pin: identity.Pin()},
 	}
-	l.mesh, err = transport.New(transport.Config{Self: c.Index, Network: c.Network, Identity: identity, Listener: listener, Metrics: l})
+	l.mesh, err = transport.New(transport.Config{Self: c.Index, Network: c.Network, Identity: identity, Port: port, Metrics: l})
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, errors.Join(err, port.Close())
 	}
 	if l.router, err = session.New(session.Config{Mesh: l.mesh, Parties: c.Parties}); err != nil {
-		return nil, errors.Join(err, l.mesh.Close())
+		return nil, errors.Join(err, l.mesh.Close(), port.Close())
 	}
 	if c.RoundTrip > 0 {
 		l.delayed = newDelayed(c.Parties, c.RoundTrip/2, l.router.Receive)
@@ -102,7 +102,7 @@ func (l *link) close() error {
 	if l.delayed != nil {
 		l.delayed.Close()
 	}
-	return l.mesh.Close()
+	return errors.Join(l.mesh.Close(), l.port.Close())
 }
 
 func (l *link) publicKey() ed25519.PublicKey { return l.key.Public().(ed25519.PublicKey) }
