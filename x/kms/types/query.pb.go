@@ -1198,7 +1198,7 @@ type QueryHostEpochResponse struct {
 	Threshold uint32   `protobuf:"varint,4,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	// Signatures of the epoch before under them.
 	Vouchers []types.Voucher `protobuf:"bytes,5,rep,name=vouchers,proto3" json:"vouchers"`
-	// Requests of the host chain that are open under epoch_id.
+	// Requests of the host chain that are open under epoch_id; 1000 stands for more.
 	Open uint64 `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`
 }
 
