@@ -59,12 +59,17 @@ func record(ctx context.Context, chain Chain, store string, key []byte, height i
 
 // nextItem proves the first offline item of an epoch that no request has.
 func nextItem(ctx context.Context, chain Chain, epoch uint64, height int64) (uint64, error) {
-	value, err := chain.Prove(ctx, kmstypes.StoreKey, kmstypes.StoreKeyOfItemCounter(epoch), height)
+	return provenNumber(ctx, chain, kmstypes.StoreKey, kmstypes.StoreKeyOfItemCounter(epoch), height)
+}
+
+// provenNumber proves a number of 8 bytes, 0 if it is absent.
+func provenNumber(ctx context.Context, chain Chain, store string, key []byte, height int64) (uint64, error) {
+	value, err := chain.Prove(ctx, store, key, height)
 	if err != nil || value == nil {
 		return 0, err
 	}
 	if len(value) != 8 {
-		return 0, fmt.Errorf("item counter of %d bytes", len(value))
+		return 0, fmt.Errorf("%s/%x is %d bytes, not a number", store, key, len(value))
 	}
 	return binary.BigEndian.Uint64(value), nil
 }

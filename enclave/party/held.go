@@ -23,9 +23,11 @@ func (p *Party) holdKey(ctx context.Context, s *seat, keyID []byte) (*heldKey, e
 	if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(keyID), p.heightNow(), &key); err != nil {
 		return nil, err
 	}
-	held, err := s.openKey(&key)
+	// Of an epoch that drains, the record names the one after it.
+	of := under(&key, s.epochID())
+	held, err := s.openKey(of)
 	if err != nil {
-		p.startRestore(s, &key)
+		p.startRestore(s, of)
 	}
 	return held, err
 }
@@ -36,8 +38,18 @@ func (s *seat) holds(keyID []byte) *heldKey {
 	return s.held[hex.EncodeToString(keyID)]
 }
 
-// openKey reads the share of a proven key from under seal.
+// openKey reads the share of a proven key from under seal and makes it usable.
 func (s *seat) openKey(key *kmstypes.Key) (*heldKey, error) {
+	share, err := s.openShare(key)
+	if err != nil {
+		return nil, err
+	}
+	defer share.Zero()
+	return s.keep(key, share.Parameters(), share)
+}
+
+// openShare reads the share of a proven key from under seal.
+func (s *seat) openShare(key *kmstypes.Key) (*keygen.KeyShare, error) {
 	p, err := tfhe.ByName(key.Params)
 	if err != nil {
 		return nil, err
@@ -51,11 +63,11 @@ func (s *seat) openKey(key *kmstypes.Key) (*heldKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer share.Zero()
 	if share.Self() != s.identity.Self() || share.N() != s.code.N() || share.ID() != mpc.Digest(key.Id) || share.Parameters().Name != p.Name {
+		share.Zero()
 		return nil, fmt.Errorf("share of key %x: %w: it is of another key or member", key.Id, keygen.ErrEncoding)
 	}
-	return s.keep(key, p, share)
+	return share, nil
 }
 
 // keep makes a key share usable by requests.

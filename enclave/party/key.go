@@ -27,6 +27,13 @@ func keyObject(kind string, key *kmstypes.Key) seal.Object {
 	return seal.Object{Kind: kind, Key: attemptName(key), Epoch: key.EpochId}
 }
 
+// under returns a key as of an epoch that holds, held or is to hold its shares.
+func under(key *kmstypes.Key, epoch uint64) *kmstypes.Key {
+	out := *key
+	out.EpochId = epoch
+	return &out
+}
+
 // attemptName names an attempt to generate a key in files.
 func attemptName(key *kmstypes.Key) string { return fmt.Sprintf("%x-%d", key.Id, key.Attempt) }
 
@@ -72,7 +79,7 @@ func (p *Party) startKey(s *seat, key *kmstypes.Key) {
 	}
 	stop := context.AfterFunc(ctx, overtaken)
 	s.running.Go(func() {
-		defer p.endKey(s, t)
+		defer p.endKey(t)
 		defer stop()
 		defer s.note(t.id, 0)
 		err := p.generate(generating, s, t)
@@ -86,23 +93,23 @@ func (p *Party) startKey(s *seat, key *kmstypes.Key) {
 
 // endKey ends the task of an attempt. What the attempt left is erased, unless it is
 // this party that stops: then it goes on later.
-func (p *Party) endKey(s *seat, t *task) {
-	p.remove(s, t)
-	if s.ctx.Err() != nil {
+func (p *Party) endKey(t *task) {
+	p.remove(t)
+	if t.seat.ctx.Err() != nil {
 		return
 	}
-	p.eraseOver(s.ctx, attemptName(t.key))
+	p.eraseOver(t.seat.ctx, attemptName(t.key))
 }
 
 // followKey hands the newest proven record to a key's task and ends it when the
 // attempt is over.
-func (p *Party) followKey(ctx context.Context, s *seat, t *task, height int64) error {
+func (p *Party) followKey(ctx context.Context, t *task, height int64) error {
 	var now kmstypes.Key
 	if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(t.key.Id), height, &now); err != nil {
 		return err
 	}
-	if now.Attempt != t.key.Attempt || now.Status == kmstypes.KEY_STATUS_FAILED || now.Status == kmstypes.KEY_STATUS_RETIRED && s.holds(now.Id) != nil {
-		p.remove(s, t)
+	if now.Attempt != t.key.Attempt || now.Status == kmstypes.KEY_STATUS_FAILED || now.Status == kmstypes.KEY_STATUS_RETIRED && t.seat.holds(now.Id) != nil {
+		p.remove(t)
 		return nil
 	}
 	if now.Status == kmstypes.KEY_STATUS_ACTIVE && height > now.ActiveHeight+overtakenAfter && t.overtaken != nil {
@@ -158,10 +165,17 @@ func (p *Party) begin(s *seat, t *task) (*generation, error) {
 	if keys == nil {
 		return nil, ErrNoKeys
 	}
-	g := &generation{party: p, seat: s, task: t, key: t.key, parameters: parameters, mode: mode, members: members}
-	if g.source, err = s.keySource(keys, t.key, parameters, g.members); err != nil {
+	source, err := s.keySource(keys, t.key, parameters, members)
+	if err != nil {
 		return nil, err
 	}
+	g := &generation{task: t, mode: mode, examination: examination{
+		party: p, key: t.key, parameters: parameters,
+		sessions: sessions{seat: s, owner: t.id, members: members, source: source, session: func(protocol string) mpc.Session {
+			return s.keySession(t.key, parameters, members, protocol)
+		}},
+	}}
+	g.compute = g.computed
 	return g, g.open()
 }
 
@@ -197,6 +211,7 @@ func (p *Party) generate(ctx context.Context, s *seat, t *task) (err error) {
 	if err != nil {
 		return err
 	}
+	g.progress.reach(kmstypes.KEY_STAGE_TESTING)
 	if err := g.test(ctx, held, material); err != nil {
 		return fmt.Errorf("test decryptions: %w", err)
 	}

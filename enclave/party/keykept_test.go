@@ -202,7 +202,7 @@ func TestOnlyMembersOfAnAttemptAreSentAFinishedStepAgain(t *testing.T) {
 	id := w.requestKey()
 	w.eventually("the secrets are done", func() bool { return len(w.steps(1)) > 0 })
 	key := w.key(id)
-	s := w.nodes[1].party.seat
+	s := w.nodes[1].party.seatOf(key.EpochId)
 	step := func(attempt uint32, number int) []byte {
 		of := key
 		of.Attempt = attempt

@@ -12,8 +12,10 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/tkms-network/tkms/enclave/party/blob"
+	"github.com/tkms-network/tkms/enclave/party/keyfile"
 	"github.com/tkms-network/tkms/enclave/party/vault"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/tfhe/evaluate"
 	"github.com/tkms-network/tkms/x/kms/eip712"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
@@ -32,6 +34,19 @@ func (g *generation) publicKey() (*tfhe.CompactPublicKey, error) {
 		return nil, err
 	}
 	return tfhe.NewCompactPublicKey(g.parameters, mask, body)
+}
+
+// computed makes the ciphertexts that test the key.
+func (g *generation) computed(ctx context.Context) ([]evaluate.Trial, error) {
+	public, err := g.publicKey()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := g.files.KeySet()
+	if err != nil && !errors.Is(err, keyfile.ErrState) {
+		return nil, err
+	}
+	return g.party.computeTrials(ctx, g.key.Id, public, keys)
 }
 
 // publish puts the files into the vault and returns what names them.

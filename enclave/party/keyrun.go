@@ -17,10 +17,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
-	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/session"
-	"github.com/tkms-network/tkms/enclave/sharing"
-	"github.com/tkms-network/tkms/enclave/tfhe"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -46,19 +43,14 @@ const rowLinger = 300 * time.Millisecond
 
 // generation is one attempt to generate a key, as this party sees it.
 type generation struct {
-	party      *Party
-	seat       *seat
-	task       *task
-	key        *kmstypes.Key
-	parameters tfhe.Parameters
-	mode       keygen.Mode
-	members    sharing.Parties // of the offline stage, fixed by the chain
-	source     *prss.Source
-	attempt    *keygen.Attempt
-	files      *keyfile.Files
-	ids        []session.ID // of the steps
-	progress   *progress
-	missed     atomic.Int32 // steps that may have been under way when this party stopped
+	examination
+	task     *task
+	mode     keygen.Mode
+	attempt  *keygen.Attempt
+	files    *keyfile.Files
+	ids      []session.ID // of the steps
+	progress *progress
+	missed   atomic.Int32 // steps that may have been under way when this party stopped
 
 	mu     sync.Mutex
 	closed bool
@@ -116,10 +108,6 @@ func (g *generation) close() {
 	g.closed, g.again = true, nil
 	_ = g.files.Close()
 	g.attempt.Zero() // the source draws from the keys of the epoch, which stay
-}
-
-func (g *generation) session(protocol string) mpc.Session {
-	return g.seat.keySession(g.key, g.parameters, g.members, protocol)
 }
 
 // finished returns the number of steps that are done.
@@ -224,48 +212,6 @@ func (g *generation) usual() time.Duration {
 		return recall.Short
 	}
 	return recall.Long
-}
-
-// runOpening runs a machine that opens values and passes on what it found. Its results
-// are read in done; release is called when nothing more comes, or it failed.
-func (g *generation) runOpening(ctx context.Context, protocol string, machine opening, usual, linger time.Duration, done, release func(), options ...session.Option) error {
-	of := g.session(protocol)
-	options = append(options, g.seat.lingering(of, machine, linger, done, func(culprits, convicted sharing.Parties) {
-		release()
-		g.seat.name(of, culprits.Without(convicted))
-	}))
-	err := g.seat.runFor(ctx, session.ID(of.ID()), g.task.id, g.members, machine, usual, options...)
-	if err != nil {
-		release()
-	}
-	return err
-}
-
-// offline is what the machine of a protocol that waits for all who take part needs.
-func (g *generation) offline(protocol string) preproc.Config {
-	id := g.session(protocol).ID()
-	return preproc.Config{
-		Source: g.source, Session: id, From: g.members, Identity: g.seat.identity, Journal: g.party.cfg.Journal,
-	}
-}
-
-// runOffline runs such a machine, notes who keeps it waiting, and passes on what it
-// found about them.
-func (g *generation) runOffline(ctx context.Context, protocol string, machine *preproc.Machine, usual time.Duration, options ...session.Option) error {
-	of := g.session(protocol)
-	watched := &watchedMachine{Machine: machine}
-	watching, stop := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() { g.seat.watch(watching, g.task.id+" "+protocol, slowness*g.party.cfg.Patience, watched) })
-	err := g.seat.runFor(ctx, session.ID(of.ID()), g.task.id, g.members, watched, usual, options...)
-	stop()
-	watch.Wait()
-	culprits := mpc.Culprits(err)
-	g.seat.accuseAll(ctx, of, machine.Evidence(), culprits)
-	if culprits != 0 && len(machine.Evidence()) == 0 {
-		g.seat.note(g.task.id, culprits) // until the attempt is over
-	}
-	return err
 }
 
 // agree posts the digest of the offline stage and returns the one that the chain

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
-	"github.com/tkms-network/tkms/enclave/party/keyfile"
 	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/protocol/decrypt"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
@@ -33,11 +32,21 @@ type trial struct {
 	shape    preproc.Shape // of the items that it takes
 }
 
+// examination tests a key: whether the shares that the members hold decrypt what is
+// encrypted under the public keys.
+type examination struct {
+	sessions
+	party      *Party
+	key        *kmstypes.Key
+	parameters tfhe.Parameters
+	// compute makes the ciphertexts.
+	compute func(ctx context.Context) ([]evaluate.Trial, error)
+}
+
 // test decrypts by MPC fresh ciphertexts in every form that the parameter set has,
 // computed with the new public keys by coins that everybody can derive, and notes in
 // which forms they came out right.
-func (g *generation) test(ctx context.Context, held *heldKey, material *kmstypes.KeyMaterial) error {
-	g.progress.reach(kmstypes.KEY_STAGE_TESTING)
+func (g *examination) test(ctx context.Context, held *heldKey, material *kmstypes.KeyMaterial) error {
 	trials, err := g.trials(ctx, held)
 	if err != nil {
 		return err
@@ -74,7 +83,7 @@ func (g *generation) test(ctx context.Context, held *heldKey, material *kmstypes
 
 // trials computes the ciphertexts and takes them in, those that can be decrypted by
 // flooding also by the way that takes items.
-func (g *generation) trials(ctx context.Context, held *heldKey) ([]*trial, error) {
+func (g *examination) trials(ctx context.Context, held *heldKey) ([]*trial, error) {
 	computed, err := g.compute(ctx)
 	if err != nil {
 		return nil, err
@@ -100,29 +109,22 @@ func (g *generation) trials(ctx context.Context, held *heldKey) ([]*trial, error
 	return out, nil
 }
 
-// compute makes the ciphertexts: with the key set where there is one.
-func (g *generation) compute(ctx context.Context) (trials []evaluate.Trial, err error) {
-	public, err := g.publicKey()
-	if err != nil {
-		return nil, err
-	}
+// computeTrials computes fresh ciphertexts under a key in every form, by coins that
+// everybody can derive: with the key set where there is one.
+func (p *Party) computeTrials(ctx context.Context, id []byte, public *tfhe.CompactPublicKey, keys *tfhe.KeySet) (trials []evaluate.Trial, err error) {
 	coins := sha3.NewSHAKE256()
 	_, _ = coins.Write([]byte("tkms/v1/key-test"))
-	_, _ = coins.Write(g.key.Id)
-	keys, err := g.files.KeySet()
-	if errors.Is(err, keyfile.ErrState) {
+	_, _ = coins.Write(id)
+	if keys == nil {
 		return evaluate.Fresh(coins, public)
 	}
-	if err != nil {
-		return nil, err
-	}
 	evaluator, err := evaluate.New(keys, evaluate.Environment{
-		Parallel: g.party.inBackground, Yield: func() error { return context.Cause(ctx) },
+		Parallel: p.inBackground, Yield: func() error { return context.Cause(ctx) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	g.party.inBackground(1, func(int) { trials, err = evaluate.Check(coins, evaluator, public) })
+	p.inBackground(1, func(int) { trials, err = evaluate.Check(coins, evaluator, public) })
 	return trials, err
 }
 
@@ -144,7 +146,7 @@ func (p *Party) inBackground(n int, f func(i int)) {
 }
 
 // testItems makes offline items that only this attempt uses, for the trials in order.
-func (g *generation) testItems(ctx context.Context, held *heldKey, trials []*trial) (map[preproc.Shape]*stocked, error) {
+func (g *examination) testItems(ctx context.Context, held *heldKey, trials []*trial) (map[preproc.Shape]*stocked, error) {
 	out := map[preproc.Shape]*stocked{}
 	for _, shape := range held.shapes() {
 		count := 0
@@ -186,7 +188,7 @@ func (s *stocked) take(count int) (*preproc.Batch, error) {
 }
 
 // try runs one decryption and reports whether it came out right.
-func (g *generation) try(ctx context.Context, t *trial, items map[preproc.Shape]*stocked) (bool, error) {
+func (g *examination) try(ctx context.Context, t *trial, items map[preproc.Shape]*stocked) (bool, error) {
 	id := g.session(t.protocol).ID()
 	machine, err := g.decryption(id, t, items)
 	if err != nil {
@@ -212,7 +214,7 @@ type valued interface {
 }
 
 // decryption returns the machine of a trial.
-func (g *generation) decryption(id mpc.Digest, t *trial, items map[preproc.Shape]*stocked) (valued, error) {
+func (g *examination) decryption(id mpc.Digest, t *trial, items map[preproc.Shape]*stocked) (valued, error) {
 	if t.taken.flooded != nil {
 		source, err := g.seat.source(id)
 		if err != nil {

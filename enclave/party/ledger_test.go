@@ -86,6 +86,7 @@ func (noBank) SendCoinsFromAccountToModule(context.Context, sdk.AccAddress, stri
 	return nil
 }
 func (noBank) SendCoins(context.Context, sdk.AccAddress, sdk.AccAddress, sdk.Coins) error { return nil }
+func (noBank) BurnCoins(context.Context, string, sdk.Coins) error                         { return nil }
 func (noBank) GetBalance(_ context.Context, _ sdk.AccAddress, denom string) sdk.Coin {
 	return sdk.NewInt64Coin(denom, 1<<40)
 }
@@ -127,7 +128,7 @@ func newLedger(t testing.TB, change func(*partiestypes.Params)) *ledger {
 	authority := sdk.AccAddress(make([]byte, 20)).String()
 	l.accounts = authkeeper.NewAccountKeeper(encoding.Codec, runtime.NewKVStoreService(authKey), authtypes.ProtoBaseAccount,
 		nil, authcodec.NewBech32Codec(prefix), prefix, authority)
-	l.parties = partieskeeper.NewKeeper(encoding.Codec, runtime.NewKVStoreService(partiesKey), authority, l.accounts)
+	l.parties = partieskeeper.NewKeeper(encoding.Codec, runtime.NewKVStoreService(partiesKey), authority, l.accounts, noBank{})
 	l.kms = kmskeeper.NewKeeper(codec.NewProtoCodec(codectypes.NewInterfaceRegistry()), runtime.NewKVStoreService(kmsKey), authority, noBank{}, l, l.parties, noise.Milli)
 	l.ctx = sdk.NewContext(cms, cmtproto.Header{ChainID: testChainID, Height: 1, Time: time.Now().UTC()}, false, log.NewNopLogger())
 

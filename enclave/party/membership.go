@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tkms-network/tkms/enclave/party/committee"
@@ -16,8 +18,12 @@ import (
 // renewed registration may have another address, and the epoch does not show it.
 const membersEvery = 20
 
-// takeSeat looks for a live epoch that this party is a member of.
-func (p *Party) takeSeat(ctx context.Context, height int64) error {
+// epochsEvery is how often, in blocks, a party with a seat looks for new epochs.
+const epochsEvery = 4
+
+// takeSeats takes this party's seats in the epochs that it has not looked at yet. That
+// there are none is proven: no node can hide an epoch.
+func (p *Party) takeSeats(ctx context.Context, height int64) error {
 	if p.id == 0 {
 		id, err := p.findSelf(ctx, height)
 		if err != nil || id == 0 {
@@ -26,41 +32,106 @@ func (p *Party) takeSeat(ctx context.Context, height int64) error {
 		p.id = id
 		p.board.Update(func(s *status.Party) { s.ID = id })
 	}
-	var epochs partiestypes.QueryEpochsResponse
-	if err := query(ctx, p.cfg.Chain, "/tkms.parties.v1.Query/Epochs", &partiestypes.QueryEpochsRequest{}, &epochs); err != nil {
+	if len(p.allSeats()) > 0 && height%epochsEvery != 0 {
+		return nil
+	}
+	last, err := provenNumber(ctx, p.cfg.Chain, partiestypes.StoreKey, partiestypes.LastEpochKey(), height)
+	if err != nil {
 		return err
 	}
-	for _, hint := range epochs.Epochs {
-		c, err := loadCommittee(ctx, p.cfg.Chain, hint.Id, p.id, height)
-		if errors.Is(err, committee.ErrNotMember) || errors.Is(err, ErrAbsent) {
-			continue
-		}
-		if err != nil {
+	if p.newest == 0 {
+		if p.newest, err = p.firstEpoch(ctx, last, height); err != nil {
 			return err
 		}
-		if ended(c.Epoch.Status) {
-			if err := p.eraseEpoch(hint.Id); err != nil {
-				return err
-			}
-			continue
+	}
+	for ; p.newest < last; p.newest++ {
+		if err := p.enter(ctx, p.newest+1, height); err != nil {
+			return err
 		}
-		s, err := newSeat(p, c)
-		if err != nil {
-			return fmt.Errorf("take the seat in epoch %d: %w", hint.Id, err)
-		}
-		p.cfg.Log.Info("took a seat", "epoch", hint.Id, "index", c.Self, "of", c.N)
-		p.mu.Lock()
-		p.seat = s
-		p.mu.Unlock()
-		p.cursor = 0
-		return s.observe(ctx, c)
 	}
 	return nil
 }
 
+// firstEpoch returns the epoch after which a party that has just started looks at all:
+// those before have ended, or nothing of them is under seal here.
+func (p *Party) firstEpoch(ctx context.Context, last uint64, height int64) (uint64, error) {
+	objects, err := p.cfg.Store.List()
+	if err != nil {
+		return 0, err
+	}
+	first := last
+	active, err := provenNumber(ctx, p.cfg.Chain, partiestypes.StoreKey, partiestypes.ActiveEpochKey(), height)
+	if err != nil {
+		return 0, err
+	}
+	if active > 0 {
+		first = active - 1
+	} else if last > 0 {
+		first = last - 1
+	}
+	for _, o := range objects {
+		if secretOfEpoch(o.Kind) && o.Epoch > 0 {
+			first = min(first, o.Epoch-1)
+		}
+	}
+	return first, nil
+}
+
+// enter looks at an epoch for the first time: it takes the party's seat, and its part
+// in what the epoch takes over from another.
+func (p *Party) enter(ctx context.Context, id uint64, height int64) error {
+	c, err := loadCommittee(ctx, p.cfg.Chain, id, p.id, height)
+	if err != nil {
+		return err
+	}
+	if ended(c.Epoch.Status) {
+		return p.eraseEpoch(id)
+	}
+	if c.Self != 0 {
+		s, err := newSeat(p, c)
+		if err != nil {
+			return fmt.Errorf("take the seat in epoch %d: %w", id, err)
+		}
+		p.cfg.Log.Info("took a seat", "epoch", id, "index", c.Self, "of", c.N)
+		p.mu.Lock()
+		p.seats[id] = s
+		p.mu.Unlock()
+		if err := s.observe(ctx, c); err != nil {
+			return err
+		}
+	}
+	if c.Epoch.From != 0 && (c.Self != 0 || p.seatOf(c.Epoch.From) != nil) {
+		p.moves[id] = &move{party: p, epoch: id}
+	}
+	return nil
+}
+
+// seatOf returns the seat in an epoch, nil if there is none.
+func (p *Party) seatOf(epoch uint64) *seat {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seats[epoch]
+}
+
+// allSeats returns the seats, that of the earliest epoch first.
+func (p *Party) allSeats() []*seat {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]*seat, 0, len(p.seats))
+	for _, epoch := range slices.Sorted(maps.Keys(p.seats)) {
+		out = append(out, p.seats[epoch])
+	}
+	return out
+}
+
 // ended reports a proven status in which the epoch's secrets are of no more use.
 func ended(s partiestypes.EpochStatus) bool {
-	return s == partiestypes.EPOCH_STATUS_FAILED || s == partiestypes.EPOCH_STATUS_RETIRED
+	switch s {
+	case partiestypes.EPOCH_STATUS_FAILED, partiestypes.EPOCH_STATUS_RETIRED, partiestypes.EPOCH_STATUS_REHEARSED:
+		return true
+	default:
+		return false
+	}
 }
 
 // findSelf finds the own registration, 0 if there is none; a node's answer is a
@@ -115,7 +186,7 @@ func (p *Party) followEpoch(ctx context.Context, s *seat, height int64) error {
 	}
 	if ended(epoch.Status) {
 		p.cfg.Log.Info("the epoch has ended: leaving the seat and erasing its secrets", "epoch", epoch.Id, "status", epoch.Status.String())
-		p.leave()
+		p.leave(s)
 		return p.eraseEpoch(epoch.Id)
 	}
 	if !sameRecord(&epoch, &c.Epoch) || height%membersEvery == 0 {
@@ -127,18 +198,32 @@ func (p *Party) followEpoch(ctx context.Context, s *seat, height int64) error {
 	return s.observe(ctx, c)
 }
 
-// leave gives up the seat, if there is one, and everything done in it.
-func (p *Party) leave() {
-	p.mu.Lock()
-	s := p.seat
-	p.seat = nil
-	p.mu.Unlock()
-	if s == nil {
-		return
+// leaveAll gives up all seats.
+func (p *Party) leaveAll() {
+	for _, s := range p.allSeats() {
+		p.leave(s)
 	}
+}
+
+// leave gives up a seat and everything done in it.
+func (p *Party) leave(s *seat) {
+	epoch := s.epochID()
+	for id, m := range p.moves {
+		if id == epoch || m.from == epoch {
+			m.end()
+			delete(p.moves, id)
+		}
+	}
+	p.mu.Lock()
+	delete(p.seats, epoch)
+	p.mu.Unlock()
 	s.close()
 	p.mu.Lock()
-	clear(p.tasks)
+	for id, t := range p.tasks {
+		if t.seat == s {
+			delete(p.tasks, id)
+		}
+	}
 	p.mu.Unlock()
 }
 
@@ -150,17 +235,24 @@ func (p *Party) eraseEpoch(epoch uint64) error {
 		return err
 	}
 	for _, object := range objects {
-		switch object.Kind {
-		case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep:
-			if object.Epoch != epoch {
-				continue
-			}
-			if err := p.cfg.Store.Delete(object); err != nil {
-				return fmt.Errorf("erase the secrets of epoch %d: %w", epoch, err)
-			}
+		if object.Epoch != epoch || !secretOfEpoch(object.Kind) {
+			continue
+		}
+		if err := p.cfg.Store.Delete(object); err != nil {
+			return fmt.Errorf("erase the secrets of epoch %d: %w", epoch, err)
 		}
 	}
 	return nil
+}
+
+// secretOfEpoch reports whether objects of a kind go with their epoch.
+func secretOfEpoch(kind string) bool {
+	switch kind {
+	case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep, kindVector:
+		return true
+	default:
+		return false
+	}
 }
 
 func sameRecord(a, b *partiestypes.Epoch) bool {
@@ -171,43 +263,68 @@ func sameRecord(a, b *partiestypes.Epoch) bool {
 
 func (p *Party) stockChanged(int) { p.refreshStatus() }
 
-// refreshStatus copies what the seat knows to the board.
+// refreshStatus copies what the seats know to the board.
 func (p *Party) refreshStatus() {
-	p.mu.Lock()
-	s := p.seat
-	p.mu.Unlock()
-	if s == nil {
+	seats := p.allSeats()
+	if len(seats) == 0 {
 		return
 	}
+	// The epoch that new requests come to, or else the newest.
+	main := seats[len(seats)-1]
+	for _, s := range seats {
+		if s.current().Epoch.Status == partiestypes.EPOCH_STATUS_ACTIVE {
+			main = s
+		}
+	}
+	var all []string
+	for _, s := range seats {
+		all = append(all, s.heldKeys()...)
+	}
+	slices.Sort(all)
+	of := main.status()
+	p.metrics.Stock.Set(float64(of.items))
+	p.board.Update(func(b *status.Party) {
+		c := of.committee
+		b.Epoch, b.EpochStatus, b.Index, b.Excluded = c.Epoch.Id, epochStatus(c.Epoch.Status), c.Self, c.Excluded
+		b.StockItems, b.NextItem, b.Keys, b.Peers, b.Margin = of.items, of.next, slices.Compact(all), of.peers, of.margin
+	})
+}
+
+// seatStatus is what an operator may know of a seat.
+type seatStatus struct {
+	committee *committee.Committee
+	items     int
+	next      uint64
+	peers     []status.Peer
+	margin    int
+}
+
+func (s *seat) status() seatStatus {
 	s.mu.Lock()
-	c := s.committee
-	items, next := 0, s.next
+	out := seatStatus{committee: s.committee, next: s.next}
 	for _, st := range s.stocks {
 		if !st.Rare() { // a few of the others are made ahead
-			items += st.Available()
+			out.items += st.Available()
 		}
-		next = max(next, st.NextItem())
-	}
-	keys := make([]string, 0, len(s.held))
-	for id := range s.held {
-		keys = append(keys, id)
+		out.next = max(out.next, st.NextItem())
 	}
 	s.mu.Unlock()
-	links := s.mesh.Status()
 	connected := 0
-	peers := make([]status.Peer, 0, len(links))
-	for _, link := range links {
+	for _, link := range s.mesh.Status() {
 		if link.Up {
 			connected++
 		}
-		peers = append(peers, status.Peer{Index: link.Index, Connected: link.Up})
+		out.peers = append(out.peers, status.Peer{Index: link.Index, Connected: link.Up})
 	}
-	p.metrics.Stock.Set(float64(items))
-	p.board.Update(func(b *status.Party) {
-		b.Epoch, b.EpochStatus, b.Index, b.Excluded = c.Epoch.Id, epochStatus(c.Epoch.Status), c.Self, c.Excluded
-		b.StockItems, b.NextItem, b.Keys, b.Peers = items, next, keys, peers
-		b.Margin = connected + 1 - (c.N - c.T)
-	})
+	out.margin = connected + 1 - (out.committee.N - out.committee.T)
+	return out
+}
+
+// heldKeys returns the ids of the keys that are ready for use, in hex.
+func (s *seat) heldKeys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.held))
 }
 
 func epochStatus(s partiestypes.EpochStatus) string {

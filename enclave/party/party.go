@@ -50,16 +50,17 @@ type Party struct {
 	// Used by the goroutine that follows the chain only.
 
 	id        uint64
-	cursor    int64 // work of blocks up to here was taken
-	more      bool  // there was more open work than a node lists at once
-	checkedAt int64 // height of the latest look at the registration
+	newest    uint64           // epoch up to which all were looked at
+	moves     map[uint64]*move // by epoch: the resharings that this party has a part in
+	cursor    int64            // work of blocks up to here was taken
+	checkedAt int64            // height of the latest look at the registration
 	standing  []finding
 	earlier   map[string]bool // attempts to generate keys of which an earlier life left something
 
 	mu     sync.Mutex
 	height int64 // newest height with provable state
 	posted map[string]int64
-	seat   *seat
+	seats  map[uint64]*seat // by epoch
 	tasks  map[string]*task
 	seen   time.Time // when the latest header came
 	found  []finding
@@ -77,7 +78,7 @@ func New(cfg Config, board *status.Board, m *metrics.Metrics) *Party {
 	p := &Party{
 		cfg: cfg, board: board, metrics: m, random: rand.Reader, blobs: blob.Fetcher{Client: cfg.HTTP},
 		posted: map[string]int64{}, tasks: map[string]*task{}, slots: make(chan struct{}, max(1, cfg.Requests)), told: map[string]bool{},
-		hosts: hosts{known: map[uint64]provenHost{}},
+		hosts: hosts{known: map[uint64]provenHost{}}, seats: map[uint64]*seat{}, moves: map[uint64]*move{},
 	}
 	signer := client.Signer{ChainID: cfg.ChainID, Key: cfg.Identity.Signing}
 	p.poster = post.New(postChain{cfg.Chain}, signer, func(err error) { cfg.Log.Warn("post failed", "err", err) })
@@ -94,7 +95,7 @@ func (p *Party) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer func() {
 		cancel(ErrStopped)
-		p.leave()
+		p.leaveAll()
 		p.running.Wait()
 	}()
 	p.ctx = ctx
@@ -143,7 +144,6 @@ func (p *Party) forget() {
 func (p *Party) observe(ctx context.Context, height int64, at time.Time) {
 	p.mu.Lock()
 	p.height, p.seen = height, p.cfg.Now()
-	current := p.seat
 	p.mu.Unlock()
 	var found []finding
 	note := func(hint string, err error) {
@@ -151,15 +151,13 @@ func (p *Party) observe(ctx context.Context, height int64, at time.Time) {
 			found = append(found, finding{hint, hint + ": " + err.Error(), true})
 		}
 	}
-	if current == nil {
-		note("cannot take a seat", p.takeSeat(ctx, height))
-	} else {
-		// Work first: its latency is the user's.
-		if p.serving(current) {
-			note("cannot read the chain's work", p.takeWork(ctx, current, height))
-		}
-		note("cannot follow the epoch", p.followEpoch(ctx, current, height))
+	// Work first: its latency is the user's.
+	note("cannot read the chain's work", p.takeWork(ctx, height))
+	for _, s := range p.allSeats() {
+		note("cannot follow the epoch", p.followEpoch(ctx, s, height))
 	}
+	note("cannot take a seat", p.takeSeats(ctx, height))
+	note("cannot follow the resharing", p.followMoves(ctx, height))
 	found = append(found, p.selfCheck(ctx, height, at)...)
 	p.forget()
 	p.metrics.Height.Set(float64(height))

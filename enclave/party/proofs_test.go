@@ -80,7 +80,7 @@ func TestARequestIsLookedAtWhenItsAnswerMayBeThere(t *testing.T) {
 	looked := map[int64]int{}
 	for height := int64(10); height < 20; height++ {
 		before := chain.proofs[kmstypes.StoreKey+"/"+string(key)]
-		require.NoError(t, p.followTasks(t.Context(), s, height))
+		require.NoError(t, p.followTasks(t.Context(), height))
 		looked[height] = chain.proofs[kmstypes.StoreKey+"/"+string(key)] - before
 	}
 	require.Equal(t, map[int64]int{10: 0, 11: 0, 12: 0, 13: 1, 14: 0, 15: 1, 16: 0, 17: 1, 18: 0, 19: 1}, looked)

@@ -73,7 +73,7 @@ func (p *Party) startRestore(s *seat, key *kmstypes.Key) {
 		return
 	}
 	s.running.Go(func() {
-		defer p.remove(s, t)
+		defer p.remove(t)
 		p.restore(ctx, s, key)
 	})
 }

@@ -48,10 +48,7 @@ func (p *Party) selfCheck(ctx context.Context, height int64, at time.Time) []fin
 		}
 	}
 	found = append(found, p.standing...)
-	p.mu.Lock()
-	s := p.seat
-	p.mu.Unlock()
-	if s != nil {
+	for _, s := range p.allSeats() {
 		found = append(found, s.check(p.cfg.Now())...)
 	}
 	return found

@@ -32,6 +32,7 @@ const proofs = 8
 // task is one request or key that this party works on.
 type task struct {
 	id      string
+	seat    *seat
 	cancel  context.CancelFunc
 	request *kmstypes.Request // nil for a key
 	key     *kmstypes.Key
@@ -51,15 +52,28 @@ type task struct {
 // takeWork starts what the chain recorded up to a height and follows what is
 // under way. Every block's list of work is proven, so that a node cannot hide a
 // request; only what was open before this party came is found by a hint.
-func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
-	behind := p.cursor == 0 || height-p.cursor > maxCatchUp
-	if behind || p.more {
-		if err := p.takeOpenWork(ctx, s, height); err != nil {
-			return err
+func (p *Party) takeWork(ctx context.Context, height int64) error {
+	var serving []*seat
+	for _, s := range p.allSeats() {
+		if p.serving(s) {
+			serving = append(serving, s)
 		}
 	}
+	if len(serving) == 0 {
+		return nil
+	}
+	behind := p.cursor == 0 || height-p.cursor > maxCatchUp
+	more := false
+	for _, s := range serving {
+		if behind || !s.caughtUp {
+			if err := p.takeOpenWork(ctx, s, height); err != nil {
+				return err
+			}
+		}
+		more = more || !s.caughtUp
+	}
 	switch {
-	case behind && p.more:
+	case behind && more:
 		p.cursor = height
 	case behind:
 		// The latest lists are read all the same: what is no longer open may still take
@@ -73,7 +87,7 @@ func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
 			continue
 		}
 		if err == nil {
-			err = p.takeList(ctx, s, work.KeyIds, work.RequestIds, height)
+			err = p.takeList(ctx, work.KeyIds, work.RequestIds, height)
 		}
 		if err != nil {
 			return err
@@ -82,7 +96,7 @@ func (p *Party) takeWork(ctx context.Context, s *seat, height int64) error {
 	if err := p.eraseEarlier(ctx, height); err != nil {
 		return err
 	}
-	return p.followTasks(ctx, s, height)
+	return p.followTasks(ctx, height)
 }
 
 // takeOpenWork finds what was open before this party came: after a restart, or
@@ -99,10 +113,10 @@ func (p *Party) takeOpenWork(ctx context.Context, s *seat, height int64) error {
 	}
 	// Requests hold their items before the stock learns what is assigned: it
 	// erases what is assigned and not held.
-	if err := p.takeList(ctx, s, work.KeyIds, work.RequestIds, height); err != nil {
+	if err := p.takeList(ctx, work.KeyIds, work.RequestIds, height); err != nil {
 		return err
 	}
-	p.more = work.More
+	s.caughtUp = !work.More
 	if !work.More {
 		s.assigned(next)
 		if err := p.findEarlier(); err != nil {
@@ -112,7 +126,8 @@ func (p *Party) takeOpenWork(ctx context.Context, s *seat, height int64) error {
 	return p.openKeys(ctx, s, height)
 }
 
-func (p *Party) takeList(ctx context.Context, s *seat, keys, requests [][]byte, height int64) error {
+// takeList starts what is in a list, each in the seat of its epoch.
+func (p *Party) takeList(ctx context.Context, keys, requests [][]byte, height int64) error {
 	for _, id := range keys {
 		var key kmstypes.Key
 		if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(id), height, &key); errors.Is(err, ErrAbsent) {
@@ -120,7 +135,9 @@ func (p *Party) takeList(ctx context.Context, s *seat, keys, requests [][]byte, 
 		} else if err != nil {
 			return err
 		}
-		p.startKey(s, &key)
+		if s := p.seatOf(key.EpochId); s != nil {
+			p.startKey(s, &key)
+		}
 	}
 	found := make([]*kmstypes.Request, len(requests))
 	err := each(len(requests), func(i int) error {
@@ -135,7 +152,10 @@ func (p *Party) takeList(ctx context.Context, s *seat, keys, requests [][]byte, 
 	})
 	// In the chain's order, so that all parties begin with the same ones.
 	for _, request := range found {
-		if request != nil {
+		if request == nil {
+			continue
+		}
+		if s := p.seatOf(request.EpochId); s != nil {
 			p.startRequest(s, request)
 		}
 	}
@@ -160,6 +180,7 @@ func each(count int, do func(i int) error) error {
 
 // add registers a task unless it is known, and returns its context.
 func (p *Party) add(s *seat, t *task) (context.Context, bool) {
+	t.seat = s
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, known := p.tasks[t.id]; known {
@@ -172,14 +193,14 @@ func (p *Party) add(s *seat, t *task) (context.Context, bool) {
 }
 
 // remove ends a task; what was sent for it is no longer handed out.
-func (p *Party) remove(s *seat, t *task) {
+func (p *Party) remove(t *task) {
 	p.mu.Lock()
 	if p.tasks[t.id] == t {
 		delete(p.tasks, t.id)
 	}
 	p.mu.Unlock()
 	t.cancel()
-	s.sent.Drop(t.id)
+	t.seat.sent.Drop(t.id)
 }
 
 func requestTask(r *kmstypes.Request) string {
@@ -191,7 +212,7 @@ func keyTask(k *kmstypes.Key) string {
 }
 
 // followTasks proves records of tasks anew: closed ones end, keys go on.
-func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
+func (p *Party) followTasks(ctx context.Context, height int64) error {
 	p.mu.Lock()
 	var requests, keys, over []*task
 	for _, t := range p.tasks {
@@ -206,15 +227,15 @@ func (p *Party) followTasks(ctx context.Context, s *seat, height int64) error {
 	}
 	p.mu.Unlock()
 	for _, t := range over {
-		p.end(s, t)
+		p.end(t)
 	}
 	for _, t := range keys[:min(len(keys), recheck)] {
-		if err := p.followKey(ctx, s, t, height); err != nil {
+		if err := p.followKey(ctx, t, height); err != nil {
 			return err
 		}
 	}
 	requests = requests[:min(len(requests), recheck)]
-	return each(len(requests), func(i int) error { return p.followRequest(ctx, s, requests[i], height) })
+	return each(len(requests), func(i int) error { return p.followRequest(ctx, requests[i], height) })
 }
 
 // lookLater puts the next look at a request off.
@@ -227,7 +248,8 @@ func (p *Party) lookLater(t *task, height int64) {
 // followRequest ends a task whose request is closed, and posts its answer again
 // when the chain does not show it. A user decryption goes on for a while after it was
 // fulfilled.
-func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int64) error {
+func (p *Party) followRequest(ctx context.Context, t *task, height int64) error {
+	s := t.seat
 	var now kmstypes.Request
 	err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfRequest(t.request.Id), height, &now)
 	if err != nil && !errors.Is(err, ErrAbsent) {
@@ -246,7 +268,7 @@ func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int6
 			return nil
 		}
 	} else {
-		p.end(s, t)
+		p.end(t)
 	}
 	p.board.Request(hex.EncodeToString(t.request.Id), func(r *status.Request) {
 		switch {
@@ -261,9 +283,9 @@ func (p *Party) followRequest(ctx context.Context, s *seat, t *task, height int6
 }
 
 // end ends the task of a request.
-func (p *Party) end(s *seat, t *task) {
-	p.remove(s, t)
-	s.release(t.id)
+func (p *Party) end(t *task) {
+	p.remove(t)
+	t.seat.release(t.id)
 }
 
 // linger keeps a request up to a height without looking at it again, unless its answer

@@ -16,17 +16,18 @@ import (
 
 // Errors of this package.
 var (
-	// ErrNotMember reports that the own party has no seat in the epoch.
+	// ErrNotMember reports that the own party has no part in what is asked for.
 	ErrNotMember = errors.New("committee: this party is not a member of the epoch")
 	// ErrRecord reports records that contradict each other or the protocols.
 	ErrRecord = errors.New("committee: the records of the epoch are inconsistent")
 )
 
-// Committee is one epoch as a member sees it.
+// Committee is one epoch as a member, or another party, sees it.
 type Committee struct {
 	// Epoch is the proven record.
 	Epoch partiestypes.Epoch
-	// Self is the own index, N the number of members, T the corruptions tolerated.
+	// Self is the own index, 0 if this party has no seat; N the number of members, T
+	// the corruptions tolerated.
 	Self, N, T int
 	// Session are the members' Ed25519 keys by index; entry 0 is nil.
 	Session []ed25519.PublicKey
@@ -73,9 +74,6 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 			c.Peers = append(c.Peers, transport.Peer{Index: i + 1, Address: party.PeerAddress, Pin: transport.Pin(party.TlsKeyHash)})
 		}
 	}
-	if c.Self == 0 {
-		return nil, ErrNotMember
-	}
 	for _, absence := range epoch.Absences {
 		if absence.Index < 1 || int(absence.Index) > n {
 			return nil, fmt.Errorf("%w: absence of member %d", ErrRecord, absence.Index)
@@ -92,8 +90,8 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 			}
 		}
 	}
-	c.Excluded = !c.Active.Has(c.Self)
-	if err := mpc.CheckParties(c.N, c.T, c.Self); err != nil {
+	c.Excluded = c.Self != 0 && !c.Active.Has(c.Self)
+	if err := mpc.CheckParties(c.N, c.T, max(1, c.Self)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	return c, nil

@@ -13,8 +13,8 @@ const (
 	StoreKey = ModuleName
 )
 
-// Prefixes of the module's store. Params, parties, epochs, the active epoch,
-// set-up answers and evidence are read by proof: their keys and values are part of
+// Prefixes of the module's store. Params, parties, epochs, the active and the newest
+// epoch, set-up answers and evidence are read by proof: their keys and values are part of
 // the API. The recent blocks, of which there is always one, keep the first ones
 // apart from the live epochs: ICS-23 cannot prove absence beside a key with an empty
 // value, as that index has. So does the count of evidence with the index of subjects.
@@ -36,6 +36,9 @@ var (
 	LastEvidencePrefix    = collections.NewPrefix(13)
 	SubjectEvidencePrefix = collections.NewPrefix(14)
 	KnownEvidencePrefix   = collections.NewPrefix(15)
+
+	BondsPrefix    = collections.NewPrefix(16)
+	SeatEndsPrefix = collections.NewPrefix(17)
 )
 
 // ParamsKey is the raw store key of the Params record (protobuf).
@@ -50,6 +53,10 @@ func EpochKey(id uint64) []byte { return idKey(EpochsPrefix, id) }
 // ActiveEpochKey is the raw store key of the active epoch's id, 8 bytes
 // big-endian; absent as long as no epoch is active.
 func ActiveEpochKey() []byte { return ActiveEpochPrefix.Bytes() }
+
+// LastEpochKey is the raw store key of the newest epoch's id, 8 bytes big-endian;
+// absent if there never was one. Ids count from 1 and epochs are never deleted.
+func LastEpochKey() []byte { return LastEpochPrefix.Bytes() }
 
 // SetupAnswerKey is the raw store key of a ComplaintAnswer record (protobuf) of an
 // epoch's set-up attempt under way: 0x0b | epoch, 8 bytes | accuser, 4 bytes |
