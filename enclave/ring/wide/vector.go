@@ -166,3 +166,18 @@ func (r Ring) SquareAdd(dst, a []Word) {
 		dst[i] = dst[i].Add(x)
 	}
 }
+
+// PackAdd adds Σ_p Y^p·(element 4i+p of src), p < 4, to element i of dst; src has four
+// times the elements of dst.
+func (r Ring) PackAdd(dst, src []Word) {
+	if len(src) != 4*len(dst) {
+		panic("wide: vectors of different lengths")
+	}
+	for i := range len(dst) / r.d {
+		var sum Elem
+		for p := 3; p >= 0; p-- {
+			sum = r.Add(r.Shift(sum), r.At(src, 4*i+p))
+		}
+		r.Set(dst, i, r.Add(r.At(dst, i), sum))
+	}
+}
