@@ -55,7 +55,7 @@ type Config struct {
 	// (default 60 s).
 	PendingFrames, PendingBytes int
 	PendingAge                  time.Duration
-	// InboxBytes bounds, per session and peer, what a machine has not yet taken
+	// InboxBytes bounds, per peer, what the machines of all sessions have not yet taken
 	// (default 256 MiB).
 	InboxBytes int
 	// Finished is how many finished session ids are remembered, so that late
@@ -94,7 +94,8 @@ type Router struct {
 	mu       sync.RWMutex
 	closed   bool
 	sessions map[ID]*session
-	waiting  []pending // by peer
+	waiting  []pending      // by peer
+	inboxes  []atomic.Int64 // by peer: bytes in all sessions
 	finished map[ID]bool
 	recent   []ID // ring of finished ids
 	oldest   int
@@ -138,6 +139,7 @@ func New(cfg Config) (*Router, error) {
 		cfg: cfg, self: cfg.Mesh.Self(),
 		sessions: make(map[ID]*session),
 		waiting:  make([]pending, cfg.Parties+1),
+		inboxes:  make([]atomic.Int64, cfg.Parties+1),
 		finished: make(map[ID]bool),
 		handlers: make(map[string]Handler),
 		inbound:  make([]callBudget, cfg.Parties+1),
@@ -232,7 +234,7 @@ func (r *Router) deliver(id ID, m inbound) {
 	switch {
 	case s == nil:
 		r.count(statLate)
-	case !s.push(m, r.cfg.InboxBytes):
+	case !s.push(m):
 		r.count(statOverflow)
 	}
 }
@@ -252,7 +254,7 @@ func (r *Router) admit(id ID, s *session) error {
 	for from := range r.waiting {
 		r.countN(statExpired, r.waiting[from].expire(oldest))
 		for _, m := range r.waiting[from].take(id) {
-			if !s.push(m, r.cfg.InboxBytes) {
+			if !s.push(m) {
 				r.count(statOverflow)
 			}
 		}
@@ -260,7 +262,9 @@ func (r *Router) admit(id ID, s *session) error {
 	return nil
 }
 
-func (r *Router) retire(id ID) {
+func (r *Router) retire(s *session) {
+	s.end()
+	id := s.id
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.sessions, id)
@@ -297,8 +301,11 @@ func (r *Router) countN(s stat, n int) {
 type Stats struct {
 	// Running is the number of sessions now, lingering ones included.
 	Running int
-	// Pending is the number of messages kept for sessions not yet started.
-	Pending int
+	// Pending is the number of messages kept for sessions not yet started, PendingBytes
+	// what they take.
+	Pending, PendingBytes int
+	// InboxBytes is what the machines of running sessions have not yet taken.
+	InboxBytes int
 	// Malformed counts frames that are none.
 	Malformed uint64
 	// Overflow counts messages and calls dropped for a bound.
@@ -325,6 +332,8 @@ func (r *Router) Stats() Stats {
 	}
 	for i := range r.waiting {
 		s.Pending += r.waiting[i].frames
+		s.PendingBytes += r.waiting[i].bytes
+		s.InboxBytes += int(r.inboxes[i].Load())
 	}
 	return s
 }

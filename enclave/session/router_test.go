@@ -97,30 +97,38 @@ func TestEarlyMessagesAreBoundedPerPeerAndExpire(t *testing.T) {
 	})
 }
 
-func TestASlowMachinesInboxIsBounded(t *testing.T) {
+func TestWhatWaitsForSlowMachinesIsBoundedByPeer(t *testing.T) {
 	network := newMemoryNetwork(t)
-	r := network.join(t, 1, 2, func(c *session.Config) { c.InboxBytes = 1000 })
-	block, entered := make(chan struct{}), make(chan struct{})
-	m := &scripted{receive: func(int, uint16, []byte) ([]mpc.Message, error) {
-		select {
-		case entered <- struct{}{}:
-		default:
-		}
-		<-block
-		return nil, nil
-	}}
+	r := network.join(t, 1, 3, func(c *session.Config) { c.InboxBytes = 1000 })
+	block, entered := make(chan struct{}), make(chan struct{}, 2)
 	ctx, cancel := context.WithCancel(timeLimited(t))
-	result := make(chan error, 1)
-	go func() { result <- r.Run(ctx, id(1), m) }()
-	r.Receive(2, message(id(1), 0, nil))
-	<-entered
-	for range 30 {
-		r.Receive(2, message(id(1), 0, make([]byte, 65)))
+	result := make(chan error, 2)
+	for k := range 2 {
+		m := &scripted{receive: func(int, uint16, []byte) ([]mpc.Message, error) {
+			select {
+			case entered <- struct{}{}:
+			default:
+			}
+			<-block
+			return nil, nil
+		}}
+		go func() { result <- r.Run(ctx, id(byte(k)), m) }()
+		r.Receive(2, message(id(byte(k)), 0, nil))
+		<-entered
 	}
-	require.EqualValues(t, 20, r.Stats().Overflow)
+	for i := range 30 {
+		r.Receive(2, message(id(byte(i%2)), 0, make([]byte, 65)))
+	}
+	require.EqualValues(t, 20, r.Stats().Overflow, "both sessions together")
+	require.Equal(t, 1000, r.Stats().InboxBytes)
+	r.Receive(3, message(id(1), 0, make([]byte, 65)))
+	require.EqualValues(t, 20, r.Stats().Overflow, "one peer's flood displaces nothing of another's")
 	cancel()
 	close(block)
-	require.ErrorIs(t, <-result, context.Canceled)
+	for range 2 {
+		require.ErrorIs(t, <-result, context.Canceled)
+	}
+	require.Zero(t, r.Stats().InboxBytes, "the room is given back")
 }
 
 type scripted struct {

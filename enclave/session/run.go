@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -20,25 +21,35 @@ type session struct {
 	wake    chan struct{}
 	send    func(to int, parts ...[]byte) error
 
+	queued []atomic.Int64 // by peer: what waits in the inboxes of all sessions
+	limit  int64          // of each
+
 	mu    sync.Mutex
 	inbox []inbound
-	bytes []int // by peer, waiting in the inbox
+	bytes []int64 // by peer, waiting in this inbox
+	ended bool
 }
 
 // inboxRoom is the messages a peer for which an inbox has room from the start: those
 // of a round and some of the next.
 const inboxRoom = 2
 
-func (s *session) push(m inbound, limit int) bool {
+func (s *session) push(m inbound) bool {
 	if !s.member[m.from] {
 		return false
 	}
+	cost := int64(len(m.payload) + messageHeader)
 	s.mu.Lock()
-	if s.bytes[m.from]+len(m.payload)+messageHeader > limit {
+	if s.ended {
 		s.mu.Unlock()
 		return false
 	}
-	s.bytes[m.from] += len(m.payload) + messageHeader
+	if s.queued[m.from].Add(cost) > s.limit {
+		s.queued[m.from].Add(-cost)
+		s.mu.Unlock()
+		return false
+	}
+	s.bytes[m.from] += cost
 	s.inbox = append(s.inbox, m)
 	s.mu.Unlock()
 	select {
@@ -55,8 +66,26 @@ func (s *session) take(buffer []inbound) []inbound {
 	defer s.mu.Unlock()
 	full := s.inbox
 	s.inbox = buffer[:0]
-	clear(s.bytes)
+	s.release()
 	return full
+}
+
+// end drops what waits in the inbox, and whatever comes.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended, s.inbox = true, nil
+	s.release()
+}
+
+// release gives the room back that the inbox took. Called with the lock held.
+func (s *session) release() {
+	for from, bytes := range s.bytes {
+		if bytes > 0 {
+			s.queued[from].Add(-bytes)
+		}
+	}
+	clear(s.bytes)
 }
 
 type runOptions struct {
@@ -109,7 +138,7 @@ func (r *Router) Run(ctx context.Context, id ID, machine mpc.Machine, options ..
 	lingers := false
 	defer func() {
 		if !lingers {
-			r.retire(id)
+			r.retire(s)
 		}
 	}()
 	if err := r.start(s, machine); err != nil {
@@ -147,7 +176,7 @@ func (r *Router) Run(ctx context.Context, id ID, machine mpc.Machine, options ..
 // linger delivers late messages. A failure is no longer of interest: the result
 // is out.
 func (r *Router) linger(s *session, machine mpc.Machine, batch []inbound, opt runOptions) {
-	defer r.retire(s.id)
+	defer r.retire(s)
 	if opt.closed != nil {
 		defer opt.closed()
 	}
@@ -174,7 +203,8 @@ func (r *Router) linger(s *session, machine mpc.Machine, batch []inbound, opt ru
 func (r *Router) newSession(id ID, opt runOptions) (*session, error) {
 	s := &session{
 		id: id, parties: make([]int, 0, r.cfg.Parties), member: make([]bool, r.cfg.Parties+1), send: r.cfg.Mesh.Send,
-		inbox: make([]inbound, 0, inboxRoom*r.cfg.Parties), bytes: make([]int, r.cfg.Parties+1), wake: make(chan struct{}, 1),
+		inbox: make([]inbound, 0, inboxRoom*r.cfg.Parties), bytes: make([]int64, r.cfg.Parties+1), wake: make(chan struct{}, 1),
+		queued: r.inboxes, limit: int64(r.cfg.InboxBytes),
 	}
 	if opt.bulk {
 		s.send = r.cfg.Mesh.SendBulk
