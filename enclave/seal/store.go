@@ -54,6 +54,9 @@ func Open(directory string, wrapper Wrapper, chain, party string) (*Store, error
 	return s, nil
 }
 
+// Owner returns the chain and the party that every object is bound to.
+func (s *Store) Owner() (chain, party string) { return s.chain, s.party }
+
 func (s *Store) binding(o Object) Binding {
 	return Binding{Chain: s.chain, Party: s.party, Key: o.Key, Epoch: o.Epoch, Kind: o.Kind}
 }
