@@ -27,6 +27,7 @@ import (
 	"github.com/tkms-network/tkms/app/params"
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/testutil/carrier"
 	"github.com/tkms-network/tkms/testutil/fault"
 	"github.com/tkms-network/tkms/testutil/relayersdk"
 	"github.com/tkms-network/tkms/x/kms/client"
@@ -75,9 +76,15 @@ type Config struct {
 	// CRS is the file of the CRS that the relayer gives to clients for their inputs. By
 	// default it is the one beside the binaries, if it was made.
 	CRS string
-	// Faults are the parties that misbehave, by number from 1: they run
-	// tkms-faulty-party.
+	// Faults are the parties that misbehave, by number from 1, of fault.ProcessKinds. Those
+	// that send wrong messages run tkms-faulty-party.
 	Faults map[int]fault.Kind
+	// Route, if not nil, returns the address at which the other parties reach a party, by
+	// number from 1, that listens at an address: that of a proxy before it.
+	Route func(party int, listens string) (string, error)
+	// Carry, if not nil, returns the URL at which a party reaches the first of its two TKMS
+	// nodes, which listens at an address: that of a proxy before it.
+	Carry func(party int, rpc string) (string, error)
 }
 
 // faultyParty is the program of parties with a fault.
@@ -93,6 +100,9 @@ type Devnet struct {
 
 	// TKMS reads from the first validator; Far from the last.
 	TKMS, Far *client.Client
+
+	carriers []*carrier.Carrier // before the nodes of parties with lying ones
+	loops    []*crashLoop
 
 	root    []byte // seed of the simulated enclave vendor
 	keys    map[string]*secp256k1.PrivKey
@@ -131,8 +141,13 @@ func New(cfg Config) (*Devnet, error) {
 		cfg.VotingPeriod = genesis.DevnetGovernance().VotingPeriod
 	}
 	binaries := []string{"tkmsd", "tkms-party", "tkms-relayer", "tkms-hostchain"}
-	if len(cfg.Faults) > 0 {
-		binaries = append(binaries, faultyParty)
+	if err := cfg.checkFaults(); err != nil {
+		return nil, err
+	}
+	for _, kind := range cfg.Faults {
+		if kind.OfMessages() {
+			binaries = append(binaries, faultyParty)
+		}
 	}
 	for _, name := range binaries {
 		if _, err := os.Stat(filepath.Join(cfg.Bin, name)); err != nil {
@@ -263,6 +278,12 @@ func (d *Devnet) KeyHex(name string) string { return hex.EncodeToString(d.keys[n
 // Stop stops everything, the relayer and the host chain first.
 func (d *Devnet) Stop() error {
 	failures := []error{d.Site.Stop()}
+	for _, loop := range d.loops {
+		loop.end()
+	}
+	for _, c := range d.carriers {
+		c.Close()
+	}
 	for _, p := range d.Parties {
 		failures = append(failures, p.Stop())
 	}

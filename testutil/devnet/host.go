@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -132,10 +133,14 @@ func (d *Devnet) prepareRelayer(ctx context.Context, name string) error {
 	if err := os.WriteFile(hostKeyFile, []byte(hex.EncodeToString(crypto.FromECDSA(hostKey))), 0o600); err != nil {
 		return err
 	}
+	var nodes []string
+	for _, node := range d.Layout.Nodes {
+		nodes = append(nodes, node.RPCURL())
+	}
 	d.RelayerURL = "http://" + ports[0]
 	d.BlobURL = d.RelayerURL + "/v1/ciphertexts"
 	args := []string{
-		"run", "--home", home, "--listen", ports[0], "--tkms-node", d.Layout.Nodes[0].RPCURL(), "--host-chain-rpc", d.HostURL,
+		"run", "--home", home, "--listen", ports[0], "--tkms-node", strings.Join(nodes, ","), "--host-chain-rpc", d.HostURL,
 		"--host-chain-id", fmt.Sprint(d.HostClient.Info().ChainID), "--key-file", keyFile, "--host-key-file", hostKeyFile,
 		"--coprocessor", d.HostURL + hostapi.PathCoprocessor,
 	}

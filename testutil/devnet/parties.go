@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cosmos/gogoproto/jsonpb"
@@ -51,14 +50,24 @@ func (d *Devnet) PrepareParties(ctx context.Context) error {
 			Process: newProcess(d.Config.Dir, moniker, binary, "run", "--home", home),
 			Moniker: moniker, Home: home, PeerAddr: ports[2*i], StatusAddr: ports[2*i+1],
 		}
-		if fault := d.Config.Faults[i+1]; fault != "" {
+		if fault := d.Config.Faults[i+1]; fault.OfMessages() {
 			p.env = []string{"TKMS_FAULT=" + string(fault)}
 		}
 		// Each party names its own validator's node first.
-		own := append([]string{nodes[i%len(nodes)]}, nodes[(i+1)%len(nodes)])
+		own, err := d.carried(i+1, d.Layout.Nodes[i%len(nodes)])
+		if err != nil {
+			return err
+		}
+		advertised := p.PeerAddr
+		if d.Config.Route != nil {
+			if advertised, err = d.Config.Route(i+1, p.PeerAddr); err != nil {
+				return err
+			}
+		}
 		arguments := []string{
 			"init", "--home", home, "--chain-id", d.Layout.ChainID, "--moniker", moniker,
-			"--operator", operator.Address, "--nodes", strings.Join(own, ","), "--listen", p.PeerAddr, "--status-listen", p.StatusAddr,
+			"--operator", operator.Address, "--nodes", own + "," + nodes[(i+1)%len(nodes)],
+			"--listen", p.PeerAddr, "--advertise", advertised, "--status-listen", p.StatusAddr,
 			"--trusted-height", fmt.Sprint(height), "--trusted-hash", hex.EncodeToString(commit.Commit.BlockID.Hash),
 			"--simulated-root-seed", hex.EncodeToString(d.root), "--stock-items", fmt.Sprint(d.Config.StockItems),
 		}
@@ -77,7 +86,7 @@ func (d *Devnet) PrepareParties(ctx context.Context) error {
 
 // partyBinary is the program that a party runs.
 func (d *Devnet) partyBinary(index int) string {
-	if d.Config.Faults[index] != "" {
+	if d.Config.Faults[index].OfMessages() {
 		return filepath.Join(d.Config.Bin, faultyParty)
 	}
 	return filepath.Join(d.Config.Bin, "tkms-party")
@@ -140,7 +149,11 @@ func (d *Devnet) RegisterParty(ctx context.Context, p *Party) error {
 	if err := p.Start(); err != nil {
 		return err
 	}
-	return p.waitHTTP(ctx, "http://"+p.StatusAddr+"/status")
+	if err := p.waitHTTP(ctx, "http://"+p.StatusAddr+"/status"); err != nil {
+		return err
+	}
+	d.beginFault(p)
+	return nil
 }
 
 func stderrOf(err error) string {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tkms-network/tkms/testutil/fault"
 )
 
 // stopTimeout is how long a process may take to stop before it is killed.
@@ -107,6 +109,21 @@ func (p *Process) end(signal syscall.Signal) error {
 	}
 }
 
+// Pause stops the process where it is, until Resume. Resume it before Stop, which it would
+// not hear of.
+func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(signal syscall.Signal) error {
+	pid, err := p.PID()
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return syscall.Kill(pid, signal)
+}
+
 // PID returns the process id.
 func (p *Process) PID() (int, error) {
 	p.mu.Lock()
@@ -153,7 +170,7 @@ func tail(path string) string {
 }
 
 // WaitEnd returns the name of a process that ended by itself, or "" once ctx is
-// done.
+// done. Parties that crash again and again do not count.
 func (d *Devnet) WaitEnd(ctx context.Context) string {
 	for {
 		for i, node := range d.Layout.Nodes {
@@ -162,8 +179,10 @@ func (d *Devnet) WaitEnd(ctx context.Context) string {
 			}
 		}
 		all := []*Process{d.Host, d.Relayer}
-		for _, p := range d.Parties {
-			all = append(all, p.Process)
+		for i, p := range d.Parties {
+			if d.Config.Faults[i+1] != fault.CrashLoop {
+				all = append(all, p.Process)
+			}
 		}
 		for _, p := range all {
 			if !p.Running() {

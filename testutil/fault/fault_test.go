@@ -127,7 +127,7 @@ func (w *world) judgeOpening(t *testing.T, id mpc.Digest, kind fault.Kind, again
 	if kind == fault.Split && i%2 == 0 {
 		require.Equal(t, evil, named, "those who got bad shares name the sender")
 	}
-	if kind == fault.Silent || kind == fault.Late {
+	if kind == fault.Silent || kind == fault.Late || kind == fault.WrongSession { // shares without a signature are as good
 		require.Zero(t, named)
 	}
 	return convicted
@@ -174,7 +174,7 @@ func (w *world) judgeOffline(t *testing.T, id mpc.Digest, kind fault.Kind, again
 			require.Equal(t, evil, mpc.Culprits(errs[i]))
 		case kind == fault.Equivocate:
 			require.True(t, m.Done() || mpc.Culprits(errs[i]) != 0 && mpc.Culprits(errs[i]).Without(evil) == 0, "party %d: %v", i, errs[i])
-		case kind == fault.Silent || kind == fault.Garbage || kind == fault.Replay && again:
+		case kind == fault.Silent || kind == fault.Garbage || kind == fault.WrongSession || kind == fault.Replay && again:
 			require.False(t, m.Done())
 			require.Equal(t, evil, m.Missing())
 			require.Equal(t, kind != fault.Silent, m.Wrong() == evil)
@@ -241,14 +241,20 @@ func TestALatePartyWaitsBeforeEachMessage(t *testing.T) {
 }
 
 func TestFaultsAreReadStrictly(t *testing.T) {
-	faults, err := fault.Parse("p2=bad-share,p4=silent,p1=garbage,p3=equivocate", 4)
+	faults, err := fault.Parse("p2=bad-share,p4=silent,p1=garbage,p3=equivocate", 4, fault.Kinds())
 	require.NoError(t, err)
 	require.Equal(t, map[int]fault.Kind{1: fault.Garbage, 2: fault.BadShare, 3: fault.Equivocate, 4: fault.Silent}, faults)
-	faults, err = fault.Parse("", 4)
+	faults, err = fault.Parse("", 4, fault.Kinds())
 	require.NoError(t, err)
 	require.Empty(t, faults)
-	for _, text := range []string{"2=silent", "p0=silent", "p5=silent", "p2", "p2=loud", "p2=", "p2=silent,p2=silent", "p2=silent,", "px=silent"} {
-		_, err := fault.Parse(text, 4)
+	for _, text := range []string{"2=silent", "p0=silent", "p5=silent", "p2", "p2=loud", "p2=", "p2=silent,p2=silent", "p2=silent,", "px=silent", "p2=crash-loop"} {
+		_, err := fault.Parse(text, 4, fault.Kinds())
 		require.ErrorIs(t, err, fault.ErrKind, text)
+	}
+	faults, err = fault.Parse("p2=crash-loop,p4=lying-node", 4, fault.ProcessKinds())
+	require.NoError(t, err)
+	require.Equal(t, map[int]fault.Kind{2: fault.CrashLoop, 4: fault.LyingNode}, faults)
+	for _, kind := range faults {
+		require.False(t, kind.OfMessages())
 	}
 }

@@ -32,21 +32,41 @@ const (
 	Replay Kind = "replay"
 	// Garbage sends random bytes of the right length.
 	Garbage Kind = "garbage"
+	// WrongSession sends messages whose signatures are for another session.
+	WrongSession Kind = "wrong-session"
 )
 
-// Kinds returns all kinds of fault.
-func Kinds() []Kind { return []Kind{BadShare, Silent, Late, Equivocate, Split, Replay, Garbage} }
+// Faults of a whole process, for networks of processes.
+const (
+	// CrashLoop is a party that is killed and started again, for ever.
+	CrashLoop Kind = "crash-loop"
+	// LyingNode is an honest party whose own TKMS node forges its answers.
+	LyingNode Kind = "lying-node"
+)
 
-// ParseKind reads a kind by its name, ErrKind else.
-func ParseKind(text string) (Kind, error) {
-	if !slices.Contains(Kinds(), Kind(text)) {
-		return "", fmt.Errorf("%q: the kinds are %v: %w", text, Kinds(), ErrKind)
+// Kinds returns all kinds of messages that a faulty party sends.
+func Kinds() []Kind {
+	return []Kind{BadShare, Silent, Late, Equivocate, Split, Replay, Garbage, WrongSession}
+}
+
+// ProcessKinds returns all that can happen to a party's process.
+func ProcessKinds() []Kind { return append(Kinds(), CrashLoop, LyingNode) }
+
+// OfMessages reports whether a kind is one of Kinds.
+func (k Kind) OfMessages() bool { return slices.Contains(Kinds(), k) }
+
+// ParseKind reads one of Kinds by its name, ErrKind else.
+func ParseKind(text string) (Kind, error) { return parseKind(text, Kinds()) }
+
+func parseKind(text string, kinds []Kind) (Kind, error) {
+	if !slices.Contains(kinds, Kind(text)) {
+		return "", fmt.Errorf("%q: the kinds are %v: %w", text, kinds, ErrKind)
 	}
 	return Kind(text), nil
 }
 
-// Parse reads "p2=bad-share,p4=silent" for n parties, ErrKind else.
-func Parse(text string, n int) (map[int]Kind, error) {
+// Parse reads "p2=bad-share,p4=silent" for n parties and some kinds, ErrKind else.
+func Parse(text string, n int, kinds []Kind) (map[int]Kind, error) {
 	faults := map[int]Kind{}
 	if text == "" {
 		return faults, nil
@@ -63,7 +83,7 @@ func Parse(text string, n int) (map[int]Kind, error) {
 		if faults[index] != "" {
 			return nil, fmt.Errorf("%q: p%d has a fault already: %w", item, index, ErrKind)
 		}
-		if faults[index], err = ParseKind(name); err != nil {
+		if faults[index], err = parseKind(name, kinds); err != nil {
 			return nil, err
 		}
 	}

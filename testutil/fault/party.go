@@ -40,7 +40,7 @@ func (p *Party) Wrap(session mpc.Digest, members sharing.Parties, identity *mpc.
 	}
 	return &faulty{
 		Machine: machine, party: p, members: members.Without(sharing.PartiesOf(identity.Self())).List(),
-		signer: newSigner(session, members, identity, machine),
+		signer: newSigner(p.Kind, session, members, identity, machine),
 	}
 }
 
@@ -132,7 +132,7 @@ func (f *faulty) spoil(out []mpc.Message) []mpc.Message {
 	var spoiled []mpc.Message
 	for _, m := range out {
 		switch f.party.Kind {
-		case BadShare:
+		case BadShare, WrongSession:
 			m.Payload = f.signer.forge(m)
 			spoiled = append(spoiled, m)
 		case Garbage:

@@ -35,6 +35,7 @@ type opening interface {
 // signer changes one party's messages in one session and signs what it changed.
 type signer struct {
 	session  mpc.Digest
+	kind     Kind
 	identity *mpc.Identity
 	members  sharing.Parties
 
@@ -47,8 +48,11 @@ type signer struct {
 	runs    [][]byte // the forged ones
 }
 
-func newSigner(session mpc.Digest, members sharing.Parties, identity *mpc.Identity, machine mpc.Machine) *signer {
-	s := &signer{session: session, identity: identity, members: members}
+func newSigner(kind Kind, session mpc.Digest, members sharing.Parties, identity *mpc.Identity, machine mpc.Machine) *signer {
+	s := &signer{session: session, kind: kind, identity: identity, members: members}
+	if kind == WrongSession {
+		s.session = mpc.Hash("another session", session[:])
+	}
 	s.offline, _ = machine.(offline)
 	s.opening, _ = machine.(opening)
 	return s
@@ -64,9 +68,13 @@ func (s *signer) hides(round uint16) bool {
 func (s *signer) givenUp() bool { return s.vector != nil && s.echoed }
 
 // alter returns the payload with the lowest bit of the first share changed: wrong
-// by one, still in range, and not what a signature in it is on.
+// by one, still in range, and not what a signature in it is on. In a wrong session
+// nothing but the signatures is wrong.
 func (s *signer) alter(m mpc.Message) []byte {
 	payload := slices.Clone(m.Payload)
+	if s.kind == WrongSession {
+		return payload
+	}
 	at := 0
 	if s.offline != nil && m.Round == roundVector {
 		at = ed25519.SignatureSize

@@ -21,6 +21,7 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"github.com/tkms-network/tkms/app"
+	"github.com/tkms-network/tkms/testutil/carrier"
 	"github.com/tkms-network/tkms/testutil/network"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
@@ -134,8 +135,8 @@ func (f *forgery) oldAnswer(r *abci.ResponseQuery) bool {
 }
 
 // commitLie changes every header above the trusted one, as asked for or as the latest.
-func (f *forgery) commitLie(change func(*types.SignedHeader)) lie {
-	return lie{query: f.oldAnswer, commit: func(result *coretypes.ResultCommit) bool {
+func (f *forgery) commitLie(change func(*types.SignedHeader)) carrier.Lie {
+	return carrier.Lie{Query: f.oldAnswer, Commit: func(result *coretypes.ResultCommit) bool {
 		if result.Height <= f.height {
 			return false
 		}
@@ -146,18 +147,18 @@ func (f *forgery) commitLie(change func(*types.SignedHeader)) lie {
 
 // headerLies are carriers whose headers are wrong. Each also answers the old state when asked about the new
 // one, which fits the header of some of them.
-func (f *forgery) headerLies() map[string]lie {
-	field := func(change func(*types.Header)) lie {
+func (f *forgery) headerLies() map[string]carrier.Lie {
+	field := func(change func(*types.Header)) carrier.Lie {
 		return f.commitLie(func(h *types.SignedHeader) { change(h.Header) })
 	}
-	forged := func(signers int, change func(*types.Header)) lie {
+	forged := func(signers int, change func(*types.Header)) carrier.Lie {
 		return f.commitLie(func(h *types.SignedHeader) {
 			change(h.Header)
 			h.Commit = f.sign(h.Header, signers)
 		})
 	}
 	other := tmhash.Sum([]byte("other"))
-	return map[string]lie{
+	return map[string]carrier.Lie{
 		"the state changed":                  field(f.oldState),
 		"the time changed":                   field(func(h *types.Header) { h.Time = h.Time.Add(time.Millisecond) }),
 		"the height changed":                 field(func(h *types.Header) { h.Height++ }),

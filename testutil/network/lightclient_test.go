@@ -15,6 +15,7 @@ import (
 
 	"github.com/tkms-network/tkms/app/localnet"
 	"github.com/tkms-network/tkms/enclave/lightclient"
+	"github.com/tkms-network/tkms/testutil/carrier"
 	"github.com/tkms-network/tkms/testutil/network"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -25,7 +26,7 @@ import (
 const patience = time.Minute
 
 // start runs a light client that trusts the header of f.height until the test ends.
-func (f *forgery) start(t *testing.T, walk int64, carriers ...*carrier) *lightclient.Client {
+func (f *forgery) start(t *testing.T, walk int64, carriers ...*carrier.Carrier) *lightclient.Client {
 	t.Helper()
 	cfg := lightclient.Config{
 		ChainID: f.n.Layout.ChainID, TrustedHeight: f.height, TrustedHash: f.trusted.Hash(),
@@ -34,7 +35,7 @@ func (f *forgery) start(t *testing.T, walk int64, carriers ...*carrier) *lightcl
 		RequestTimeout: 10 * patience,
 	}
 	for _, c := range carriers {
-		cfg.Nodes = append(cfg.Nodes, c.node(t))
+		cfg.Nodes = append(cfg.Nodes, by(t, c))
 	}
 	client, err := lightclient.New(cfg)
 	require.NoError(t, err)
@@ -91,7 +92,7 @@ func TestALightClientBelievesNoLieOfACarrierBeforeARealNode(t *testing.T) {
 
 // testAbsence proves that what parties ask for is not there on a chain that has not got it yet.
 func (f *forgery) testAbsence(t *testing.T) {
-	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{}))
 	id := tmhash.Sum([]byte("a request"))
 	absent := []struct {
 		name, store string
@@ -118,7 +119,7 @@ func (f *forgery) testAbsence(t *testing.T) {
 			require.Nil(t, value)
 
 			// Nobody can present it, with whatever belongs to another record.
-			presented := carry(t, f.n.Layout.Nodes[1].RPC, lie{query: func(r *abci.ResponseQuery) bool {
+			presented := carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{Query: func(r *abci.ResponseQuery) bool {
 				r.Value, r.ProofOps = f.after.Value, relabelled(f.after, record.key, record.store)
 				return true
 			}})
@@ -130,7 +131,7 @@ func (f *forgery) testAbsence(t *testing.T) {
 
 // testAhead asks for records of heights that the chain does not have yet.
 func (f *forgery) testAhead(t *testing.T) {
-	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, lie{}), carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, carrier.Lie{}), carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{}))
 	f.requireTruth(t, client)
 	for range 3 {
 		for ahead := range int64(3) {
@@ -150,10 +151,10 @@ func (f *forgery) testHeaders(t *testing.T) {
 			for _, walk := range []int64{walking, 1} {
 				liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
 				f.requireNotMoved(t, f.start(t, walk, liar))
-				require.Positive(t, liar.told.Load())
+				require.Positive(t, liar.Told())
 			}
 			liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
-			client := f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+			client := f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{}))
 			f.requireTruth(t, client)
 			requireRefused(t, client)
 		})
@@ -181,15 +182,15 @@ func (f *forgery) requireNotMoved(t *testing.T, client *lightclient.Client) {
 
 // testProvisioned lies about the header that was fixed at provisioning, and its validators.
 func (f *forgery) testProvisioned(t *testing.T) {
-	validators := func(change func([]*types.Validator) []*types.Validator) lie {
-		return lie{validators: func(r *coretypes.ResultValidators) bool {
+	validators := func(change func([]*types.Validator) []*types.Validator) carrier.Lie {
+		return carrier.Lie{Validators: func(r *coretypes.ResultValidators) bool {
 			r.Validators = change(r.Validators)
 			r.Count, r.Total = len(r.Validators), len(r.Validators)
 			return true
 		}}
 	}
-	another := func(signers int) lie {
-		return lie{commit: func(r *coretypes.ResultCommit) bool {
+	another := func(signers int) carrier.Lie {
+		return carrier.Lie{Commit: func(r *coretypes.ResultCommit) bool {
 			if r.Height != f.height {
 				return false
 			}
@@ -199,10 +200,10 @@ func (f *forgery) testProvisioned(t *testing.T) {
 		}}
 	}
 	const unanimous = "another, signed by 4 of 4"
-	for name, l := range map[string]lie{
+	for name, l := range map[string]carrier.Lie{
 		unanimous:                   another(4),
 		"another, signed by 2 of 4": another(2),
-		"the header of another height": {commit: func(r *coretypes.ResultCommit) bool {
+		"the header of another height": {Commit: func(r *coretypes.ResultCommit) bool {
 			r.SignedHeader = *f.stale
 			return true
 		}},
@@ -227,7 +228,7 @@ func (f *forgery) testProvisioned(t *testing.T) {
 				// Beside the provisioned header it is evidence of a fork, if it comes second.
 				return
 			}
-			f.requireTruth(t, f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, lie{})))
+			f.requireTruth(t, f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{})))
 		})
 	}
 }
@@ -235,7 +236,7 @@ func (f *forgery) testProvisioned(t *testing.T) {
 func (f *forgery) testRecords(t *testing.T) {
 	for name, change := range f.recordLies(t) {
 		t.Run(name, func(t *testing.T) {
-			l := lie{query: func(r *abci.ResponseQuery) bool {
+			l := carrier.Lie{Query: func(r *abci.ResponseQuery) bool {
 				change(r)
 				return true
 			}}
@@ -248,9 +249,9 @@ func (f *forgery) testRecords(t *testing.T) {
 
 			// The liar is the quicker with headers, so it is asked first.
 			liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
-			client = f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, lie{pace: 100 * time.Millisecond}))
+			client = f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{Pace: 100 * time.Millisecond}))
 			f.requireTruth(t, client)
-			require.Positive(t, liar.told.Load())
+			require.Positive(t, liar.Told())
 			requireRefused(t, client)
 		})
 	}
@@ -265,7 +266,7 @@ func (f *forgery) testStalls(t *testing.T) {
 		"records":    func(method string, _ int64) bool { return method == "abci_query" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, lie{stall: stall}))
+			client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, carrier.Lie{Stall: stall}))
 			value, err := client.Prove(within(t, 2*time.Second), kmstypes.StoreKey, liedAbout, f.height)
 			if name == "records" {
 				require.ErrorIs(t, err, lightclient.ErrNode)
@@ -275,10 +276,10 @@ func (f *forgery) testStalls(t *testing.T) {
 			require.NotErrorIs(t, err, lightclient.ErrProof)
 			require.Nil(t, value)
 
-			liar := carry(t, f.n.Layout.Nodes[0].RPC, lie{stall: stall})
-			client = f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, lie{pace: 100 * time.Millisecond}))
+			liar := carry(t, f.n.Layout.Nodes[0].RPC, carrier.Lie{Stall: stall})
+			client = f.start(t, walking, liar, carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{Pace: 100 * time.Millisecond}))
 			f.requireTruth(t, client)
-			require.Positive(t, liar.told.Load())
+			require.Positive(t, liar.Told())
 		})
 	}
 }
@@ -286,18 +287,18 @@ func (f *forgery) testStalls(t *testing.T) {
 // testFrozen has a carrier that shows an old chain: true, but without the latest blocks. Alone it holds the
 // client where it is, which the caller sees by the age of the latest header.
 func (f *forgery) testFrozen(t *testing.T) {
-	l := lie{
-		commit: func(r *coretypes.ResultCommit) bool {
+	l := carrier.Lie{
+		Commit: func(r *coretypes.ResultCommit) bool {
 			r.SignedHeader = *f.trusted
 			return true
 		},
-		fail: func(method string, height int64) string {
+		Fail: func(method string, height int64) string {
 			if method == "commit" && height > f.height {
 				return "height must be less than or equal to the current blockchain height"
 			}
 			return ""
 		},
-		query: f.oldAnswer,
+		Query: f.oldAnswer,
 	}
 	liar := carry(t, f.n.Layout.Nodes[0].RPC, l)
 	client := f.start(t, walking, liar)
@@ -307,8 +308,8 @@ func (f *forgery) testFrozen(t *testing.T) {
 	latest, err := client.Latest()
 	require.NoError(t, err)
 	require.Equal(t, f.height, latest.Height)
-	require.Positive(t, liar.told.Load())
-	f.requireTruth(t, f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, lie{})))
+	require.Positive(t, liar.Told())
+	f.requireTruth(t, f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{})))
 }
 
 // testThreeOfFour shows where the light client's assumption ends, and that the other tests forge well: one
@@ -318,16 +319,16 @@ func (f *forgery) testThreeOfFour(t *testing.T) {
 	header := *f.next.Header
 	f.oldState(&header)
 	forged := types.SignedHeader{Header: &header, Commit: f.sign(&header, 3)}
-	l := lie{
-		query: f.oldAnswer,
-		commit: func(r *coretypes.ResultCommit) bool {
+	l := carrier.Lie{
+		Query: f.oldAnswer,
+		Commit: func(r *coretypes.ResultCommit) bool {
 			if r.Height <= f.height {
 				return false
 			}
 			r.SignedHeader = forged
 			return true
 		},
-		fail: func(method string, height int64) string {
+		Fail: func(method string, height int64) string {
 			if method == "commit" && height > f.height+1 {
 				return "height must be less than or equal to the current blockchain height"
 			}
@@ -338,7 +339,7 @@ func (f *forgery) testThreeOfFour(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, f.before.Value, value)
 
-	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, lie{}))
+	client := f.start(t, walking, carry(t, f.n.Layout.Nodes[0].RPC, l), carry(t, f.n.Layout.Nodes[1].RPC, carrier.Lie{}))
 	require.Eventually(t, func() bool { return client.Stopped() != nil }, patience, 5*time.Millisecond)
 	require.ErrorIs(t, client.Stopped(), lightclient.ErrFork)
 	_, err = client.Prove(within(t, patience), kmstypes.StoreKey, liedAbout, f.height)

@@ -53,7 +53,7 @@ func devnetCommand() *cobra.Command {
 			if err := checkParams(params, false); err != nil {
 				return err
 			}
-			faults, err := fault.Parse(lies, parties)
+			faults, err := fault.Parse(lies, parties, fault.ProcessKinds())
 			if err != nil {
 				return cli.WithHint(err, "for example --faults p4=bad-share")
 			}
@@ -79,7 +79,7 @@ func devnetCommand() *cobra.Command {
 // kinds lists the faults that a party can have.
 func kinds() string {
 	var names []string
-	for _, k := range fault.Kinds() {
+	for _, k := range fault.ProcessKinds() {
 		names = append(names, string(k))
 	}
 	return strings.Join(names, ", ")

@@ -94,7 +94,7 @@ func (o *thresholdDecrypt) run(ctx context.Context, files []string) (*report, er
 	if !slices.Contains(mpc.SupportedParties, o.parties) {
 		return nil, cli.WithHint(fmt.Errorf("%w, not %d", mpc.ErrParties, o.parties), "use --parties 4, 7, 10 or 13")
 	}
-	faults, err := fault.Parse(o.faults, o.parties)
+	faults, err := fault.Parse(o.faults, o.parties, fault.Kinds())
 	if err != nil {
 		return nil, cli.WithHint(err, "for example --faults p2=bad-share,p3=silent; --help lists the kinds")
 	}
