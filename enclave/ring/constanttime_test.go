@@ -38,6 +38,9 @@ var handled = []struct {
 		"Section.open": openings, "Section.finish": openings, "bitRoot": openings,
 		"Section.openNarrow": openings, "Section.openWide": openings, "firstOdd": openings, "firstOddWide": openings,
 	}},
+	{path: "protocol/reshare", files: []string{"masks.go", "vector.go", "combine.go"}, public: map[string]string{
+		"Config.shown": "that something is shared where there is room for no integer, which masks never do",
+	}},
 }
 
 const padding = "the padding of received bytes"

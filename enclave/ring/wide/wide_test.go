@@ -182,10 +182,19 @@ func TestVectorsAreElementsOneByOne(t *testing.T) {
 		for i := range count {
 			copy(apart[i*9:], src[i*d:(i+1)*d])
 		}
+		four := vector(g, 4*count*d)
+		y := r.Shift(wide.Integer(wide.Word{Lo: 1}))
+		packed := func(i int) (e wide.Elem) {
+			for p := 3; p >= 0; p-- {
+				e = r.Add(r.Mul(y, e), r.At(four, 4*i+p))
+			}
+			return e
+		}
 		for name, f := range map[string]struct {
 			run  func(dst []wide.Word)
 			want func(i int) wide.Elem
 		}{
+			"PackAdd":    {func(v []wide.Word) { r.PackAdd(v, four) }, packed},
 			"MulAdd":     {func(v []wide.Word) { r.MulAdd(v, src, &m) }, func(i int) wide.Elem { return r.Mul(c, r.At(src, i)) }},
 			"MulAddEach": {func(v []wide.Word) { r.MulAddEach(v, apart, 9, &m) }, func(i int) wide.Elem { return r.Mul(c, r.At(apart[i*9:], 0)) }},
 			"MulAddNarrow": {func(v []wide.Word) { r.MulAddNarrow(v, small, &m) },
@@ -219,6 +228,7 @@ func TestVectorsOfDifferentLengthsPanic(t *testing.T) {
 		"MulIntegers":  func() { r.MulIntegers(v[:8], v[:4], 4, &m[0]) },
 		"ScaleAdd":     func() { r.ScaleAdd(v[:8], v[:4:4], wide.Word{}) },
 		"MulVec":       func() { r.MulVec(v[:8], v[:8], v[:4]) },
+		"PackAdd":      func() { r.PackAdd(v[:4], v[:8]) },
 	} {
 		func() {
 			defer func() {
