@@ -3,6 +3,7 @@ package hostchain
 import (
 	"crypto/ecdsa"
 	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,4 +83,32 @@ func TestThresholdOfKMSSignaturesIsEnforced(t *testing.T) {
 			require.Error(t, err)
 		})
 	}
+}
+
+// TestAResultIsTakenFromTheSignersOfTheDay has the owner define a larger set: the contract takes what the old set
+// signed until then, and from then on what the new one signs, with its own threshold.
+func TestAResultIsTakenFromTheSignersOfTheDay(t *testing.T) {
+	chain := newTestChain(t, nil)
+	ctx, c, alice := dialTest(t, chain)
+	seven := keyring{[]byte("tests")}.keys("next kms", 7)
+	fulfil := func(text string, keys []*ecdsa.PrivateKey) error {
+		input, err := c.SubmitCiphertext(ctx, chain.Disclosure(), alice.Address(), fhevm.Uint8, []byte(text))
+		require.NoError(t, err)
+		_, err = c.Submit(ctx, alice, input.Handle, input.InputProof)
+		require.NoError(t, err)
+		_, err = c.MakePubliclyDecryptable(ctx, alice, input.Handle)
+		require.NoError(t, err)
+		word, err := fhevm.EncodeCleartext(fhevm.Uint8, big.NewInt(42))
+		require.NoError(t, err)
+		handles := []fhevm.Handle{input.Handle}
+		_, err = c.Fulfil(ctx, alice, handles, word, decryptionProof(t, chain, keys, handles, word))
+		return err
+	}
+	require.NoError(t, fulfil("before", kmsKeys[:3]))
+	require.True(t, fhevm.IsRevert(fulfil("too early", seven[:5]), "KMSInvalidSigner"))
+	require.NoError(t, c.SetKMSContext(ctx, addressesOf(seven), 5))
+	require.True(t, fhevm.IsRevert(fulfil("too late", kmsKeys), "KMSSignatureThresholdNotReached"))
+	require.True(t, fhevm.IsRevert(fulfil("both sets", append(slices.Clone(kmsKeys), seven...)), "KMSInvalidSigner"))
+	require.True(t, fhevm.IsRevert(fulfil("the old threshold", seven[:3]), "KMSSignatureThresholdNotReached"))
+	require.NoError(t, fulfil("after", seven[2:]))
 }

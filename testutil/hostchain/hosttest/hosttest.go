@@ -101,8 +101,9 @@ func (h *Host) record() *acltypes.HostChain {
 		Acl:          acltypes.Contract{Address: info.Contracts.ACL[:], CodeHash: code(info.Contracts.ACL)},
 		Registry:     acltypes.Contract{Address: info.Contracts.Registry[:], CodeHash: code(info.Contracts.Registry)},
 		RegistrySlot: info.Slots.RegistryBase[:],
-		Limits:       acltypes.Limits{MaxHandlesPerRequest: 256},
-		Freshness:    acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 5, DelegationMaxAgeSeconds: 10},
+		Verifier:     &acltypes.Contract{Address: info.Contracts.KMSVerifier[:], CodeHash: code(info.Contracts.KMSVerifier)}, VerifierLayout: slots.LayoutFhevm010,
+		Limits:    acltypes.Limits{MaxHandlesPerRequest: 256},
+		Freshness: acltypes.Freshness{MaxAgeSeconds: 60, MaxAheadSeconds: 5, DelegationMaxAgeSeconds: 10},
 	}
 	for _, v := range info.Validators {
 		record.Validators = append(record.Validators, v[:])

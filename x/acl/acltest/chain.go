@@ -34,6 +34,10 @@ type Chain struct {
 	// ACL and Registry are the contracts' addresses, ACLCode and RegistryCode their code.
 	ACL, Registry         common.Address
 	ACLCode, RegistryCode []byte
+	// Verifier is the address of the contract that takes the parties' signatures, which
+	// Take deploys, VerifierCode its code.
+	Verifier     common.Address
+	VerifierCode []byte
 	// RegistryBase is the slot of the registry's mapping.
 	RegistryBase common.Hash
 
@@ -86,6 +90,8 @@ func New(id uint64, n int, seed string) *Chain {
 		Registry:     common.HexToAddress("0x00000000000000000000000000000000000f4e91"),
 		ACLCode:      []byte("code of the ACL proxy"),
 		RegistryCode: []byte("code of the registry"),
+		Verifier:     common.HexToAddress("0x901F8942346f7AB3a01F6D7613119Bca447Bb030"),
+		VerifierCode: []byte("code of the verifier's proxy"),
 		RegistryBase: slots.Namespace("tkms.storage.CiphertextRegistry"),
 		storage:      map[common.Address]map[common.Hash]common.Hash{},
 		code:         map[common.Address][]byte{},
@@ -155,12 +161,33 @@ func (c *Chain) Delegate(delegator, delegate, contract common.Address, delegatio
 	c.Set(c.ACL, Layout().Delegation(delegator, delegate, contract), word)
 }
 
+// Take has the verifier take the signatures of signers, of whom threshold make a result.
+// What an earlier set had beyond is cleared.
+func (c *Chain) Take(signers []common.Address, threshold uint32) {
+	layout := VerifierLayout()
+	delete(c.storage, c.Verifier)
+	c.Deploy(c.Verifier, c.VerifierCode)
+	words := slots.SignerWords(signers, threshold)
+	for i, slot := range layout.Slots(len(signers)) {
+		c.Set(c.Verifier, slot, words[i])
+	}
+}
+
 // yes is a boolean that is true.
 var yes = common.Hash{31: 1}
 
 // Bind writes a handle's digest into the registry.
 func (c *Chain) Bind(handle, digest common.Hash) {
 	c.Set(c.Registry, slots.RegistryDigest(c.RegistryBase, handle), digest)
+}
+
+// VerifierLayout is where the verifier keeps its signers.
+func VerifierLayout() slots.Verifier {
+	verifier, err := slots.NewVerifier(slots.LayoutFhevm010)
+	if err != nil {
+		panic(err)
+	}
+	return verifier
 }
 
 // Layout is where the ACL keeps what it permits.

@@ -46,6 +46,12 @@ func (c *Chain) UserProof(header []byte, access acltypes.UserAccess) acltypes.De
 	return proof
 }
 
+// SignersProof shows under a header, which should be one of the present state, which
+// signers the verifier takes, count of them.
+func (c *Chain) SignersProof(header []byte, count int) acltypes.SignersProof {
+	return acltypes.SignersProof{Header: header, Verifier: c.Proof(c.Verifier, VerifierLayout().Slots(count)...)}
+}
+
 func (c *Chain) digests(handles []common.Hash) acltypes.AccountProof {
 	wanted := make([]common.Hash, len(handles))
 	for i, h := range handles {

@@ -66,7 +66,12 @@ func (q Question) Size() (size, nodes int) {
 	if q.proof.Wallet != nil {
 		accounts = append(accounts, *q.proof.Wallet)
 	}
-	size = len(q.proof.Header)
+	return sizeOf(q.proof.Header, accounts...)
+}
+
+// sizeOf returns the bytes of a header and of all nodes together, and their number.
+func sizeOf(header []byte, accounts ...types.AccountProof) (size, nodes int) {
+	size = len(header)
 	count := func(list [][]byte) {
 		nodes += len(list)
 		for _, node := range list {

@@ -1,5 +1,6 @@
 // Package client gathers from a host chain's JSON-RPC node what TKMS asks for: a
-// sealed header and proofs of what the ACL permits and the registry holds under it.
+// sealed header and proofs of what the ACL permits, the registry holds and the verifier
+// takes under it.
 //
 // It guarantees that evidence it returns verifies against the host chain's record
 // on TKMS, by the same pure packages that consensus uses: a node that lies, lags or

@@ -102,9 +102,15 @@ func (e *Evidence) prove(record *acltypes.HostChain, head *Head, question author
 	if err == nil {
 		return nil
 	}
+	return judged(err, e.Height)
+}
+
+// judged gives a verdict of consensus on the state after a block the error of this
+// package that says so.
+func judged(err error, height uint64) error {
 	for _, known := range missing {
 		if errors.Is(err, known.code) {
-			return &refusal{known.reason, err, e.Height}
+			return &refusal{known.reason, err, height}
 		}
 	}
 	for _, code := range forged {
@@ -129,6 +135,7 @@ var missing = []struct{ code, reason error }{
 	{acltypes.ErrDelegationOff, ErrDelegationOff},
 	{acltypes.ErrUnknownWallet, ErrUnknownWallet},
 	{acltypes.ErrNotApproved, ErrNotApproved},
+	{acltypes.ErrOtherSigners, ErrOtherSigners},
 }
 
 // forged are what it says if the answer is no proof.

@@ -100,6 +100,8 @@ func recordOf(chain *acltest.Chain) types.HostChain {
 		Wallets: []types.WalletRule{{
 			Kind: types.WALLET_KIND_SAFE_SIGNED_MESSAGE, CodeHash: crypto.Keccak256(walletCode), Implementation: safe.Bytes(),
 		}},
+		Verifier:       &types.Contract{Address: chain.Verifier.Bytes(), CodeHash: crypto.Keccak256(chain.VerifierCode)},
+		VerifierLayout: slots.LayoutFhevm010,
 	}
 }
 

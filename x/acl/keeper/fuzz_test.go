@@ -87,3 +87,28 @@ func FuzzRegisterHostChain(f *testing.F) {
 		require.NoError(t, exported.Validate())
 	})
 }
+
+// FuzzVerifySigners mutates an encoded proof: whatever is accepted is the one proof that there is, and only the
+// header may have come in another form.
+func FuzzVerifySigners(f *testing.F) {
+	fixture := newFixture(f)
+	fixture.chain.Take(committee(4), 3)
+	genuine := fixture.chain.SignersProof(fixture.chain.Sealed(20, now), 4)
+	encoded, err := genuine.Marshal()
+	require.NoError(f, err)
+	f.Add(encoded)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var proof types.SignersProof
+		if proof.Unmarshal(b) != nil {
+			return
+		}
+		ctx, _ := fixture.ctx.CacheContext()
+		height, err := fixture.keeper.VerifySigners(ctx, 31337, proof, asked(committee(4)), 3)
+		if err != nil {
+			require.Zero(t, height)
+			return
+		}
+		require.Equal(t, genuine.Verifier, proof.Verifier)
+	})
+}

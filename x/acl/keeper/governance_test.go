@@ -94,6 +94,13 @@ func TestRecordsOutsideTheirBoundsAreRefused(t *testing.T) {
 		"an endpoint without host":    func(h *types.HostChain) { h.BlobEndpoints[0] = "http:///blobs" },
 		"an endpoint with a space":    func(h *types.HostChain) { h.BlobEndpoints[0] = "http://host/a b" },
 		"an endpoint too long":        func(h *types.HostChain) { h.BlobEndpoints[0] = "http://" + strings.Repeat("x", 256) },
+		"verifier at zero":            func(h *types.HostChain) { h.Verifier.Address = make([]byte, 20) },
+		"verifier at the ACL":         func(h *types.HostChain) { h.Verifier.Address = h.Acl.Address },
+		"verifier at the registry":    func(h *types.HostChain) { h.Verifier.Address = h.Registry.Address },
+		"short code hash of verifier": func(h *types.HostChain) { h.Verifier.CodeHash = make([]byte, 31) },
+		"unknown layout of verifier":  func(h *types.HostChain) { h.VerifierLayout = "fhevm-0.11" },
+		"no layout of the verifier":   func(h *types.HostChain) { h.VerifierLayout = "" },
+		"a layout, and no verifier":   func(h *types.HostChain) { h.Verifier = nil },
 		"too many simulated parts":    func(h *types.HostChain) { h.Simulated = make([]string, types.MaxSimulated+1) },
 		"a simulated part unnamed":    func(h *types.HostChain) { h.Simulated[0] = "" },
 	} {

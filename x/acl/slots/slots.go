@@ -1,6 +1,7 @@
 // Package slots knows where fhEVM's contracts keep what a decryption depends on:
-// which storage slot of the ACL says that a handle may be decrypted, and which slot of
-// the ciphertext registry holds the digest of a handle's bytes.
+// which storage slot of the ACL says that a handle may be decrypted, which slot of
+// the ciphertext registry holds the digest of a handle's bytes, and which slots of the
+// verifier say whose signatures under a plaintext it takes.
 //
 // # What it guarantees
 //
@@ -13,9 +14,9 @@
 // It does not know whether the contract at an address has that layout: addresses and
 // code hashes are pinned when a host chain is registered.
 //
-// Layout "fhevm-0.10" is that of @fhevm/host-contracts 0.10.0, storage namespace
-// "fhevm.storage.ACL" (ERC-7201). Transient allowances are not in the state and
-// cannot be proven.
+// Layout "fhevm-0.10" is that of @fhevm/host-contracts 0.10.0, storage namespaces
+// "fhevm.storage.ACL" and "fhevm.storage.KMSVerifier" (ERC-7201). Transient allowances
+// are not in the state and cannot be proven.
 package slots
 
 import (
@@ -28,13 +29,13 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// LayoutFhevm010 names the ACL layout of @fhevm/host-contracts 0.10.
+// LayoutFhevm010 names the layout of the contracts of @fhevm/host-contracts 0.10.
 const LayoutFhevm010 = "fhevm-0.10"
 
 // Errors of this package.
 var (
 	// ErrUnknownLayout means that no layout has the name.
-	ErrUnknownLayout = errors.New("slots: unknown ACL layout")
+	ErrUnknownLayout = errors.New("slots: unknown layout")
 	// ErrBadWord means that a storage word is no value of the slot's type.
 	ErrBadWord = errors.New("slots: storage word does not fit the layout")
 )
@@ -81,10 +82,7 @@ func (a ACL) Delegation(delegator, delegate, contract common.Address) common.Has
 	return mapping(pad(contract), mapping(pad(delegate), mapping(pad(delegator), a.field(offsetDelegations))))
 }
 
-func (a ACL) field(offset uint64) common.Hash {
-	base := new(uint256.Int).SetBytes32(a.base[:])
-	return base.AddUint64(base, offset).Bytes32()
-}
+func (a ACL) field(offset uint64) common.Hash { return add(a.base, offset) }
 
 // RegistryDigest is the slot of digest[handle] in a ciphertext registry whose mapping
 // is at base.

@@ -29,7 +29,7 @@ var (
 	ErrNoFork            = errorsmod.Register(ModuleName, 21, "the headers are no evidence of a fork")
 
 	// Proofs.
-	ErrMalformedProof       = errorsmod.Register(ModuleName, 22, "malformed decryption proof")
+	ErrMalformedProof       = errorsmod.Register(ModuleName, 22, "malformed proof")
 	ErrBadAccountProof      = errorsmod.Register(ModuleName, 23, "the account proof does not match the header's state root")
 	ErrBadStorageProof      = errorsmod.Register(ModuleName, 24, "the storage proof does not match the account's storage root")
 	ErrForeignCode          = errorsmod.Register(ModuleName, 25, "the contract's code is not the registered one")
@@ -50,4 +50,8 @@ var (
 	ErrStaleDelegation    = errorsmod.Register(ModuleName, 38, "the header is too old to show a delegation; ask again with a newer one")
 	ErrUnknownWallet      = errorsmod.Register(ModuleName, 39, "no rule of the host chain tells how this wallet approves; sign with an account that has a key")
 	ErrNotApproved        = errorsmod.Register(ModuleName, 40, "the wallet has not approved the message in its storage")
+
+	// Signers.
+	ErrNoVerifier   = errorsmod.Register(ModuleName, 41, "the host chain's record names no verifier: it follows a new epoch at once")
+	ErrOtherSigners = errorsmod.Register(ModuleName, 42, "the host chain's verifier takes other signers, or another number of them")
 )

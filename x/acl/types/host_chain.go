@@ -137,6 +137,30 @@ func (h HostChain) validateContracts() error {
 	if n := len(h.RegistrySlot); n != wordLength {
 		return ErrInvalidHostChain.Wrapf("registry slot has %d bytes, want %d", n, wordLength)
 	}
+	return h.validateVerifier()
+}
+
+// validateVerifier checks the contract that takes the parties' signatures, if the record
+// names one.
+func (h HostChain) validateVerifier() error {
+	if h.Verifier == nil {
+		if h.VerifierLayout != "" {
+			return ErrInvalidHostChain.Wrap("a layout of a verifier, and no verifier")
+		}
+		return nil
+	}
+	if _, err := slots.NewVerifier(h.VerifierLayout); err != nil {
+		return ErrInvalidHostChain.Wrap(err.Error())
+	}
+	if err := isAddress("verifier", h.Verifier.Address); err != nil {
+		return err
+	}
+	if bytes.Equal(h.Verifier.Address, h.Acl.Address) || bytes.Equal(h.Verifier.Address, h.Registry.Address) {
+		return ErrInvalidHostChain.Wrap("the verifier has the address of another contract")
+	}
+	if n := len(h.Verifier.CodeHash); n != 0 && n != wordLength {
+		return ErrInvalidHostChain.Wrapf("code hash of the verifier has %d bytes, want 0 or %d", n, wordLength)
+	}
 	return nil
 }
 

@@ -2,7 +2,7 @@ package types
 
 import "context"
 
-// Verifier is what x/acl offers to modules that act on decryption proofs.
+// Verifier is what x/acl offers to modules that act on proofs of a host chain's state.
 type Verifier interface {
 	// VerifyPublicDecryption checks in consensus that a registered host chain's ACL lets
 	// anybody have the plaintexts of the handles, and returns which ciphertext bytes
@@ -16,6 +16,11 @@ type Verifier interface {
 	// belong to them. Storage proofs are in the order that DecryptionProof names. Each
 	// reason for refusal has a registered error of its own; on error nothing was written.
 	VerifyUserDecryption(ctx context.Context, hostChainID uint64, proof DecryptionProof, access UserAccess) (Verified, error)
+	// VerifySigners checks in consensus that a registered host chain's verifier takes the
+	// signatures of exactly these signers, in this order, and that a result needs threshold
+	// of them. It returns the height of the header that showed it. Each reason for refusal
+	// has a registered error of its own; on error nothing was written.
+	VerifySigners(ctx context.Context, hostChainID uint64, proof SignersProof, signers [][20]byte, threshold uint32) (uint64, error)
 	// HostChain returns a host chain's record, or ErrUnknownHostChain.
 	HostChain(ctx context.Context, hostChainID uint64) (HostChain, error)
 }
