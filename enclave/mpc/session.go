@@ -79,15 +79,15 @@ func (s Session) ID() Digest {
 }
 
 // SupportedParties are the numbers of parties that protocols accept.
-var SupportedParties = []int{1, 4, 7, 10, 13}
+var SupportedParties = []int{1, 4, 7, 10, 13, 16}
 
 // ErrParties reports a number of parties that the protocols do not run with.
-var ErrParties = errors.New("mpc: the protocols run with 1, 4, 7, 10 or 13 parties")
+var ErrParties = errors.New("mpc: the protocols run with 1, 4, 7, 10, 13 or 16 parties")
 
-// CheckParties returns ErrParties unless n is supported, t is ⌊(n−1)/3⌋ and self
-// is one of 1..n.
+// CheckParties returns ErrParties unless n is supported, t is ⌊(n−1)/3⌋ or less, but
+// not 0 for several parties, and self is one of 1..n.
 func CheckParties(n, t, self int) error {
-	if !slices.Contains(SupportedParties, n) || t != sharing.Threshold(n) || self < 1 || self > n {
+	if !slices.Contains(SupportedParties, n) || t > sharing.Threshold(n) || t < min(1, n-1) || self < 1 || self > n {
 		return fmt.Errorf("%w: n=%d t=%d, party %d", ErrParties, n, t, self)
 	}
 	return nil

@@ -42,14 +42,16 @@ func TestMovingABorderBetweenFieldsChangesTheHash(t *testing.T) {
 }
 
 func TestOtherNumbersOfPartiesAreRefused(t *testing.T) {
-	for _, c := range [][3]int{{0, 0, 1}, {2, 0, 1}, {5, 1, 1}, {16, 5, 1}, {4, 0, 1}, {4, 1, 5}, {4, 1, 0}} {
+	for _, c := range [][3]int{{0, 0, 1}, {2, 0, 1}, {5, 1, 1}, {16, 6, 1}, {7, 3, 1}, {19, 6, 1}, {4, 0, 1}, {4, -1, 1}, {4, 1, 5}, {4, 1, 0}} {
 		if err := CheckParties(c[0], c[1], c[2]); !errors.Is(err, ErrParties) {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
 	for _, n := range SupportedParties {
-		if err := CheckParties(n, sharing.Threshold(n), n); err != nil {
-			t.Error(err)
+		for k := min(1, sharing.Threshold(n)); k <= sharing.Threshold(n); k++ {
+			if err := CheckParties(n, k, n); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -7,10 +7,8 @@ import (
 	"github.com/tkms-network/tkms/enclave/ring"
 )
 
-// Run is a draw of consecutive items in pieces, so that a caller works on values
-// that are still in the cache. It is not safe for concurrent use, and not to be used
-// after Close.
-type Run struct {
+// setRun is the Run of a Source.
+type setRun struct {
 	*streams
 	reader
 	layout        Layout
@@ -26,7 +24,7 @@ type Run struct {
 }
 
 // runs are reused; the buffers of those that lie here are zero.
-var runs = sync.Pool{New: func() any { return new(Run) }}
+var runs = sync.Pool{New: func() any { return new(setRun) }}
 
 // Piece is the items drawn at a time, so that all of a buffer stays in the L1
 // cache.
@@ -34,11 +32,19 @@ const Piece = 128
 
 // Begin starts a draw of count items at a, ErrRange if the stream does not reach
 // as far, ErrParameters for a K above 64. Close it.
-func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
+func (s *Source) Begin(a Address, l Layout, count int) (Run, error) {
+	r, err := s.begin(a, l, count)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (s *Source) begin(a Address, l Layout, count int) (*setRun, error) {
 	if a.K > 64 {
 		return nil, fmt.Errorf("%w: draws over %d bits", ErrParameters, a.K)
 	}
-	r := runs.Get().(*Run)
+	r := runs.Get().(*setRun)
 	r.layout, r.d, r.t, r.k, r.left = l, s.code.Degree(), s.code.T(), a.K, count
 	if l == zeroLayout {
 		r.layout = Layout{Zeros: 1}
@@ -58,9 +64,8 @@ func (s *Source) Begin(a Address, l Layout, count int) (*Run, error) {
 	return r, nil
 }
 
-// Next overwrites v with the next items, reduced mod 2^K. It panics if the numbers
-// of vectors are not those of Begin or fewer items are left.
-func (r *Run) Next(v Vectors) {
+// Next implements Run.
+func (r *setRun) Next(v Vectors) {
 	if len(v.Integers) != r.layout.Integers || len(v.Elements) != r.layout.Elements || len(v.Zeros) != r.layout.Zeros {
 		panic("prss: other vectors than the run has")
 	}
@@ -79,13 +84,11 @@ func (r *Run) Next(v Vectors) {
 	}
 }
 
-// Lanes returns the layout of what NextWords returns.
-func (r *Run) Lanes() ring.Lanes { return r.lanes }
+// Lanes implements Run.
+func (r *setRun) Lanes() ring.Lanes { return r.lanes }
 
-// NextWords is Next for count items, 1 … Piece, of a run with Single lanes, except that
-// it leaves the zero sharings in words: those of the first sharing, one an item, then
-// those of the second. They are not reduced, and are there until the run is used again.
-func (r *Run) NextWords(count int, integers [][]uint64) []uint64 {
+// NextWords implements Run.
+func (r *setRun) NextWords(count int, integers [][]uint64) []uint64 {
 	if len(integers) != r.layout.Integers || r.layout.Elements != 0 || !r.lanes.Single() || count < 1 || count > Piece {
 		panic("prss: other vectors than the run has")
 	}
@@ -100,7 +103,7 @@ func (r *Run) NextWords(count int, integers [][]uint64) []uint64 {
 }
 
 // take counts items that are drawn.
-func (r *Run) take(count int) {
+func (r *setRun) take(count int) {
 	if count > r.left {
 		panic("prss: more items than the run has")
 	}
@@ -109,7 +112,7 @@ func (r *Run) take(count int) {
 
 // accumulate leaves in multiples, vector by vector, the sums over all sets for the next
 // count items.
-func (r *Run) accumulate(count int) {
+func (r *setRun) accumulate(count int) {
 	run := count * r.lanes.Words()
 	acc := r.multiples[:run*(r.layout.Integers+r.layout.Elements+r.layout.Zeros)]
 	clear(acc)
@@ -123,7 +126,7 @@ func (r *Run) accumulate(count int) {
 }
 
 // add adds the multiples of what count items take from a set's stream to acc.
-func (r *Run) add(acc []uint64, set, count int) {
+func (r *setRun) add(acc []uint64, set, count int) {
 	run, integers := count*r.lanes.Words(), r.layout.Integers
 	if ring.WordSize(r.k) == 1 && r.lanes.Words() == 1 {
 		raw := r.read(set, count*r.size)
@@ -150,7 +153,7 @@ func (r *Run) add(acc []uint64, set, count int) {
 
 // elementsAndZeros calls f for each sharing after the integers, in the stream's order,
 // with its run words of acc and its map.
-func (r *Run) elementsAndZeros(acc []uint64, run, set int, f func(acc []uint64, m *ring.Map)) {
+func (r *setRun) elementsAndZeros(acc []uint64, run, set int, f func(acc []uint64, m *ring.Map)) {
 	for range r.layout.Elements {
 		f(acc[:run], &r.narrow.elements[set])
 		acc = acc[run:]
@@ -163,14 +166,14 @@ func (r *Run) elementsAndZeros(acc []uint64, run, set int, f func(acc []uint64, 
 
 // next returns what the next count items take from the set's stream, r.words words
 // each of which the low k bits count, until it is called again.
-func (r *Run) next(set, count int) []uint64 {
+func (r *setRun) next(set, count int) []uint64 {
 	words := r.numbers[:count*r.words]
 	ring.Widen(words, r.read(set, count*r.size), ring.WordSize(r.k))
 	return words
 }
 
-// Close erases what the run held.
-func (r *Run) Close() {
+// Close implements Run.
+func (r *setRun) Close() {
 	r.erase()
 	clear(r.numbers)
 	clear(r.multiples)

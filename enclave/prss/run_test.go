@@ -54,7 +54,7 @@ func TestPiecesOfARunAreTheWhole(t *testing.T) {
 					if err := s.Draw(a, whole); err != nil {
 						t.Fatal(err)
 					}
-					run, err := s.Begin(a, layout, count)
+					run, err := s.begin(a, layout, count)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -88,7 +88,7 @@ func TestWordsOfARunAreItsZeroSharings(t *testing.T) {
 			if err := s.Draw(a, whole); err != nil {
 				t.Fatal(err)
 			}
-			run, err := s.Begin(a, layout, 150)
+			run, err := s.begin(a, layout, 150)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestWordsAreTakenOfRunsThatHaveThem(t *testing.T) {
 		"none":            {4, 0, 1, 5, layout},
 		"more than there": {4, 4, 1, 5, layout},
 	} {
-		run, err := testSource(t, 4, c.d).Begin(Address{Kind: "words", K: c.k}, c.layout, 2*Piece)
+		run, err := testSource(t, 4, c.d).begin(Address{Kind: "words", K: c.k}, c.layout, 2*Piece)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestABufferIsErasedWhenItsRunIsClosed(t *testing.T) {
 	s := testSource(t, 4, 4)
 	layout := Layout{Integers: 1, Elements: 1, Zeros: 1}
 	for _, count := range []int{1, 300} { // without and with bulk counter modes
-		run, err := s.Begin(Address{Kind: "erase", K: 17, First: 1}, layout, count)
+		run, err := s.begin(Address{Kind: "erase", K: 17, First: 1}, layout, count)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestARunTakesOnlyWhatItWasBegunFor(t *testing.T) {
 		"half an item":   vectors(Layout{Integers: 1}, 6),
 	} {
 		t.Run(name, func(t *testing.T) {
-			run, err := s.Begin(Address{Kind: "run", K: 5}, Layout{Integers: 1}, 2)
+			run, err := s.begin(Address{Kind: "run", K: 5}, Layout{Integers: 1}, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

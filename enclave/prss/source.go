@@ -168,7 +168,7 @@ func (s *Source) Draw(a Address, v Vectors) error {
 	if count <= 0 {
 		return nil
 	}
-	run, err := s.Begin(a, Layout{len(v.Integers), len(v.Elements), len(v.Zeros)}, count)
+	run, err := s.begin(a, Layout{len(v.Integers), len(v.Elements), len(v.Zeros)}, count)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *Source) DrawZero(a Address, dst []uint64) error {
 		clear(dst)
 		return nil
 	}
-	run, err := s.Begin(a, zeroLayout, count)
+	run, err := s.begin(a, zeroLayout, count)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (l Layout) Words(code *sharing.Code) int {
 // sharing. They are all that there is to know about the item: whoever shows them
 // gives it up.
 func (s *Source) Words(a Address, l Layout) ([][]uint64, error) {
-	run, err := s.Begin(a, l, 1)
+	run, err := s.begin(a, l, 1)
 	if err != nil {
 		return nil, err
 	}

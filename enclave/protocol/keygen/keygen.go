@@ -82,7 +82,7 @@ type Config struct {
 	KeyID mpc.Digest
 	// Source draws the randomness. Its context is the id of the session of step 0, so
 	// that another attempt draws another one.
-	Source *prss.Source
+	Source prss.Randomness
 	// Session returns the id of a step's session, which Protocol is the protocol of.
 	Session func(step int) mpc.Digest
 	// From are the parties of the attempt, this one among them, n−t at least.

@@ -167,7 +167,7 @@ func (a *Attempt) gather(stage Stage, part, first, count int, take func(c chunk,
 }
 
 // shareOf returns the key share with the bits of the sections of secretSections.
-func shareOf(p tfhe.Parameters, id mpc.Digest, source *prss.Source, material []preproc.Material) (*KeyShare, error) {
+func shareOf(p tfhe.Parameters, id mpc.Digest, source prss.Randomness, material []preproc.Material) (*KeyShare, error) {
 	narrow, broad := map[tfhe.Secret][]uint64{}, map[tfhe.Secret][]wide.Word{}
 	for i, s := range p.Secrets() {
 		if p.SecretWidth(s) == 64 {

@@ -135,7 +135,7 @@ func RebuildBatch(source *prss.Source, s Shape, first uint64, count int, opened 
 }
 
 // newBatch takes over the memory of the finished sections of s.
-func newBatch(source *prss.Source, s Shape, first uint64, count int, memory []uint64, opened []byte) *Batch {
+func newBatch(source prss.Randomness, s Shape, first uint64, count int, memory []uint64, opened []byte) *Batch {
 	return &Batch{
 		shape: s, n: source.Code().N(), d: source.Code().Degree(), self: source.Self(), context: source.Context(),
 		first: first, count: count, shares: memory, opened: opened, whole: count,

@@ -70,7 +70,7 @@ func (m *Machine) accuse(at place) (mpc.Message, error) {
 	packed := make([][]byte, len(sets))
 	draws := b.recipe.draws()
 	for a, address := range sources(m.Sections, at) {
-		words, err := drawnWords(m.Source, address, draws[a].layout)
+		words, err := drawnWords(m.Source.(*prss.Source), address, draws[a].layout)
 		if err != nil {
 			return mpc.Message{}, err
 		}

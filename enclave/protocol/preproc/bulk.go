@@ -51,7 +51,7 @@ func serial(n int, f func(i int)) {
 }
 
 // dealBulk draws the section's randomness and appends to vector what is opened.
-func (s Section) dealBulk(source *prss.Source, vector []byte, each func(n int, f func(i int))) (Material, []byte, error) {
+func (s Section) dealBulk(source prss.Randomness, vector []byte, each func(n int, f func(i int))) (Material, []byte, error) {
 	d, at := source.Code().Degree(), len(vector)
 	vector = slices.Grow(vector, s.VectorBytes(d))[:at+s.VectorBytes(d)]
 	runs := make([][]byte, s.openings())
@@ -106,7 +106,7 @@ func (s Section) shares(drawn []uint64, q, at, count, d int) (out [Pack][]uint64
 }
 
 // dealBits draws the elements lo … hi−1 of opening q and appends to out what is opened.
-func (s Section) dealBits(source *prss.Source, drawn []uint64, out []byte, q, lo, hi int) error {
+func (s Section) dealBits(source prss.Randomness, drawn []uint64, out []byte, q, lo, hi int) error {
 	run, err := source.Begin(s.bitAddress(q, lo), packedBits, hi-lo)
 	if err != nil {
 		return err

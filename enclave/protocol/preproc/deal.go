@@ -63,7 +63,7 @@ func (w *work) giveBack() {
 // generate draws all sections before any is finished, as a digit takes bits as they
 // are drawn. It returns the material, the memory that it lies in, section after
 // section, and vector with what is opened.
-func generate(source *prss.Source, sections []Section, vector []byte, each func(n int, f func(i int))) ([]Material, []uint64, []byte, error) {
+func generate(source prss.Randomness, sections []Section, vector []byte, each func(n int, f func(i int))) ([]Material, []uint64, []byte, error) {
 	d, total := source.Code().Degree(), 0
 	for _, s := range sections {
 		total += s.words(d)
@@ -92,7 +92,7 @@ func generate(source *prss.Source, sections []Section, vector []byte, each func(
 
 // deal draws the integers, which the masks are made of, and appends to vector each
 // of the masked values with a fresh zero sharing of degree 2t, packed.
-func (s Section) deal(source *prss.Source, vector []byte, integers [][]uint64, masks []masked) ([]byte, error) {
+func (s Section) deal(source prss.Randomness, vector []byte, integers [][]uint64, masks []masked) ([]byte, error) {
 	run, err := source.Begin(s.address(), prss.Layout{Integers: len(integers), Zeros: len(masks)}, s.Count)
 	if err != nil {
 		return nil, err

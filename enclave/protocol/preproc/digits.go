@@ -199,7 +199,7 @@ func (s Section) vectors() int {
 }
 
 // generateTables is generate for the tables of a digit or a chain.
-func (s Section) generateTables(source *prss.Source, made []Material, memory []uint64, vector []byte) (Material, []byte, error) {
+func (s Section) generateTables(source prss.Randomness, made []Material, memory []uint64, vector []byte) (Material, []byte, error) {
 	words := s.Count * source.Code().Degree()
 	m := Material{Tables: make([][]uint64, s.tables())}
 	w := borrow(0, len(m.Tables))

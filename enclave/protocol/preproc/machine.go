@@ -27,7 +27,7 @@ const (
 type Config struct {
 	// Source draws the randomness; its context is the epoch or session that the
 	// sections' addresses belong to.
-	Source *prss.Source
+	Source prss.Randomness
 	// Session is the id of the session, Batch the number of the batch in it.
 	Session mpc.Digest
 	Batch   uint32

@@ -54,7 +54,7 @@ func (s Section) checkOuter(isWide bool) error {
 // Factors draws the party's shares of the x_i of all rows and the y_j of all columns
 // of the section's matrix, d words each, reduced mod 2^K ≤ 2^64. ErrSection if the
 // section has no such products.
-func (s Section) Factors(source *prss.Source) (x, y []uint64, err error) {
+func (s Section) Factors(source prss.Randomness) (x, y []uint64, err error) {
 	if err := s.checkOuter(false); err != nil {
 		return nil, nil, err
 	}
@@ -73,7 +73,7 @@ func (s Section) Factors(source *prss.Source) (x, y []uint64, err error) {
 // Z overwrites dst with the party's shares of the packed z of a row of the section's
 // matrix, Columns/Pack elements of d words, reduced mod 2^K ≤ 2^64. ErrSection if there
 // is no such row or dst is not of its length.
-func (s Section) Z(source *prss.Source, row int, dst []uint64) error {
+func (s Section) Z(source prss.Randomness, row int, dst []uint64) error {
 	if err := s.checkOuter(false); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s Section) Z(source *prss.Source, row int, dst []uint64) error {
 
 // dealOuter returns what draws elements lo … hi−1 and appends to out what is opened,
 // and what erases the factors afterwards.
-func (s Section) dealOuter(source *prss.Source) (deal func(out []byte, q, lo, hi int) error, erase func(), err error) {
+func (s Section) dealOuter(source prss.Randomness) (deal func(out []byte, q, lo, hi int) error, erase func(), err error) {
 	x, y, err := s.Factors(source)
 	if err != nil {
 		return nil, nil, err

@@ -208,7 +208,7 @@ func (s Section) words(d int) int {
 // generate draws the section's randomness into memory, vector after vector (X, then
 // each Y with its Z), and appends to vector what is opened, one packed vector an
 // opening; made are the sections before it.
-func (s Section) generate(source *prss.Source, made []Material, memory []uint64, vector []byte) (Material, []byte, error) {
+func (s Section) generate(source prss.Randomness, made []Material, memory []uint64, vector []byte) (Material, []byte, error) {
 	switch {
 	case s.Bits > 0 || s.Chain > 0:
 		return s.generateTables(source, made, memory, vector)
@@ -224,7 +224,7 @@ func (s Section) generate(source *prss.Source, made []Material, memory []uint64,
 	return m, vector, err
 }
 
-func (s Section) generateProducts(source *prss.Source, memory []uint64, vector []byte) (Material, []byte, error) {
+func (s Section) generateProducts(source prss.Randomness, memory []uint64, vector []byte) (Material, []byte, error) {
 	words := s.Count * source.Code().Degree()
 	next := func() (v []uint64) { v, memory = memory[:words:words], memory[words:]; return v }
 	var integers [1 + 2*maxProducts][]uint64

@@ -21,7 +21,7 @@ func (s Section) wideShares(drawn []wide.Word, at, count, d int) (out [Pack][]wi
 }
 
 // dealWideBits is dealBits.
-func (s Section) dealWideBits(source *prss.Source, drawn []wide.Word, out []byte, lo, hi int) error {
+func (s Section) dealWideBits(source prss.Randomness, drawn []wide.Word, out []byte, lo, hi int) error {
 	r := source.Code().WideRing()
 	d := r.Degree()
 	masks, square := make([]wide.Word, step*d), make([]wide.Word, Pack*step*d)
@@ -50,7 +50,7 @@ func (s Section) dealWideBits(source *prss.Source, drawn []wide.Word, out []byte
 }
 
 // WideFactors is Factors for 64 < K ≤ 128.
-func (s Section) WideFactors(source *prss.Source) (x, y []wide.Word, err error) {
+func (s Section) WideFactors(source prss.Randomness) (x, y []wide.Word, err error) {
 	if err := s.checkOuter(true); err != nil {
 		return nil, nil, err
 	}
@@ -67,7 +67,7 @@ func (s Section) WideFactors(source *prss.Source) (x, y []wide.Word, err error) 
 }
 
 // WideZ is Z for 64 < K ≤ 128.
-func (s Section) WideZ(source *prss.Source, row int, dst []wide.Word) error {
+func (s Section) WideZ(source prss.Randomness, row int, dst []wide.Word) error {
 	if err := s.checkOuter(true); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s Section) WideZ(source *prss.Source, row int, dst []wide.Word) error {
 }
 
 // dealWideOuter is dealOuter.
-func (s Section) dealWideOuter(source *prss.Source) (deal func(out []byte, q, lo, hi int) error, erase func(), err error) {
+func (s Section) dealWideOuter(source prss.Randomness) (deal func(out []byte, q, lo, hi int) error, erase func(), err error) {
 	x, y, err := s.WideFactors(source)
 	if err != nil {
 		return nil, nil, err
