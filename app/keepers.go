@@ -36,7 +36,8 @@ import (
 var moduleAccounts = map[string][]string{
 	authtypes.FeeCollectorName: nil,
 	govtypes.ModuleName:        {authtypes.Burner},
-	kmstypes.ModuleName:        nil, // holds the fees of open requests
+	kmstypes.ModuleName:        nil,                // holds the fees of open requests
+	partiestypes.ModuleName:    {authtypes.Burner}, // holds bonds, burns what is slashed
 }
 
 // storeNames of the persistent stores, in no particular order.
@@ -83,7 +84,7 @@ func newKeepers(cdc codec.Codec, keys map[string]*storetypes.KVStoreKey, router 
 	)
 	k.Gov.SetLegacyRouter(govv1beta1.NewRouter())
 	k.Gov.SetHooks(poakeeper.NewGovHooks(k.PoA)) // not through MultiGovHooks: it would lose the error code
-	k.Parties = partieskeeper.NewKeeper(cdc, service(partiestypes.StoreKey), authority, k.Accounts)
+	k.Parties = partieskeeper.NewKeeper(cdc, service(partiestypes.StoreKey), authority, k.Accounts, k.Bank)
 	k.ACL = aclkeeper.NewKeeper(cdc, service(acltypes.StoreKey), authority)
 	k.KMS = kmskeeper.NewKeeper(cdc, service(kmstypes.StoreKey), authority, k.Bank, k.ACL, k.Parties, noise.Milli)
 	return k

@@ -149,6 +149,41 @@ func TestWhatWasSignedElsewhereConvictsNobodyHere(t *testing.T) {
 	require.ErrorIs(t, err, evidence.ErrEvidence)
 }
 
+func TestOnlyWhatIsOfTheEpochAndAccusesAMemberIsFalse(t *testing.T) {
+	for _, n := range []int{4, 7} {
+		_, keys := committee(n)
+		for kind, body := range bodies(t, n, session(n)) {
+			verify := func(alter func(*mpc.Session)) error {
+				s := session(n)
+				alter(&s)
+				e := evidence.New(s, body)
+				require.Equal(t, culprit, e.Accused())
+				_, err := e.Verify(chainID, epoch, keys, sharing.Threshold(n))
+				return err
+			}
+			for name, alter := range map[string]func(*mpc.Session){
+				"subject":  func(s *mpc.Session) { s.Subject = []byte("another") },
+				"attempt":  func(s *mpc.Session) { s.Attempt++ },
+				"protocol": func(s *mpc.Session) { s.Protocol = "bits" },
+				"parties":  func(s *mpc.Session) { s.Parties = s.Parties.Without(sharing.PartiesOf(1)) },
+			} {
+				require.ErrorIs(t, verify(alter), evidence.ErrFalse, "%s of kind %d", name, kind)
+			}
+			for name, alter := range map[string]func(*mpc.Session){
+				"chain":      func(s *mpc.Session) { s.ChainID = "tkms-test-2" },
+				"epoch":      func(s *mpc.Session) { s.Epoch++ },
+				"t":          func(s *mpc.Session) { s.T-- },
+				"more":       func(s *mpc.Session) { s.Parties = s.Parties.With(n + 1) },
+				"no culprit": func(s *mpc.Session) { s.Parties = s.Parties.Without(sharing.PartiesOf(culprit)) },
+			} {
+				err := verify(alter)
+				require.ErrorIs(t, err, evidence.ErrEvidence, "%s of kind %d", name, kind)
+				require.NotErrorIs(t, err, evidence.ErrFalse, "%s of kind %d", name, kind)
+			}
+		}
+	}
+}
+
 func TestAMemberWithoutAKeyIsNotConvicted(t *testing.T) {
 	_, keys := committee(4)
 	e := evidence.New(session(4), equivocation(4, session(4)))

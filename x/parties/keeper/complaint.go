@@ -59,7 +59,7 @@ func (s msgServer) RevealComplaint(ctx context.Context, msg *types.MsgRevealComp
 			if err != nil {
 				return err
 			}
-			_, err = s.record(ctx, types.Evidence{
+			_, err = s.convict(ctx, types.Evidence{
 				EpochId: epoch.Id, Index: guilty.Index, PartyId: epoch.Members[guilty.Index-1].PartyId, Kind: guilty.Kind,
 				Reporter: member.PartyId,
 			})

@@ -110,6 +110,9 @@ func (k *Keeper) setEpoch(ctx context.Context, epoch types.Epoch) error {
 	if epoch.Live() {
 		return k.LiveEpochs.Set(ctx, epoch.Id)
 	}
+	if err := k.endSeats(ctx, epoch); err != nil {
+		return err
+	}
 	return k.LiveEpochs.Remove(ctx, epoch.Id)
 }
 

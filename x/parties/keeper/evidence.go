@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/binary"
+	"errors"
 
 	"cosmossdk.io/collections"
 
@@ -29,22 +30,25 @@ func (s msgServer) SubmitEvidence(ctx context.Context, msg *types.MsgSubmitEvide
 		case epoch.IsConvicted(member.Index):
 			return types.ErrConvicted
 		}
-		found, err := s.judge(ctx, *epoch, msg.Evidence)
+		found, err := s.judge(ctx, *epoch, member, msg.Evidence)
 		if err != nil {
 			return err
 		}
 		found.Reporter = member.PartyId
-		if response.Id, err = s.record(ctx, found); err != nil {
+		if found, err = s.convict(ctx, found); err != nil {
 			return err
 		}
+		response.Id, response.PartyId, response.Kind = found.Id, found.PartyId, found.Kind
 		changes := epoch.Convict(found.Index, sdk.UnwrapSDKContext(ctx).BlockHeight())
 		return emitChanges(ctx, epoch, changes)
 	})
 }
 
 // judge returns what the evidence proves of a member of the epoch, without an id, or
-// ErrInvalidEvidence. Nothing but the chain's own records is believed.
-func (k *Keeper) judge(ctx context.Context, epoch types.Epoch, raw []byte) (types.Evidence, error) {
+// ErrInvalidEvidence. Nothing but the chain's own records is believed. If what it says
+// of the epoch is definitely not so, it proves a false accusation of the accuser: keys
+// never change, so that it was not so either when the accuser looked.
+func (k *Keeper) judge(ctx context.Context, epoch types.Epoch, accuser types.Member, raw []byte) (types.Evidence, error) {
 	params, err := k.Params.Get(ctx)
 	if err != nil {
 		return types.Evidence{}, err
@@ -63,36 +67,45 @@ func (k *Keeper) judge(ctx context.Context, epoch types.Epoch, raw []byte) (type
 	for i, party := range parties {
 		keys[i] = party.SessionKey
 	}
-	culprit, err := submitted.Verify(sdkCtx.ChainID(), epoch.Id, keys, int(epoch.T))
-	if err != nil {
-		return types.Evidence{}, types.ErrInvalidEvidence.Wrap(err.Error())
-	}
 	session := submitted.Session()
 	id := session.ID()
-	return types.Evidence{
-		EpochId: epoch.Id, Index: uint32(culprit), PartyId: parties[culprit-1].Id, Kind: types.EvidenceKind(submitted.Kind()),
-		Subject: session.Subject, Protocol: session.Protocol, SessionId: id[:],
-	}, nil
+	found := types.Evidence{EpochId: epoch.Id, Subject: session.Subject, Protocol: session.Protocol, SessionId: id[:]}
+	culprit, err := submitted.Verify(sdkCtx.ChainID(), epoch.Id, keys, int(epoch.T))
+	switch {
+	case err == nil:
+		found.Index, found.Kind = uint32(culprit), types.EvidenceKind(submitted.Kind())
+	case errors.Is(err, evidence.ErrFalse):
+		found.Index, found.Kind = accuser.Index, types.EVIDENCE_KIND_FALSE_ACCUSATION
+	default:
+		return types.Evidence{}, types.ErrInvalidEvidence.Wrap(err.Error())
+	}
+	found.PartyId = epoch.Members[found.Index-1].PartyId
+	return found, nil
 }
 
-// record stores a conviction under the next id, or returns ErrKnownEvidence if the
-// member was convicted of the same kind in the same session.
-func (k *Keeper) record(ctx context.Context, found types.Evidence) (uint64, error) {
+// convict records a conviction under the next id and slashes the party's bond for it,
+// or returns ErrKnownEvidence if the member was convicted of the same kind in the same
+// session. It is the one place where a party loses anything. Whether the member takes
+// further part is the epoch's business (types.Epoch.Convict).
+func (k *Keeper) convict(ctx context.Context, found types.Evidence) (types.Evidence, error) {
 	known, err := k.KnownEvidence.Has(ctx, knownKey(found))
 	if err != nil {
-		return 0, err
+		return found, err
 	}
 	if known {
-		return 0, types.ErrKnownEvidence
+		return found, types.ErrKnownEvidence
 	}
 	if found.Id, err = next(ctx, k.LastEvidence); err != nil {
-		return 0, err
+		return found, err
 	}
 	found.Height = sdk.UnwrapSDKContext(ctx).BlockHeight()
-	if err := k.indexEvidence(ctx, found); err != nil {
-		return 0, err
+	if found.Slash.Amount, err = k.slash(ctx, found.PartyId, found.Kind); err != nil {
+		return found, err
 	}
-	return found.Id, emit(ctx, &types.EventPartyConvicted{Evidence: found})
+	if err := k.indexEvidence(ctx, found); err != nil {
+		return found, err
+	}
+	return found, emit(ctx, &types.EventPartyConvicted{Evidence: found})
 }
 
 func (k *Keeper) indexEvidence(ctx context.Context, found types.Evidence) error {

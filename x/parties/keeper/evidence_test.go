@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"crypto/ed25519"
+	"encoding/binary"
 	"testing"
 
 	"github.com/cosmos/gogoproto/proto"
@@ -128,22 +129,97 @@ func TestEvidenceThatProvesNothingIsRefusedAndLeavesNothing(t *testing.T) {
 	}
 	foreign := sessionOf(id, "request")
 	foreign.ChainID = "tkms-test-2"
+	without3 := sessionOf(id, "request")
+	without3.Parties = without3.Parties.Without(sharing.PartiesOf(3))
 	before := f.export()
 	for name, raw := range map[string][]byte{
-		"nothing":          nil,
-		"another kind":     altered(0),
-		"another session":  altered(12),
-		"another root":     altered(len(good) - 70),
-		"another chain":    f.equivocation(foreign, members[2], 3),
-		"another epoch":    f.equivocation(sessionOf(id+1, "request"), members[2], 3),
-		"another's key":    f.equivocation(sessionOf(id, "request"), members[1], 3),
-		"too long":         append(good, make([]byte, 200<<10)...),
-		"something behind": append(append([]byte(nil), good...), 0),
+		"nothing":           nil,
+		"another kind":      altered(0),
+		"another session":   altered(12),
+		"another chain":     f.equivocation(foreign, members[2], 3),
+		"another epoch":     f.equivocation(sessionOf(id+1, "request"), members[2], 3),
+		"who takes no part": f.equivocation(without3, members[2], 3),
+		"nobody":            f.equivocation(sessionOf(id, "request"), members[2], 5),
+		"too long":          append(good, make([]byte, 200<<10)...),
+		"something behind":  append(append([]byte(nil), good...), 0),
 	} {
 		_, err := f.submit(members[0], id, raw)
 		require.ErrorIs(t, err, types.ErrInvalidEvidence, name)
 	}
 	require.Equal(t, before, f.export())
+}
+
+func TestAFalseAccusationConvictsItsAccuser(t *testing.T) {
+	session := func(id uint64) mpc.Session { return sessionOf(id, "request") }
+	for name, made := range map[string]func(f *fixture, id uint64, members []types.Party) []byte{
+		"signatures of nobody": func(f *fixture, id uint64, members []types.Party) []byte {
+			return f.equivocation(session(id), members[1], 3)
+		},
+		"one signature altered": func(f *fixture, id uint64, members []types.Party) []byte {
+			raw := f.equivocation(session(id), members[2], 3)
+			raw[len(raw)-70] ^= 1
+			return raw
+		},
+		"signed in another session": func(f *fixture, id uint64, members []types.Party) []byte {
+			return f.splice(f.equivocation(sessionOf(id, "another"), members[2], 3), session(id))
+		},
+		"the same twice": func(f *fixture, id uint64, members []types.Party) []byte {
+			raw := f.equivocation(session(id), members[2], 3)
+			half := (len(raw) - statementsAt(raw)) / 2
+			copy(raw[len(raw)-half:], raw[len(raw)-2*half:])
+			return raw
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.setParams(func(p *types.Params) { p.SlashCheating, p.SlashFalseAccusation = 30, 7 })
+			members, id := f.activeCommittee()
+			f.fund("alice", 100)
+			require.NoError(t, f.deposit("alice", 1, 40))
+			raw := made(f, id, members)
+			response, err := f.messages.SubmitEvidence(f.ctx, &types.MsgSubmitEvidence{Account: members[0].Account, EpochId: id, Evidence: raw})
+			require.NoError(t, err)
+			require.Equal(t, &types.MsgSubmitEvidenceResponse{Id: 1, PartyId: 1, Kind: types.EVIDENCE_KIND_FALSE_ACCUSATION}, response)
+			epoch := f.epoch(id)
+			require.True(t, epoch.IsConvicted(1))
+			require.False(t, epoch.IsConvicted(3))
+			require.Equal(t, []uint32{1}, epoch.Excluded())
+			record, err := f.keeper.Evidence.Get(f.ctx, 1)
+			require.NoError(t, err)
+			require.Equal(t, types.Slash{Amount: 7}, record.Slash)
+			require.Equal(t, []byte("request"), record.Subject)
+			require.EqualValues(t, 1, record.Reporter)
+			require.EqualValues(t, 33, f.bond(1).Bond.Amount)
+			_, err = f.submit(members[0], id, raw)
+			require.ErrorIs(t, err, types.ErrConvicted)
+			require.Equal(t, exportedAndBack(t, f), f.export())
+		})
+	}
+}
+
+// statementsAt is where the two statements of an equivocation begin: behind the kind,
+// the session, and batch, phase and party.
+func statementsAt(raw []byte) int { return 5 + int(binary.BigEndian.Uint32(raw[1:])) + 6 }
+
+// splice puts what was signed elsewhere under a session.
+func (f *fixture) splice(raw []byte, session mpc.Session) []byte {
+	f.t.Helper()
+	encoded, err := session.MarshalBinary()
+	require.NoError(f.t, err)
+	out := binary.BigEndian.AppendUint32([]byte{raw[0]}, uint32(len(encoded)))
+	return append(append(out, encoded...), raw[statementsAt(raw)-6:]...)
+}
+
+// exportedAndBack is the state of a chain that begins with what f exports.
+func exportedAndBack(t *testing.T, f *fixture) string {
+	t.Helper()
+	exported, err := f.keeper.ExportGenesis(f.ctx)
+	require.NoError(t, err)
+	require.NoError(t, exported.Validate())
+	next := newEmptyFixture(t)
+	next.bank.balances = f.bank.balances
+	require.NoError(t, next.keeper.InitGenesis(next.ctx, *exported))
+	return next.export()
 }
 
 func TestEvidenceIsNotDecodedBeyondItsLimitAndCostsFlatGas(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	dbm "github.com/cosmos/cosmos-db"
 
 	"cosmossdk.io/log/v2"
+	"cosmossdk.io/math"
 
 	"github.com/cosmos/cosmos-sdk/codec"
 	"github.com/cosmos/cosmos-sdk/runtime"
@@ -51,6 +52,7 @@ type fixture struct {
 	codec    codec.Codec
 	keeper   *keeper.Keeper
 	accounts authkeeper.AccountKeeper
+	bank     *bank
 	messages types.MsgServer
 	queries  types.QueryServer
 
@@ -91,14 +93,15 @@ func newEmptyFixture(t testing.TB) *fixture {
 	addresses := authcodec.NewBech32Codec(prefix)
 	accounts := authkeeper.NewAccountKeeper(encoding.Codec, runtime.NewKVStoreService(authKey), authtypes.ProtoBaseAccount,
 		nil, addresses, prefix, address(t, "authority"))
-	k := keeper.NewKeeper(encoding.Codec, runtime.NewKVStoreService(key), address(t, "authority"), accounts)
+	coins := &bank{balances: map[string]math.Int{}}
+	k := keeper.NewKeeper(encoding.Codec, runtime.NewKVStoreService(key), address(t, "authority"), accounts, coins)
 
 	root, err := devnitro.NewRoot(bytes.Repeat([]byte{7}, devnitro.SeedSize))
 	require.NoError(t, err)
 	image, err := devnitro.Measure(bytes.NewReader([]byte("tkms-party")))
 	require.NoError(t, err)
 	f := &fixture{
-		t: t, cms: cms, key: key, codec: encoding.Codec, keeper: k, accounts: accounts,
+		t: t, cms: cms, key: key, codec: encoding.Codec, keeper: k, accounts: accounts, bank: coins,
 		messages: keeper.NewMsgServer(k), queries: keeper.NewQueryServer(k),
 		root: root, image: image,
 	}

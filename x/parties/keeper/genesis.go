@@ -11,7 +11,8 @@ import (
 )
 
 // InitGenesis stores a validated genesis state and makes the parties' accounts
-// where x/auth's genesis does not have them.
+// where x/auth's genesis does not have them. The module's account must hold the bonds
+// already.
 func (k *Keeper) InitGenesis(ctx context.Context, genesis types.GenesisState) error {
 	if err := k.Params.Set(ctx, genesis.Params); err != nil {
 		return err
@@ -35,6 +36,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, genesis types.GenesisState) er
 		if err := k.indexEvidence(ctx, found); err != nil {
 			return err
 		}
+	}
+	if err := k.importBonds(ctx, genesis.Bonds); err != nil {
+		return err
 	}
 	for _, a := range genesis.Answers {
 		if err := k.SetupAnswers.Set(ctx, collections.Join3(a.EpochId, a.Accuser, a.Accused), a.Answer); err != nil {
@@ -98,6 +102,9 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		return nil, err
 	}
 	if genesis.Evidence, err = values(ctx, k.Evidence); err != nil {
+		return nil, err
+	}
+	if genesis.Bonds, err = values(ctx, k.Bonds); err != nil {
 		return nil, err
 	}
 	err = k.SetupAnswers.Walk(ctx, nil, func(key answerKey, answer types.ComplaintAnswer) (bool, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/codec"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
 	"github.com/tkms-network/tkms/x/parties/types"
 )
@@ -21,6 +22,8 @@ import (
 type Keeper struct {
 	authority string
 	account   types.AccountKeeper
+	bank      types.BankKeeper
+	bonds     sdk.AccAddress // of the module, which holds them
 	addresses address.Codec
 	attestor  types.Attestor
 
@@ -50,11 +53,18 @@ type Keeper struct {
 	EvidenceSubjects collections.KeySet[subjectKey]
 	// KnownEvidence is what members were convicted of.
 	KnownEvidence collections.KeySet[[]byte]
+	// Bonds are what parties have at stake.
+	Bonds collections.Map[uint64, types.Bond]
+	// SeatEnds are the heights at which the last epoch of each party ended.
+	SeatEnds collections.Map[uint64, int64]
 }
 
 // NewKeeper returns a keeper. Authority is the account that forms committees,
-// accepts measurements and changes parameters: x/gov's.
-func NewKeeper(cdc codec.BinaryCodec, storeService corestore.KVStoreService, authority string, account types.AccountKeeper) *Keeper {
+// accepts measurements and changes parameters: x/gov's. The application lets the
+// module's account burn coins.
+func NewKeeper(cdc codec.BinaryCodec, storeService corestore.KVStoreService, authority string,
+	account types.AccountKeeper, bank types.BankKeeper,
+) *Keeper {
 	if _, err := account.AddressCodec().StringToBytes(authority); err != nil {
 		panic("x/parties: the authority is no address: " + err.Error())
 	}
@@ -62,6 +72,8 @@ func NewKeeper(cdc codec.BinaryCodec, storeService corestore.KVStoreService, aut
 	k := &Keeper{
 		authority:     authority,
 		account:       account,
+		bank:          bank,
+		bonds:         authtypes.NewModuleAddress(types.ModuleName),
 		addresses:     account.AddressCodec(),
 		attestor:      NewAttestor(),
 		Params:        collections.NewItem(sb, types.ParamsPrefix, "params", codec.CollValue[types.Params](cdc)),
@@ -82,6 +94,8 @@ func NewKeeper(cdc codec.BinaryCodec, storeService corestore.KVStoreService, aut
 		EvidenceSubjects: collections.NewKeySet(sb, types.SubjectEvidencePrefix, "evidence_subjects",
 			collections.PairKeyCodec(collections.BytesKey, collections.Uint64Key)),
 		KnownEvidence: collections.NewKeySet(sb, types.KnownEvidencePrefix, "known_evidence", collections.BytesKey),
+		Bonds:         collections.NewMap(sb, types.BondsPrefix, "bonds", collections.Uint64Key, codec.CollValue[types.Bond](cdc)),
+		SeatEnds:      collections.NewMap(sb, types.SeatEndsPrefix, "seat_ends", collections.Uint64Key, collections.Int64Value),
 	}
 	schema, err := sb.Build()
 	if err != nil {

@@ -36,6 +36,9 @@ func (s msgServer) FormCommittee(ctx context.Context, msg *types.MsgFormCommitte
 		if err := parties[i].InStanding(sdkCtx.BlockTime()); err != nil {
 			return nil, types.ErrInvalidCommittee.Wrapf("party %d: %s", id, err)
 		}
+		if err := s.checkBond(ctx, id); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.supersedeSetups(ctx); err != nil {
 		return nil, err

@@ -67,6 +67,16 @@ func (k *Keeper) PartyTxAllowed(ctx context.Context, account sdk.AccAddress) err
 // RecordContribution notes that consensus accepted a party's work, such as a
 // valid result. It is shown in queries, and voids reports of its absence.
 func (k *Keeper) RecordContribution(ctx context.Context, partyID uint64) error {
+	return k.contributed(ctx, partyID, func(*types.Activity) {})
+}
+
+// RecordResult notes that consensus accepted a party's result, that many blocks after
+// the request was accepted; it is a contribution.
+func (k *Keeper) RecordResult(ctx context.Context, partyID, blocks uint64) error {
+	return k.contributed(ctx, partyID, func(a *types.Activity) { a.AddResult(blocks) })
+}
+
+func (k *Keeper) contributed(ctx context.Context, partyID uint64, with func(*types.Activity)) error {
 	if _, err := k.PartyByID(ctx, partyID); err != nil {
 		return err
 	}
@@ -75,11 +85,23 @@ func (k *Keeper) RecordContribution(ctx context.Context, partyID uint64) error {
 		return err
 	}
 	activity.Contributions++
+	with(&activity)
 	activity.LastSeenHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()
 	if err := k.Activities.Set(ctx, partyID, activity); err != nil {
 		return err
 	}
 	return k.seen(ctx, partyID)
+}
+
+// RecordMissed notes that a request of the party's epoch was closed without a result
+// of the party. It is shown in queries and has no consequence.
+func (k *Keeper) RecordMissed(ctx context.Context, partyID uint64) error {
+	activity, err := k.activity(ctx, partyID)
+	if err != nil {
+		return err
+	}
+	activity.Missed++
+	return k.Activities.Set(ctx, partyID, activity)
 }
 
 func (k *Keeper) activity(ctx context.Context, partyID uint64) (types.Activity, error) {

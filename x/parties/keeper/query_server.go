@@ -53,7 +53,7 @@ func (s queryServer) Party(ctx context.Context, req *types.QueryPartyRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return &types.QueryPartyResponse{Party: party, Activity: activity, Simulated: party.Simulated}, nil
+	return &types.QueryPartyResponse{Party: party, Activity: activity, Simulated: party.Simulated, Latency: activity.Latency()}, nil
 }
 
 func (s queryServer) Epochs(ctx context.Context, req *types.QueryEpochsRequest) (*types.QueryEpochsResponse, error) {

@@ -44,7 +44,7 @@ func TestRegistrationRecordsThePartyAndMakesItsAccount(t *testing.T) {
 	require.Equal(t, party, found)
 }
 
-func mustAddress(t *testing.T, f *fixture, text string) sdk.AccAddress {
+func mustAddress(t testing.TB, f *fixture, text string) sdk.AccAddress {
 	t.Helper()
 	raw, err := f.accounts.AddressCodec().StringToBytes(text)
 	require.NoError(t, err)

@@ -17,6 +17,16 @@ type AccountKeeper interface {
 	SetAccount(ctx context.Context, acc sdk.AccountI)
 }
 
+// BankKeeper holds bonds and burns what is slashed.
+type BankKeeper interface {
+	SendCoinsFromAccountToModule(ctx context.Context, sender sdk.AccAddress, recipientModule string, amount sdk.Coins) error
+	// SendCoins pays out of the module's account, to a blocked account too if it is
+	// the operator that made the bond.
+	SendCoins(ctx context.Context, from, to sdk.AccAddress, amount sdk.Coins) error
+	BurnCoins(ctx context.Context, module string, amount sdk.Coins) error
+	GetBalance(ctx context.Context, address sdk.AccAddress, denom string) sdk.Coin
+}
+
 // Attestor verifies attestation documents. It is a pure function of its
 // arguments: no clock, no network, no panic, bounded work.
 type Attestor interface {

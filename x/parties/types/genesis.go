@@ -54,7 +54,13 @@ func (g GenesisState) Validate() error {
 		if activity.PartyId <= last || activity.PartyId > uint64(len(g.Parties)) {
 			return ErrInvalidMessage.Wrap("activities: of known parties, ascending")
 		}
+		if err := activity.validate(); err != nil {
+			return err
+		}
 		last = activity.PartyId
+	}
+	if err := g.validateBonds(); err != nil {
+		return err
 	}
 	if err := g.validateEvidence(); err != nil {
 		return err
@@ -69,13 +75,16 @@ func (g GenesisState) validateEvidence() error {
 		}
 		epoch := &g.Epochs[e.EpochId-1]
 		member, seated := epoch.MemberOf(e.PartyId)
-		if !seated || member.Index != e.Index || !epoch.IsConvicted(e.Index) || e.Reporter < 1 || e.Reporter > uint64(len(g.Parties)) {
-			return ErrInvalidEvidence.Wrapf("evidence %d: against a convicted member of its epoch, from a party", e.Id)
+		byQuorum := e.Kind == EVIDENCE_KIND_WRONG_RESHARING
+		if !seated || member.Index != e.Index || !epoch.IsConvicted(e.Index) || (e.Reporter == 0) != byQuorum || e.Reporter > uint64(len(g.Parties)) {
+			return ErrInvalidEvidence.Wrapf("evidence %d: against a convicted member of its epoch, from a party or by a quorum", e.Id)
 		}
 		// Of a set-up there is no session.
 		sessionSize, maxSubject := DigestSize, maxSubjectSize
 		switch e.Kind {
-		case EVIDENCE_KIND_EQUIVOCATION, EVIDENCE_KIND_WRONG_OPENING, EVIDENCE_KIND_WRONG_VECTOR:
+		case EVIDENCE_KIND_EQUIVOCATION, EVIDENCE_KIND_WRONG_OPENING, EVIDENCE_KIND_WRONG_VECTOR, EVIDENCE_KIND_FALSE_ACCUSATION:
+		case EVIDENCE_KIND_WRONG_RESHARING:
+			sessionSize = 0
 		case EVIDENCE_KIND_WRONG_ANSWER, EVIDENCE_KIND_FALSE_COMPLAINT:
 			sessionSize, maxSubject = 0, 0
 		default:

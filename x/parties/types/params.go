@@ -41,6 +41,14 @@ const (
 	maxEvidenceGas   = 10_000_000
 	// Of the subject of a session, as enclave/mpc encodes it.
 	maxSubjectSize = 64
+	// A year of blocks of 200 ms, and some.
+	maxUnbondBlocks  = 200_000_000
+	maxRefreshBlocks = 200_000_000
+	// Some weeks: an epoch ends for an adversary when its last secret is gone.
+	maxDrainBlocks     = 10_000_000
+	maxReshareAttempts = 1000
+	// Of more, the sets of a pseudo-random sharing are too many.
+	maxPrssMembers = 13
 )
 
 // DefaultParams suits blocks of about 200 ms; no enclave image is accepted and
@@ -65,6 +73,15 @@ func DefaultParams() Params {
 		SetupRevealBlocks:   100,
 		MaxEvidenceBytes:    192 << 10,
 		GasPerEvidence:      2_000_000,
+		UnbondBlocks:        3_000_000,
+		AcceptBlocks:        3000,
+		ReshareBlocks:       150,
+		ReceiveBlocks:       100,
+		ProveBlocks:         900,
+		MaxReshareAttempts:  5,
+		DrainBlocks:         20_000,
+		PrssMaxMembers:      maxPrssMembers,
+		RehearsalBlocks:     500,
 	}
 }
 
@@ -117,6 +134,16 @@ func (p Params) Validate() error {
 		{"setup_reveal_blocks", uint64(p.SetupRevealBlocks), smallestBlockWindow, maxPhaseBlocks},
 		{"max_evidence_bytes", uint64(p.MaxEvidenceBytes), minEvidenceBytes, maxEvidenceBytes},
 		{"gas_per_evidence", p.GasPerEvidence, minEvidenceGas, maxEvidenceGas},
+		{"accept_blocks", uint64(p.AcceptBlocks), smallestBlockWindow, maxPhaseBlocks},
+		{"reshare_blocks", uint64(p.ReshareBlocks), smallestBlockWindow, maxPhaseBlocks},
+		{"receive_blocks", uint64(p.ReceiveBlocks), smallestBlockWindow, maxPhaseBlocks},
+		{"prove_blocks", uint64(p.ProveBlocks), smallestBlockWindow, maxPhaseBlocks},
+		{"max_reshare_attempts", uint64(p.MaxReshareAttempts), 1, maxReshareAttempts},
+		{"drain_blocks", uint64(p.DrainBlocks), smallestBlockWindow, maxDrainBlocks},
+		{"refresh_blocks", p.RefreshBlocks, 0, maxRefreshBlocks},
+		{"prss_max_members", uint64(p.PrssMaxMembers), minCommittee, maxPrssMembers},
+		{"rehearsal_blocks", uint64(p.RehearsalBlocks), smallestBlockWindow, maxPhaseBlocks},
+		{"unbond_blocks", uint64(p.UnbondBlocks), 0, maxUnbondBlocks},
 	} {
 		if number.value < number.atLeast || number.value > number.atMost {
 			return errorsmod.Wrapf(ErrInvalidParams, "%s must be between %d and %d", number.name, number.atLeast, number.atMost)
