@@ -4,4 +4,4 @@ package main
 
 import "github.com/tkms-network/tkms/cmd/tkms-party/command"
 
-func main() { command.Main(nil) }
+func main() { command.Main(command.Faults{}) }

@@ -160,7 +160,7 @@ func registerMessage(ctx context.Context, home string, s *settings) (*partiestyp
 	if err != nil {
 		return nil, err
 	}
-	client, stop, err := startLightClient(ctx, s, store)
+	client, stop, err := startLightClient(ctx, s, store, time.Now)
 	if err != nil {
 		return nil, err
 	}

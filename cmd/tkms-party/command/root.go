@@ -4,6 +4,8 @@
 package command
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tkms-network/tkms/app/params"
@@ -11,10 +13,20 @@ import (
 	"github.com/tkms-network/tkms/enclave/party"
 )
 
-// Main runs the command line. Wrap is party.Config's, nil but in test programs.
-func Main(wrap party.Wrap) { cli.Main(newRoot(wrap)) }
+// Faults is what a test program has different from tkms-party.
+type Faults struct {
+	// Wrap is party.Config's.
+	Wrap party.Wrap
+	// Clock is how far the clock is ahead.
+	Clock time.Duration
+}
 
-func newRoot(wrap party.Wrap) *cobra.Command {
+func (f Faults) now() time.Time { return time.Now().Add(f.Clock) }
+
+// Main runs the command line. Faults are none but in test programs.
+func Main(faults Faults) { cli.Main(newRoot(faults)) }
+
+func newRoot(faults Faults) *cobra.Command {
 	params.SetAddressPrefixes()
 	root := &cobra.Command{
 		Use:   "tkms-party",
@@ -22,6 +34,6 @@ func newRoot(wrap party.Wrap) *cobra.Command {
 		Long:  "One MPC party of a TKMS network. Each flag may also be given as a variable: --home is TKMS_HOME.",
 	}
 	root.PersistentFlags().String("home", ".tkms-party", "folder of configuration, sealed state and public vault")
-	root.AddCommand(newInit(), newRegisterMessage(), newRun(wrap), newStatus())
+	root.AddCommand(newInit(), newRegisterMessage(), newRun(faults), newStatus())
 	return root
 }

@@ -28,7 +28,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/seal"
 )
 
-func newRun(wrap party.Wrap) *cobra.Command {
+func newRun(faults Faults) *cobra.Command {
 	var level string
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -44,14 +44,14 @@ func newRun(wrap party.Wrap) *cobra.Command {
 				return cli.WithHint(err, "--log-level is debug, info, warn or error")
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: minimum}))
-			return run(cmd.Context(), home, s, wrap, log)
+			return run(cmd.Context(), home, s, faults, log)
 		},
 	}
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
 
-func startLightClient(ctx context.Context, s *settings, store *seal.Store) (*lightclient.Client, func(), error) {
+func startLightClient(ctx context.Context, s *settings, store *seal.Store, now func() time.Time) (*lightclient.Client, func(), error) {
 	nodes, err := s.nodes()
 	if err != nil {
 		return nil, nil, err
@@ -62,7 +62,7 @@ func startLightClient(ctx context.Context, s *settings, store *seal.Store) (*lig
 	}
 	client, err := lightclient.New(lightclient.Config{
 		ChainID: s.ChainID, TrustedHeight: s.TrustedHeight, TrustedHash: trusted, Nodes: nodes,
-		Store: lightclient.Sealed(store), Now: time.Now,
+		Store: lightclient.Sealed(store), Now: now,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -73,7 +73,7 @@ func startLightClient(ctx context.Context, s *settings, store *seal.Store) (*lig
 	return client, func() { cancel(); <-done }, nil
 }
 
-func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *slog.Logger) error {
+func run(ctx context.Context, home string, s *settings, faults Faults, log *slog.Logger) error {
 	store, err := s.sealed(home)
 	if err != nil {
 		return err
@@ -93,14 +93,14 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 	}
 	defer func() { _ = public.Close() }()
 	registry := prometheus.NewRegistry()
-	board := status.NewBoard(time.Now)
+	board := status.NewBoard(faults.now)
 	measured := metrics.New(registry)
 	stopServer, err := serve(s.StatusListen, board, public, registry)
 	if err != nil {
 		return cli.WithHint(err, "is another process using the address? choose another --status-listen")
 	}
 	defer stopServer()
-	client, stop, err := startLightClient(ctx, s, store)
+	client, stop, err := startLightClient(ctx, s, store, faults.now)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func run(ctx context.Context, home string, s *settings, wrap party.Wrap, log *sl
 		Scratch: filepath.Join(home, "keys"), Listen: s.Listen,
 		Chain: lightChain{client}, HTTP: &http.Client{Timeout: 10 * time.Second},
 		StockTarget: s.StockItems, RareStockEvery: s.RareStockEvery, Patience: time.Duration(s.PatienceMillis) * time.Millisecond, Requests: s.MaxOpenRequests,
-		Simulated: []string{"enclave device"}, Wrap: wrap, Log: log,
+		Simulated: []string{"enclave device"}, Wrap: faults.Wrap, Now: faults.now, Log: log,
 	}, board, measured)
 	err = p.Run(ctx)
 	if ctx.Err() != nil {
