@@ -22,12 +22,11 @@ func (s *seat) comeBack(ctx context.Context, c *committee.Committee) error {
 	if c.Convicted {
 		return nil
 	}
-	keys, err := s.loadKeys(c)
-	if err != nil {
+	if err := s.holdKeys(c); err != nil {
 		return err
 	}
-	if keys == nil {
-		return s.followSetup(c)
+	if keys, err := s.loadKeys(c); err != nil || keys == nil {
+		return err
 	}
 	transcript, err := s.transcript(c)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/party/committee"
 	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/transport"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
@@ -87,6 +88,9 @@ func (p *Party) enter(ctx context.Context, id uint64, height int64) error {
 	if ended(c.Epoch.Status) {
 		return p.eraseEpoch(id)
 	}
+	if err := p.listen(); err != nil {
+		return fmt.Errorf("take the seat in epoch %d: %w", id, err)
+	}
 	if c.Self != 0 {
 		s, err := newSeat(p, c)
 		if err != nil {
@@ -101,9 +105,17 @@ func (p *Party) enter(ctx context.Context, id uint64, height int64) error {
 		}
 	}
 	if c.Epoch.From != 0 && (c.Self != 0 || p.seatOf(c.Epoch.From) != nil) {
-		p.moves[id] = &move{party: p, epoch: id}
+		p.moves[id] = &move{party: p, epoch: id, from: c.Epoch.From}
 	}
 	return nil
+}
+
+// listen opens the port for peers, unless it is open.
+func (p *Party) listen() (err error) {
+	if p.port == nil {
+		p.port, err = transport.Listen(p.cfg.Listen, p.cfg.Identity.TLS, p.cfg.Log)
+	}
+	return err
 }
 
 // seatOf returns the seat in an epoch, nil if there is none.
@@ -198,10 +210,16 @@ func (p *Party) followEpoch(ctx context.Context, s *seat, height int64) error {
 	return s.observe(ctx, c)
 }
 
-// leaveAll gives up all seats.
+// leaveAll gives up all seats and closes the port.
 func (p *Party) leaveAll() {
 	for _, s := range p.allSeats() {
 		p.leave(s)
+	}
+	for _, m := range p.moves {
+		m.end()
+	}
+	if p.port != nil {
+		_ = p.port.Close()
 	}
 }
 

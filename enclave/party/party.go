@@ -15,6 +15,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/party/metrics"
 	"github.com/tkms-network/tkms/enclave/party/post"
 	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/transport"
 	"github.com/tkms-network/tkms/x/kms/client"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -52,6 +53,7 @@ type Party struct {
 	id        uint64
 	newest    uint64           // epoch up to which all were looked at
 	moves     map[uint64]*move // by epoch: the resharings that this party has a part in
+	port      *transport.Port  // for peers; nil before the first seat
 	cursor    int64            // work of blocks up to here was taken
 	checkedAt int64            // height of the latest look at the registration
 	standing  []finding

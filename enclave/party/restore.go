@@ -105,6 +105,16 @@ func (p *Party) restore(ctx context.Context, s *seat, key *kmstypes.Key) {
 }
 
 func (p *Party) restoreOnce(ctx context.Context, s *seat, key *kmstypes.Key) error {
+	if s.reshared(key) {
+		if err := p.restoreReshared(ctx, s); err != nil {
+			return err
+		}
+		held, err := s.openKey(key)
+		if err != nil {
+			return err
+		}
+		return s.openStocks(held)
+	}
 	parameters, err := tfhe.ByName(key.Params)
 	if err != nil {
 		return err

@@ -39,7 +39,6 @@ type seat struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
-	port     *transport.Port
 	mesh     *transport.Mesh
 	router   *session.Router
 	identity *mpc.Identity
@@ -84,27 +83,23 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 		stocks: map[preproc.Shape]*stock.Stock{}, open: map[string]itemRange{}, held: map[string]*heldKey{}, silent: map[string]sharing.Parties{},
 		accused: map[mpc.Digest]accusation{},
 	}
-	s.port, err = transport.Listen(p.cfg.Listen, p.cfg.Identity.TLS, p.cfg.Log)
-	if err != nil {
-		return nil, err
-	}
 	s.mesh, err = transport.New(transport.Config{
 		Self: c.Self, Network: mpc.Hash("tkms/v1/network", []byte(p.cfg.ChainID), mpc.Uint64(c.Epoch.Id)),
-		Identity: p.cfg.Identity.TLS, Port: s.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
+		Identity: p.cfg.Identity.TLS, Port: p.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
 	})
 	if err != nil {
-		_ = s.port.Close()
 		return nil, err
 	}
 	s.router, err = session.New(session.Config{Mesh: s.mesh, Parties: c.N, Log: p.cfg.Log})
 	if err == nil {
 		s.router.Handle(recall.Method, s.sent.Serve)
 		s.router.Handle(methodKeyOpened, s.serveOpened)
+		s.router.Handle(methodVector, s.serveVector)
 		s.router.Handle(methodPing, servePing)
 		err = errors.Join(s.mesh.SetPeers(c.Peers), s.mesh.Start(s.router.Receive))
 	}
 	if err != nil {
-		_ = errors.Join(s.mesh.Close(), s.port.Close())
+		_ = s.mesh.Close()
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(p.ctx)
@@ -115,7 +110,7 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 func (s *seat) close() {
 	s.cancel()
 	s.router.Close()
-	_ = errors.Join(s.mesh.Close(), s.port.Close())
+	_ = s.mesh.Close()
 	s.running.Wait()
 }
 
@@ -179,6 +174,8 @@ func (s *seat) observe(ctx context.Context, c *committee.Committee) error {
 		return s.confirm(ctx, c)
 	case partiestypes.EPOCH_STATUS_ANSWERING, partiestypes.EPOCH_STATUS_REVEALING:
 		return s.settle(ctx, c)
+	case partiestypes.EPOCH_STATUS_RESHARING, partiestypes.EPOCH_STATUS_RECEIVING, partiestypes.EPOCH_STATUS_PROVING:
+		return s.holdKeys(c)
 	case partiestypes.EPOCH_STATUS_ACTIVE, partiestypes.EPOCH_STATUS_DRAINING:
 		for _, st := range stocks {
 			st.SetMembers(c.Epoch.Generation, c.Active)

@@ -131,6 +131,15 @@ func (s *seat) loadKeys(c *committee.Committee) (*prss.Keys, error) {
 	return keys, nil
 }
 
+// holdKeys gets the keys of a set-up that is over, if this party missed them.
+func (s *seat) holdKeys(c *committee.Committee) error {
+	keys, err := s.loadKeys(c)
+	if err != nil || keys != nil {
+		return err
+	}
+	return s.followSetup(c)
+}
+
 // storeKeys seals keys and makes them the seat's, unless they are.
 func (s *seat) storeKeys(c *committee.Committee, keys *prss.Keys) error {
 	s.mu.Lock()

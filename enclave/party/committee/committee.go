@@ -33,6 +33,8 @@ type Committee struct {
 	Session []ed25519.PublicKey
 	// Names are the members' monikers by index; entry 0 is empty.
 	Names []string
+	// Signers are the members' signing addresses, in index order.
+	Signers [][20]byte
 	// Peers are the other members that are not removed.
 	Peers []transport.Peer
 	// Active are the members that the offline phase waits for.
@@ -57,12 +59,13 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 	if n == 0 || len(records) != n {
 		return nil, fmt.Errorf("%w: %d members, %d records", ErrRecord, n, len(records))
 	}
-	c := &Committee{Epoch: epoch, N: n, T: int(epoch.T), Session: make([]ed25519.PublicKey, n+1), Names: make([]string, n+1), Active: sharing.AllParties(n), Simulated: epoch.Simulated}
+	c := &Committee{Epoch: epoch, N: n, T: int(epoch.T), Session: make([]ed25519.PublicKey, n+1), Names: make([]string, n+1), Signers: make([][20]byte, n), Active: sharing.AllParties(n), Simulated: epoch.Simulated}
 	for i, member := range epoch.Members {
 		party := records[i]
 		if int(member.Index) != i+1 || party.Id != member.PartyId || len(party.SessionKey) != ed25519.PublicKeySize || len(party.TlsKeyHash) != len(transport.Pin{}) {
 			return nil, fmt.Errorf("%w: member %d", ErrRecord, i+1)
 		}
+		copy(c.Signers[i][:], party.SigningAddress)
 		c.Session[i+1], c.Names[i+1] = ed25519.PublicKey(party.SessionKey), party.Moniker
 		if member.Removed {
 			c.Active = c.Active.Without(sharing.PartiesOf(i + 1))
