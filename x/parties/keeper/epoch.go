@@ -107,6 +107,15 @@ func (k *Keeper) setEpoch(ctx context.Context, epoch types.Epoch) error {
 			return err
 		}
 	}
+	mark, err := valueOrZero(k.RefreshMark.Get(ctx))
+	if err != nil {
+		return err
+	}
+	if later := epoch.RefreshMark(); later > mark {
+		if err := k.RefreshMark.Set(ctx, later); err != nil {
+			return err
+		}
+	}
 	if epoch.Live() {
 		return k.LiveEpochs.Set(ctx, epoch.Id)
 	}
@@ -157,17 +166,39 @@ func (k *Keeper) BeginBlock(ctx context.Context) error {
 	return k.RecentBlocks.Clear(ctx, stale)
 }
 
-// EndBlock moves every live epoch on.
+// EndBlock ends epochs that have nothing left to do, moves every live one on, and
+// proposes a refresh that is due. An epoch drains for a block at least, so that its
+// parties see it.
 func (k *Keeper) EndBlock(ctx context.Context) error {
+	if err := k.retireIdle(ctx); err != nil {
+		return err
+	}
 	params, err := k.Params.Get(ctx)
 	if err != nil {
 		return err
 	}
 	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
-	return k.eachLiveEpoch(ctx, func(epoch *types.Epoch) (bool, error) {
-		changes, dirty := epoch.Advance(height, params)
+	var successor *types.Epoch
+	err = k.eachLiveEpoch(ctx, func(epoch *types.Epoch) (bool, error) {
+		origin, err := k.origin(ctx, epoch)
+		if err != nil {
+			return false, err
+		}
+		changes, dirty := epoch.Advance(height, params, origin)
+		if origin.Epoch != nil && epoch.Status == types.EPOCH_STATUS_ACTIVE {
+			successor = epoch
+		}
 		return dirty, emitChanges(ctx, epoch, changes)
 	})
+	if err != nil {
+		return err
+	}
+	if successor != nil {
+		if err := k.takeOver(ctx, successor, params); err != nil {
+			return err
+		}
+	}
+	return k.refresh(ctx, params)
 }
 
 func emitChanges(ctx context.Context, epoch *types.Epoch, changes []types.Change) error {
@@ -195,5 +226,9 @@ func emitStatus(ctx context.Context, epoch *types.Epoch) error {
 			return err
 		}
 	}
-	return emit(ctx, &types.EventEpochStatus{EpochId: epoch.Id, Status: epoch.Status, Attempt: epoch.Attempt})
+	attempt := epoch.Attempt
+	if epoch.HandsOver() {
+		attempt = epoch.Resharing.Attempt
+	}
+	return emit(ctx, &types.EventEpochStatus{EpochId: epoch.Id, Status: epoch.Status, Attempt: attempt})
 }

@@ -26,6 +26,7 @@ type Keeper struct {
 	bonds     sdk.AccAddress // of the module, which holds them
 	addresses address.Codec
 	attestor  types.Attestor
+	work      types.Work // nil: epochs hold no keys
 
 	Schema collections.Schema
 	// Params, Parties, Epochs and ActiveEpochID lie under keys that are part of
@@ -57,6 +58,8 @@ type Keeper struct {
 	Bonds collections.Map[uint64, types.Bond]
 	// SeatEnds are the heights at which the last epoch of each party ended.
 	SeatEnds collections.Map[uint64, int64]
+	// RefreshMark is the height from which the blocks to the next refresh are counted on.
+	RefreshMark collections.Item[int64]
 }
 
 // NewKeeper returns a keeper. Authority is the account that forms committees,
@@ -96,6 +99,7 @@ func NewKeeper(cdc codec.BinaryCodec, storeService corestore.KVStoreService, aut
 		KnownEvidence: collections.NewKeySet(sb, types.KnownEvidencePrefix, "known_evidence", collections.BytesKey),
 		Bonds:         collections.NewMap(sb, types.BondsPrefix, "bonds", collections.Uint64Key, codec.CollValue[types.Bond](cdc)),
 		SeatEnds:      collections.NewMap(sb, types.SeatEndsPrefix, "seat_ends", collections.Uint64Key, collections.Int64Value),
+		RefreshMark:   collections.NewItem(sb, types.RefreshMarkPrefix, "refresh_mark", collections.Int64Value),
 	}
 	schema, err := sb.Build()
 	if err != nil {

@@ -20,25 +20,13 @@ func (s msgServer) FormCommittee(ctx context.Context, msg *types.MsgFormCommitte
 	if err := s.authorize(msg.Authority); err != nil {
 		return nil, err
 	}
-	if err := types.CheckCommitteeSize(len(msg.PartyIds)); err != nil {
-		return nil, err
-	}
 	params, err := s.Params.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sdkCtx := sdk.UnwrapSDKContext(ctx)
-	parties := make([]types.Party, len(msg.PartyIds))
-	for i, id := range msg.PartyIds {
-		if parties[i], err = s.PartyByID(ctx, id); err != nil {
-			return nil, err
-		}
-		if err := parties[i].InStanding(sdkCtx.BlockTime()); err != nil {
-			return nil, types.ErrInvalidCommittee.Wrapf("party %d: %s", id, err)
-		}
-		if err := s.checkBond(ctx, id); err != nil {
-			return nil, err
-		}
+	parties, err := s.seatable(ctx, msg.PartyIds)
+	if err != nil {
+		return nil, err
 	}
 	if err := s.supersedeSetups(ctx); err != nil {
 		return nil, err
@@ -47,7 +35,7 @@ func (s msgServer) FormCommittee(ctx context.Context, msg *types.MsgFormCommitte
 	if err != nil {
 		return nil, err
 	}
-	epoch, err := types.NewEpoch(id, parties, sdkCtx.BlockHeight(), params)
+	epoch, err := types.NewEpoch(id, parties, sdk.UnwrapSDKContext(ctx).BlockHeight(), params)
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +47,12 @@ func (s msgServer) FormCommittee(ctx context.Context, msg *types.MsgFormCommitte
 
 // supersedeSetups fails the set-ups that a new committee takes the place of.
 func (k *Keeper) supersedeSetups(ctx context.Context) error {
+	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
 	return k.eachLiveEpoch(ctx, func(epoch *types.Epoch) (bool, error) {
 		if epoch.Serving() {
-			return false, types.ErrEpochActive.Wrapf("epoch %d holds shares; a committee beside it would hold none", epoch.Id)
+			return false, types.ErrEpochActive.Wrapf("epoch %d holds shares: rotate it; a committee beside it would hold none", epoch.Id)
 		}
-		epoch.Fail()
+		epoch.Fail(types.EPOCH_FAILURE_SUPERSEDED, height)
 		return true, emitChanges(ctx, epoch, []types.Change{{}})
 	})
 }

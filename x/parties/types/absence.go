@@ -41,16 +41,15 @@ func (e *Epoch) Convict(index uint32, height int64) []Change {
 	for i := range e.Absences {
 		e.Absences[i].withdraw(index)
 	}
-	return e.excludeConvicted(height)
+	return e.excludeFallen(height)
 }
 
-// excludeConvicted excludes convicted members that are not yet, as far as t allows.
-func (e *Epoch) excludeConvicted(height int64) (changes []Change) {
+// excludeFallen excludes convicted and removed members that are not yet, as far as t
+// allows.
+func (e *Epoch) excludeFallen(height int64) (changes []Change) {
 	for i := range e.Absences {
-		if index := e.Absences[i].Index; e.Absences[i].Convicted && !e.Absences[i].Excluded && len(e.Excluded()) < int(e.T) {
-			e.exclude(index, height)
-			e.Generation++
-			changes = append(changes, Change{Index: index, Excluded: true})
+		if index := e.Absences[i].Index; !e.stands(index) && !e.Absences[i].Excluded && len(e.Excluded()) < int(e.T) {
+			changes = append(changes, e.leaveOut(index, height))
 		}
 	}
 	return changes
@@ -60,8 +59,8 @@ func (e *Epoch) excludeConvicted(height int64) (changes []Change) {
 // it finds silent now; a member it named before keeps the height of that report.
 // Withdrawn reports matter as much as new ones: t liars alone exclude nobody.
 func (e *Epoch) Report(reporter, generation uint32, indices []uint32, height int64) error {
-	if !e.Serving() {
-		return ErrWrongStatus.Wrap("absence is reported in a serving epoch")
+	if !e.Serving() && !e.HandsOver() {
+		return ErrWrongStatus.Wrap("absence is reported in an epoch that serves, or that secrets are handed over to")
 	}
 	if generation != e.Generation {
 		return ErrOldGeneration
@@ -145,29 +144,24 @@ func (e *Epoch) Seen(index uint32, height int64, params Params) bool {
 	return false
 }
 
-// Remove marks a member as removed by governance: excluded for good in a serving
-// epoch, no longer waited for in a set-up.
+// Remove marks a member as removed by governance: excluded for good in an epoch that
+// has shares or gets them, no longer waited for in a set-up. An active epoch that
+// cannot do without it refuses; what one that drains still owes is lost first.
 func (e *Epoch) Remove(index uint32, height int64) ([]Change, error) {
-	if !e.Serving() {
+	if !e.Serving() && !e.HandsOver() {
 		e.Members[index-1].Removed = true
 		return nil, nil
 	}
-	if e.IsExcluded(index) {
-		e.Members[index-1].Removed = true
-		e.absence(index).ReadyHeight = 0
-		return nil, nil
-	}
-	if len(e.Excluded()) >= int(e.T) {
+	if e.Status == EPOCH_STATUS_ACTIVE && !e.IsExcluded(index) && len(e.Excluded()) >= int(e.T) {
 		return nil, ErrTooManyExcluded.Wrapf("epoch %d cannot do without member %d", e.Id, index)
 	}
 	e.Members[index-1].Removed = true
-	e.exclude(index, height)
-	e.Generation++
-	return []Change{{Index: index, Excluded: true}}, nil
+	e.absence(index).ReadyHeight = 0
+	return e.excludeFallen(height), nil
 }
 
 // advanceAbsences brings back who is ready before anybody is excluded: there is
-// room for t only, and the convicted come first.
+// room for t only, and the convicted and removed come first.
 func (e *Epoch) advanceAbsences(height int64, params Params) (changes []Change, dirty bool) {
 	for i := range e.Absences {
 		absence := &e.Absences[i]
@@ -177,7 +171,7 @@ func (e *Epoch) advanceAbsences(height int64, params Params) (changes []Change, 
 			changes = append(changes, Change{Index: absence.Index})
 		}
 	}
-	changes = append(changes, e.excludeConvicted(height)...)
+	changes = append(changes, e.excludeFallen(height)...)
 	for i := range e.Absences {
 		absence := &e.Absences[i]
 		if absence.Excluded {
@@ -187,9 +181,7 @@ func (e *Epoch) advanceAbsences(height int64, params Params) (changes []Change, 
 			dirty = true
 		}
 		if e.absent(absence, height, params) && len(e.Excluded()) < int(e.T) {
-			e.exclude(absence.Index, height)
-			e.Generation++
-			changes = append(changes, Change{Index: absence.Index, Excluded: true})
+			changes = append(changes, e.leaveOut(absence.Index, height))
 		}
 	}
 	return changes, dirty || len(changes) > 0

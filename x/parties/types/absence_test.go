@@ -60,9 +60,9 @@ func TestAReporterCannotCountTwiceNorRenewItsHeight(t *testing.T) {
 func TestReportsExpireAfterTheWindow(t *testing.T) {
 	epoch := setUp(t, 4)
 	report(t, epoch, 200, 1, 3)
-	_, dirty := epoch.Advance(250, testParams())
+	_, dirty := epoch.Advance(250, testParams(), Origin{})
 	require.False(t, dirty)
-	_, dirty = epoch.Advance(251, testParams())
+	_, dirty = epoch.Advance(251, testParams(), Origin{})
 	require.True(t, dirty)
 	require.Empty(t, epoch.Absences[0].Reports)
 }

@@ -10,7 +10,7 @@ import (
 // Committee sizes that the parties' protocols take.
 const (
 	minCommittee = 1
-	maxCommittee = 13
+	maxCommittee = 16
 )
 
 // maxRoundTripMicros is the longest round trip that a member is believed, 10 s.
@@ -30,25 +30,24 @@ type Change struct {
 // committee.
 func CheckCommitteeSize(n int) error {
 	if n < minCommittee || n > maxCommittee || n%3 != 1 {
-		return ErrInvalidCommittee.Wrapf("%d members; 1, 4, 7, 10 or 13 are possible", n)
+		return ErrInvalidCommittee.Wrapf("%d members; 1, 4, 7, 10, 13 or 16 are possible", n)
 	}
 	return nil
 }
 
-// NewEpoch returns attempt 1 of the set-up of a committee that is formed at
-// height; its members take the indices 1..n in order.
+// NewEpoch returns a first committee that is formed at height; its members take the
+// indices 1..n in order. It begins with attempt 1 of the set-up, unless there is none.
 func NewEpoch(id uint64, parties []Party, height int64, params Params) (Epoch, error) {
-	n := len(parties)
-	if err := CheckCommitteeSize(n); err != nil {
+	epoch, err := seat(id, parties, 0, height, params)
+	if err != nil {
 		return Epoch{}, err
 	}
-	epoch := Epoch{Id: id, T: uint32((n - 1) / 3), CreatedHeight: height}
-	for i, party := range parties {
-		if _, twice := epoch.MemberOf(party.Id); twice {
-			return Epoch{}, errorsmod.Wrapf(ErrInvalidCommittee, "party %d is named twice", party.Id)
+	if epoch.Dealt {
+		epoch.Status = EPOCH_STATUS_PROPOSED
+		for _, member := range epoch.Members {
+			epoch.Accepted = append(epoch.Accepted, member.Index)
 		}
-		epoch.Members = append(epoch.Members, Member{Index: uint32(i + 1), PartyId: party.Id})
-		epoch.Simulated = epoch.Simulated || party.Simulated
+		return epoch, nil
 	}
 	epoch.startAttempt(1, height, params)
 	return epoch, nil
@@ -59,12 +58,6 @@ func (e *Epoch) startAttempt(attempt uint32, height int64, params Params) {
 	e.Attempt = attempt
 	e.Deadline = height + int64(params.SetupCommitBlocks)
 	e.Roots, e.Confirmations, e.Complaints, e.Dropped = nil, nil, nil, nil
-}
-
-// Fail ends a set-up for good.
-func (e *Epoch) Fail() {
-	e.Status = EPOCH_STATUS_FAILED
-	e.Complaints = nil
 }
 
 // N is the number of members.
@@ -83,13 +76,25 @@ func (e *Epoch) MemberOf(partyID uint64) (Member, bool) {
 	return Member{}, false
 }
 
+// PartyIDs returns the members' parties in the order of their index.
+func (e *Epoch) PartyIDs() []uint64 {
+	ids := make([]uint64, len(e.Members))
+	for i, member := range e.Members {
+		ids[i] = member.PartyId
+	}
+	return ids
+}
+
 // Live reports whether the end of a block may change the epoch.
-func (e *Epoch) Live() bool {
+func (e *Epoch) Live() bool { return e.InTheMaking() || e.Serving() }
+
+// InTheMaking reports whether the epoch may still become active, or fail.
+func (e *Epoch) InTheMaking() bool {
 	switch e.Status {
-	case EPOCH_STATUS_COMMITTING, EPOCH_STATUS_CONFIRMING:
+	case EPOCH_STATUS_PROPOSED, EPOCH_STATUS_COMMITTING, EPOCH_STATUS_CONFIRMING:
 		return true
 	default:
-		return e.HoldsAnswers() || e.Serving()
+		return e.HoldsAnswers() || e.HandsOver()
 	}
 }
 
@@ -184,16 +189,21 @@ func addEntry(entries []SetupEntry, entry SetupEntry) ([]SetupEntry, error) {
 
 // Advance does what is due at the end of the block at height and returns what
 // changed, in order. The epoch's record is to be stored if Advance reports dirty.
-func (e *Epoch) Advance(height int64, params Params) (changes []Change, dirty bool) {
+// Nothing of the origin is changed.
+func (e *Epoch) Advance(height int64, params Params, origin Origin) (changes []Change, dirty bool) {
 	switch e.Status {
+	case EPOCH_STATUS_PROPOSED:
+		changes = e.advanceProposed(height, params, origin)
 	case EPOCH_STATUS_COMMITTING:
 		changes = e.advanceCommitting(height, params)
 	case EPOCH_STATUS_CONFIRMING, EPOCH_STATUS_CONCLUDING:
-		changes = e.advanceConfirming(height, params)
+		changes = e.advanceConfirming(height, params, origin)
 	case EPOCH_STATUS_ANSWERING:
 		changes = e.advanceAnswering(height, params)
 	case EPOCH_STATUS_REVEALING:
 		changes = e.advanceRevealing(height, params)
+	case EPOCH_STATUS_RESHARING, EPOCH_STATUS_RECEIVING, EPOCH_STATUS_PROVING:
+		return e.advanceResharing(height, params, origin)
 	case EPOCH_STATUS_ACTIVE, EPOCH_STATUS_DRAINING:
 		return e.advanceAbsences(height, params)
 	}
@@ -209,7 +219,7 @@ func (e *Epoch) advanceCommitting(height int64, params Params) []Change {
 	}
 	switch {
 	case standing < e.Quorum():
-		e.Fail()
+		e.Fail(EPOCH_FAILURE_NO_QUORUM, height)
 	case posted == standing, height >= e.Deadline && posted >= e.Quorum():
 		e.Status = EPOCH_STATUS_CONFIRMING
 		e.Deadline = height + int64(params.SetupConfirmBlocks)
@@ -225,7 +235,7 @@ func (e *Epoch) advanceCommitting(height int64, params Params) []Change {
 // complain; complaints are answered before anything becomes active. A member that
 // did not confirm in time begins the epoch excluded: it has no keys to work with, and
 // comes in by READY once it holds the transcript. So does a convicted one, for good.
-func (e *Epoch) advanceConfirming(height int64, params Params) []Change {
+func (e *Epoch) advanceConfirming(height int64, params Params, origin Origin) []Change {
 	if !e.heard() && height < e.Deadline {
 		return nil
 	}
@@ -239,22 +249,11 @@ func (e *Epoch) advanceConfirming(height int64, params Params) []Change {
 		e.retry(height, params)
 		return []Change{{}}
 	}
-	e.Status = EPOCH_STATUS_ACTIVE
 	e.Transcript = transcript
 	e.RoundTripMicros = e.roundTrip(transcript)
-	e.ActiveHeight = height
-	e.Deadline = 0
-	e.Generation = 1
-	e.Complaints = nil
-	changes := []Change{{}}
-	for _, member := range e.Members {
-		if e.stands(member.Index) && e.confirmed(member.Index, transcript) {
-			continue
-		}
-		e.exclude(member.Index, height)
-		changes = append(changes, Change{Index: member.Index, Excluded: true})
-	}
-	return changes
+	return e.settle(height, params, origin, func(index uint32) bool {
+		return e.stands(index) && e.confirmed(index, transcript)
+	})
 }
 
 // heard reports whether all members that posted a root and take part have
@@ -272,11 +271,14 @@ func (e *Epoch) heard() bool {
 // retry begins the next attempt. Without the convicted there may be too few for it;
 // the set-up has failed then, and another committee is to be formed.
 func (e *Epoch) retry(height int64, params Params) {
-	if e.Attempt >= params.MaxSetupAttempts || e.standing() < e.Quorum() {
-		e.Fail()
-		return
+	switch {
+	case e.standing() < e.Quorum():
+		e.Fail(EPOCH_FAILURE_NO_QUORUM, height)
+	case e.Attempt >= params.MaxSetupAttempts:
+		e.Fail(EPOCH_FAILURE_SETUP, height)
+	default:
+		e.startAttempt(e.Attempt+1, height, params)
 	}
-	e.startAttempt(e.Attempt+1, height, params)
 }
 
 // majority returns the transcript that most members that take part confirmed, and

@@ -48,7 +48,7 @@ func setUp(t *testing.T, n int) *Epoch {
 
 func advance(t *testing.T, epoch *Epoch, height int64, want EpochStatus) []Change {
 	t.Helper()
-	changes, _ := epoch.Advance(height, testParams())
+	changes, _ := epoch.Advance(height, testParams(), Origin{})
 	require.Equal(t, want, epoch.Status)
 	return changes
 }
@@ -60,7 +60,7 @@ func TestCommitteesHave3tPlus1DifferentMembers(t *testing.T) {
 			parties[i].Id = uint64(i + 1)
 		}
 		epoch, err := NewEpoch(1, parties, 1, testParams())
-		if slices.Contains([]int{1, 4, 7, 10, 13}, n) {
+		if slices.Contains([]int{1, 4, 7, 10, 13, 16}, n) {
 			require.NoError(t, err)
 			require.Equal(t, uint32((n-1)/3), epoch.T)
 			require.Equal(t, n-int(epoch.T), epoch.Quorum())
@@ -235,7 +235,7 @@ func TestInvariantsHoldUnderRandomMessages(t *testing.T) {
 			for range random.IntN(4) {
 				act(random, epoch, parties, height, params)
 			}
-			epoch.Advance(height, params)
+			epoch.Advance(height, params, Origin{})
 			require.LessOrEqual(t, len(epoch.Excluded()), int(epoch.T), "seed %d", seed)
 			require.GreaterOrEqual(t, epoch.Generation, generation)
 			generation = epoch.Generation

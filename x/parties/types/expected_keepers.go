@@ -27,6 +27,21 @@ type BankKeeper interface {
 	GetBalance(ctx context.Context, address sdk.AccAddress, denom string) sdk.Coin
 }
 
+// Work is what epochs hold and do, which x/kms knows. It fails only if the store does:
+// the end of a block calls it.
+type Work interface {
+	// HeldKeys returns the ids of the active keys that an epoch holds, ascending.
+	HeldKeys(ctx context.Context, epochID uint64) ([][]byte, error)
+	// HasWork reports whether an epoch that drains still owes something: a request is
+	// open under it, or a host chain takes its signatures only.
+	HasWork(ctx context.Context, epochID uint64) (bool, error)
+	// TakeOver makes the keys of one epoch, which drains from now on, those of another,
+	// which is the active one already.
+	TakeOver(ctx context.Context, from, to uint64) error
+	// Ended ends what is left under an epoch that was retired.
+	Ended(ctx context.Context, epochID uint64) error
+}
+
 // Attestor verifies attestation documents. It is a pure function of its
 // arguments: no clock, no network, no panic, bounded work.
 type Attestor interface {

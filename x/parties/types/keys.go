@@ -39,6 +39,8 @@ var (
 
 	BondsPrefix    = collections.NewPrefix(16)
 	SeatEndsPrefix = collections.NewPrefix(17)
+
+	RefreshMarkPrefix = collections.NewPrefix(18)
 )
 
 // ParamsKey is the raw store key of the Params record (protobuf).
