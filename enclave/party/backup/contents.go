@@ -47,8 +47,7 @@ var Identity = seal.Object{Kind: KindIdentity}
 
 // Key is one key share in a backup.
 type Key struct {
-	// Name is that of the sealed object: the key's id in hex, and what tells its share
-	// from others of the same epoch.
+	// Name is that of the sealed object; it begins with the key's id in hex.
 	Name string
 	// Size of the share in bytes.
 	Size int

@@ -1,9 +1,12 @@
 package backup
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/tkms-network/tkms/enclave/party/identity"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
@@ -15,14 +18,15 @@ import (
 // of the store.
 func Make(store *seal.Store, epoch uint64, to *Custodians) ([]byte, error) {
 	contents, secrets, err := gather(store, epoch)
-	defer func() {
-		for _, s := range secrets {
-			s.Zero()
-		}
-	}()
 	if err != nil {
 		return nil, err
 	}
+	return assemble(contents, secrets, to)
+}
+
+// assemble makes the file and zeroes the secrets.
+func assemble(contents *Contents, secrets []seal.Secret, to *Custodians) ([]byte, error) {
+	defer zero(secrets)
 	contents.Custodians = to
 	_, _ = rand.Read(contents.ID[:])
 	secret, pieces, err := split(contents.ID, to)
@@ -56,6 +60,12 @@ func Make(store *seal.Store, epoch uint64, to *Custodians) ([]byte, error) {
 	return f.encode(session)
 }
 
+func zero(secrets []seal.Secret) {
+	for _, s := range secrets {
+		s.Zero()
+	}
+}
+
 func sealSecrets(secret [scalarSize]byte, c *Contents, about []byte, secrets []seal.Secret) ([]byte, error) {
 	plain := make([]byte, 0, c.bodySize()) // in one piece: growing would leave copies
 	defer func() { clear(plain) }()
@@ -66,14 +76,19 @@ func sealSecrets(secret [scalarSize]byte, c *Contents, about []byte, secrets []s
 }
 
 // gather reads what a backup holds: the identity first, then the key shares in the order
-// of the contents. The caller zeroes the secrets, also after an error.
+// of the contents. The caller zeroes the secrets.
 func gather(store *seal.Store, epoch uint64) (c *Contents, secrets []seal.Secret, err error) {
-	objects, err := keyShares(store, epoch)
+	defer func() {
+		if err != nil {
+			zero(secrets)
+		}
+	}()
+	shares, err := keyShares(store, epoch)
 	if err != nil {
 		return nil, nil, err
 	}
 	total := 0
-	for _, o := range append([]seal.Object{Identity}, objects...) {
+	for _, o := range append([]seal.Object{Identity}, shares...) {
 		raw, err := store.Get(o)
 		if err != nil {
 			return nil, secrets, err
@@ -91,9 +106,9 @@ func gather(store *seal.Store, epoch uint64) (c *Contents, secrets []seal.Secret
 		return nil, secrets, err
 	}
 	defer clear(session)
-	c = &Contents{Epoch: epoch, SessionKey: session.Public().(ed25519.PublicKey), identitySize: len(secrets[0])}
+	c = &Contents{Epoch: epoch, SessionKey: bytes.Clone(session.Public().(ed25519.PublicKey)), identitySize: len(secrets[0])}
 	c.Chain, c.Party = store.Owner()
-	for i, o := range objects {
+	for i, o := range shares {
 		c.Keys = append(c.Keys, Key{Name: o.Key, Size: len(secrets[i+1])})
 	}
 	return c, secrets, nil
@@ -130,7 +145,10 @@ func admit(o seal.Object, raw seal.Secret) error {
 		if err != nil {
 			return fmt.Errorf("%w: %s of epoch %d: %w", ErrSecret, o.Key, o.Epoch, err)
 		}
-		share.Zero()
+		defer share.Zero()
+		if id := share.ID(); !strings.HasPrefix(o.Key, hex.EncodeToString(id[:])) {
+			return fmt.Errorf("%w: %s is the share of key %x", ErrSecret, o.Key, id)
+		}
 		return nil
 	}
 	return fmt.Errorf("%w: kind %q", ErrSecret, o.Kind)

@@ -32,7 +32,8 @@ var (
 // Kinds of sealed objects of a party that is being restored, and afterwards.
 const (
 	kindRecipient = "backup-recipient"
-	kindRestored  = "restored"
+	// KindRestored is the kind of the mark, with its epoch, that Restored finds.
+	KindRestored = "restored"
 )
 
 var recipientObject = seal.Object{Kind: kindRecipient}
@@ -70,17 +71,23 @@ func Piece(raw []byte, own []age.Identity, to string) (encrypted []byte, index i
 		if err != nil {
 			return nil, 0, err
 		}
-		var out bytes.Buffer
-		text := armor.NewWriter(&out)
-		if err := encryptPiece(text, p, to); err != nil {
-			return nil, 0, err
-		}
-		if err := text.Close(); err != nil {
-			return nil, 0, fmt.Errorf("backup: %w", err)
-		}
-		return out.Bytes(), i + 1, nil
+		encrypted, err := encryptArmored(p, to)
+		return encrypted, i + 1, err
 	}
 	return nil, 0, ErrNoPiece
+}
+
+// encryptArmored writes a piece to one recipient in age's text form.
+func encryptArmored(p *piece, to string) ([]byte, error) {
+	var out bytes.Buffer
+	text := armor.NewWriter(&out)
+	if err := encryptPiece(text, p, to); err != nil {
+		return nil, err
+	}
+	if err := text.Close(); err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // Recipient returns the one-time recipient of a store that a backup is to be restored to,
@@ -169,7 +176,6 @@ func Restore(store *seal.Store, raw []byte, pieces [][]byte, epoch uint64) (*Con
 	if err != nil {
 		return nil, err
 	}
-	defer clear(plain)
 	return c, c.keep(store, plain)
 }
 
@@ -203,16 +209,17 @@ func (f *file) collect(pieces [][]byte, own age.Identity) (secret [scalarSize]by
 	return join(held[:threshold])
 }
 
-// keep seals the secrets. The identity comes last: as long as it is missing the party
-// does not start, and the restore may be repeated.
+// keep seals the secrets and zeroes them. The identity comes last: as long as it is
+// missing the party does not start, and the restore may be repeated.
 func (c *Contents) keep(store *seal.Store, plain []byte) error {
+	defer clear(plain)
 	objects := []seal.Object{Identity}
 	for _, k := range c.Keys {
 		objects = append(objects, seal.Object{Kind: KindKeyShare, Key: k.Name, Epoch: c.Epoch})
 	}
-	secrets := make([]seal.Secret, len(objects))
+	secrets, rest := make([]seal.Secret, len(objects)), plain
 	for i, size := range c.sizes() {
-		secrets[i], plain = plain[:size:size], plain[size:]
+		secrets[i], rest = rest[:size:size], rest[size:]
 		if err := admit(objects[i], secrets[i]); err != nil {
 			return err
 		}
@@ -225,7 +232,7 @@ func (c *Contents) keep(store *seal.Store, plain []byte) error {
 	if !c.SessionKey.Equal(session.Public().(ed25519.PublicKey)) {
 		return ErrSignature
 	}
-	if err := store.Put(seal.Object{Kind: kindRestored, Epoch: c.Epoch}, c.ID[:]); err != nil {
+	if err := store.Put(seal.Object{Kind: KindRestored, Epoch: c.Epoch}, c.ID[:]); err != nil {
 		return err
 	}
 	for i := len(objects) - 1; i >= 0; i-- {
@@ -241,7 +248,7 @@ func (c *Contents) keep(store *seal.Store, plain []byte) error {
 // the handing over of its shares, does not say that it is back, and above all makes no
 // contribution to that set-up again.
 func Restored(store *seal.Store, epoch uint64) (bool, error) {
-	raw, err := store.Get(seal.Object{Kind: kindRestored, Epoch: epoch})
+	raw, err := store.Get(seal.Object{Kind: KindRestored, Epoch: epoch})
 	if errors.Is(err, seal.ErrNotFound) {
 		return false, nil
 	}
