@@ -16,6 +16,7 @@ import (
 // far as n₁−t₁ of them would have to: more members are wrong or absent than can be
 // corrected. It is ErrUndecodable, and all honest new members have the same.
 type UndecodableError struct {
+	// KeyID and Secret are the first of which there are no right shares.
 	KeyID  mpc.Digest
 	Secret tfhe.Secret
 	// Used are the old members whose vectors there were, Wrong those of them that are
