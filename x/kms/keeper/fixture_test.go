@@ -132,12 +132,15 @@ type committee struct {
 	keys          []*ecdsa.PrivateKey
 	inactive      bool
 	contributions map[uint64]int
-	evidence      []partiestypes.Evidence
+	// blocks that the results of each party took in sum, and requests that it missed.
+	blocks   map[uint64]uint64
+	missed   map[uint64]int
+	evidence []partiestypes.Evidence
 }
 
 func newCommittee(t testing.TB, n int) *committee {
 	t.Helper()
-	c := &committee{contributions: map[uint64]int{}}
+	c := &committee{contributions: map[uint64]int{}, blocks: map[uint64]uint64{}, missed: map[uint64]int{}}
 	c.epoch = partiestypes.Epoch{Id: epochID, Status: partiestypes.EPOCH_STATUS_ACTIVE, T: uint32((n - 1) / 3)}
 	for i := 1; i <= n; i++ {
 		key, err := crypto.ToECDSA(bytes.Repeat([]byte{byte(i)}, 32))
@@ -185,6 +188,16 @@ func (c *committee) MemberByAccount(_ context.Context, epoch uint64, a sdk.AccAd
 
 func (c *committee) RecordContribution(_ context.Context, party uint64) error {
 	c.contributions[party]++
+	return nil
+}
+
+func (c *committee) RecordResult(ctx context.Context, party, blocks uint64) error {
+	c.blocks[party] += blocks
+	return c.RecordContribution(ctx, party)
+}
+
+func (c *committee) RecordMissed(_ context.Context, party uint64) error {
+	c.missed[party]++
 	return nil
 }
 

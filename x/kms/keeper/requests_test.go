@@ -249,6 +249,7 @@ func TestExpiryReturnsTheFeeAndTheRequestMayBeMadeAgain(t *testing.T) {
 	r := f.request(id)
 	require.Equal(t, types.REQUEST_STATUS_EXPIRED, r.Status)
 	require.EqualValues(t, 120, r.ExpiredHeight)
+	require.Equal(t, map[uint64]int{103: 1, 104: 1}, f.parties.missed)
 	require.Equal(t, math.NewInt(startFunds), f.bank.balance(f.alice))
 	require.Zero(t, f.totals().Escrow)
 

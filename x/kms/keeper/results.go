@@ -100,7 +100,7 @@ func (k Keeper) postResult(ctx context.Context, params types.Params, account str
 	if err := emit(ctx, &types.EventResultPosted{RequestId: hexID(r.Id), Attempt: r.Attempt, Index: index}); err != nil {
 		return err
 	}
-	if err := k.parties.RecordContribution(ctx, party.Id); err != nil {
+	if err := k.parties.RecordResult(ctx, party.Id, uint64(height-r.AcceptedHeight)); err != nil {
 		return err
 	}
 	if r.Status == types.REQUEST_STATUS_ACCEPTED && agreeing(r, result.Plaintext) >= int(r.Threshold) {
@@ -248,6 +248,9 @@ func (k Keeper) expire(ctx context.Context, r *types.Request) error {
 	if err := k.dropShares(ctx, *r); err != nil {
 		return err
 	}
+	if err := k.recordMissed(ctx, *r); err != nil {
+		return err
+	}
 	r.Status = types.REQUEST_STATUS_EXPIRED
 	r.ExpiredHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()
 	if err := k.Requests.Set(ctx, r.Id, *r); err != nil {
@@ -271,6 +274,9 @@ func (k Keeper) pay(ctx context.Context, r types.Request) error {
 	if err := k.split(ctx, r.EpochId, r.Fee, indices); err != nil {
 		return err
 	}
+	if err := k.recordMissed(ctx, r); err != nil {
+		return err
+	}
 	r.PaidHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()
 	if err := k.Requests.Set(ctx, r.Id, r); err != nil {
 		return err
@@ -279,6 +285,24 @@ func (k Keeper) pay(ctx context.Context, r types.Request) error {
 		return err
 	}
 	return emit(ctx, &types.EventRequestPaid{RequestId: hexID(r.Id), Fee: r.Fee, Indices: indices})
+}
+
+// recordMissed notes which members have brought no result to a request.
+func (k Keeper) recordMissed(ctx context.Context, r types.Request) error {
+	epoch, err := k.parties.EpochByID(ctx, r.EpochId)
+	if err != nil {
+		return err
+	}
+	for _, member := range epoch.Members {
+		brought := slices.ContainsFunc(r.Contributions, func(c types.Contribution) bool { return c.Index == member.Index })
+		if brought || member.Removed {
+			continue
+		}
+		if err := k.parties.RecordMissed(ctx, member.PartyId); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // retain queues a closed request for the end of its retention, if it has one.

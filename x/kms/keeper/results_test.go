@@ -91,6 +91,19 @@ func TestThePayoutIsSplitAmongAllWhoseResultIsInAndTheLowestGetTheRemainder(t *t
 	require.EqualValues(t, 105, r.PaidHeight)
 	require.Zero(t, f.totals().Escrow)
 	require.Equal(t, map[uint64]int{101: 3, 102: 3, 103: 3, 104: 1}, f.parties.contributions, "echo, key and result each")
+	require.Equal(t, map[uint64]uint64{101: 0, 102: 4, 103: 0, 104: 0}, f.parties.blocks, "since the request was accepted")
+	require.Empty(t, f.parties.missed)
+}
+
+func TestAMemberMissesWhatIsPaidForWithoutItUnlessItWasRemoved(t *testing.T) {
+	f := newFixture(t, 7)
+	id := f.accepted(handle(1, handles.Uint8))
+	f.parties.epoch.Members[5].Removed = true
+	f.answer(id, f.plaintext(id, 5), 1, 2, 3, 4, 5)
+	f.endBlocks(104)
+	require.Empty(t, f.parties.missed)
+	f.endBlocks(105)
+	require.Equal(t, map[uint64]int{107: 1}, f.parties.missed)
 }
 
 func TestAResultAfterThePayoutIsTooLate(t *testing.T) {

@@ -35,6 +35,11 @@ type PartiesKeeper interface {
 	MemberByAccount(ctx context.Context, epochID uint64, account sdk.AccAddress) (partiestypes.Member, partiestypes.Party, error)
 	// RecordContribution notes that a party's work was accepted.
 	RecordContribution(ctx context.Context, partyID uint64) error
+	// RecordResult notes that a party's result was accepted, that many blocks after
+	// its request.
+	RecordResult(ctx context.Context, partyID, blocks uint64) error
+	// RecordMissed notes that a request was paid for, or expired, without the party's result.
+	RecordMissed(ctx context.Context, partyID uint64) error
 	// EvidenceOf returns who was convicted of cheating in sessions of a request or key.
 	EvidenceOf(ctx context.Context, subject []byte) ([]partiestypes.Evidence, error)
 }

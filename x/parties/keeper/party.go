@@ -93,8 +93,8 @@ func (k *Keeper) contributed(ctx context.Context, partyID uint64, with func(*typ
 	return k.seen(ctx, partyID)
 }
 
-// RecordMissed notes that a request of the party's epoch was closed without a result
-// of the party. It is shown in queries and has no consequence.
+// RecordMissed notes that a request of the party's epoch was paid for, or expired,
+// without a result of the party. It is shown in queries and has no consequence.
 func (k *Keeper) RecordMissed(ctx context.Context, partyID uint64) error {
 	activity, err := k.activity(ctx, partyID)
 	if err != nil {

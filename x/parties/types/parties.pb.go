@@ -850,7 +850,7 @@ type Activity struct {
 	// Blocks from the acceptance of a request to the party's result, of the latest
 	// results, at most 64, oldest first.
 	ResultBlocks []uint32 `protobuf:"varint,7,rep,packed,name=result_blocks,json=resultBlocks,proto3" json:"result_blocks,omitempty"`
-	// Requests of its epochs that were closed without a result of the party.
+	// Requests of its epochs that were paid for, or expired, before a result of the party.
 	Missed uint64 `protobuf:"varint,8,opt,name=missed,proto3" json:"missed,omitempty"`
 }
 
