@@ -30,8 +30,8 @@ import (
 const (
 	// Slots is the number of entries that are kept.
 	Slots = 4096
-	// slotSize bounds an entry: an ECHO of 13 parties takes 1,312 bytes.
-	slotSize = 1536
+	// slotSize bounds an entry: an ECHO of 16 parties takes 1,600 bytes.
+	slotSize = 2048
 	// header is the number of the entry (8), the session (32), the batch (4) and the
 	// length (4); the checksum ends the entry.
 	header = 8 + mpc.DigestSize + 4 + 4

@@ -48,7 +48,7 @@ func (c claim) digest(i int, set sharing.Parties, words []byte) mpc.Digest {
 }
 
 func (m *Machine) claim() claim {
-	return claim{m.Session, *m.agreed, m.Batch, m.blame.run, m.blame.item, m.blame.recipe}
+	return claim{m.Session, *m.agreement.Echo(), m.Batch, m.blame.run, m.blame.item, m.blame.recipe}
 }
 
 // accuse begins the search and returns the own claims: for each set that the party
@@ -223,7 +223,7 @@ func (m *Machine) conclude() error {
 
 // sent returns the element that party j sent.
 func (m *Machine) sent(j, run, item int) (wide.Elem, error) {
-	vector := m.vectors[j]
+	vector := m.agreement.Vector(j)
 	for i := range run {
 		vector = vector[m.layout.Bytes(i):]
 	}
@@ -237,14 +237,14 @@ func (m *Machine) sent(j, run, item int) (wide.Elem, error) {
 // prove makes evidence against party j, whose share of opening q is wrong.
 func (m *Machine) prove(j, q int, sets []sharing.Parties) {
 	b := m.blame
-	if m.code.N() > maxEvidenceParties || m.convicted.Has(j) {
+	if m.code.N() > maxEvidenceParties || m.agreement.Convicted().Has(j) {
 		return
 	}
-	share, err := transcript.NewShare(m.layout, m.leaves(m.vectors[j]), j, m.signed[j], b.run+q, b.item)
+	share, err := transcript.NewShare(m.layout, m.leaves(m.agreement.Vector(j)), j, m.agreement.Signature(j), b.run+q, b.item)
 	if err != nil {
 		return // there is such a share: it was just read
 	}
-	e := &WrongVector{Batch: m.Batch, Echo: *m.agreed, Layout: m.layout, Run: b.run, Opening: q, Element: b.item, Wrong: share, recipe: b.recipe}
+	e := &WrongVector{Batch: m.Batch, Echo: *m.agreement.Echo(), Layout: m.layout, Run: b.run, Opening: q, Element: b.item, Wrong: share, recipe: b.recipe}
 	for _, set := range sets {
 		words, signers := m.settled(set)
 		c := Claim{Words: words}
@@ -255,5 +255,5 @@ func (m *Machine) prove(j, q int, sets []sharing.Parties) {
 		}
 		e.Claims = append(e.Claims, c)
 	}
-	m.convict(j, e)
+	m.evidence = append(m.evidence, e)
 }

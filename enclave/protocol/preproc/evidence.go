@@ -2,6 +2,7 @@ package preproc
 
 import (
 	"crypto/ed25519"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,6 +16,28 @@ import (
 
 // ErrEvidence reports evidence that convicts nobody.
 var ErrEvidence = errors.New("preproc: the evidence convicts nobody")
+
+// Evidence convicts a party before anybody who knows the session, the code of its
+// parties and their registered keys.
+type Evidence interface {
+	encoding.BinaryMarshaler
+	Verify(session mpc.Digest, code *sharing.Code, verify func(party int, d mpc.Digest, signature []byte) bool) (culprit int, err error)
+}
+
+// Evidence returns what was found, also after Done and after a failure: at most
+// one Equivocation or WrongVector a party.
+func (m *Machine) Evidence() []Evidence {
+	var out []Evidence
+	for _, e := range m.agreement.Evidence() {
+		out = append(out, e)
+	}
+	for _, e := range m.evidence {
+		if !m.agreement.Convicted().Has(e.Wrong.Party) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
 
 // Signer is a party's signature on a claim.
 type Signer struct {

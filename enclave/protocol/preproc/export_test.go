@@ -8,6 +8,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
+	"github.com/tkms-network/tkms/enclave/protocol/agree"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
@@ -16,32 +17,44 @@ import (
 // SignVector signs a vector for a party as the machine of another one would its
 // own.
 func SignVector(m *Machine, id *mpc.Identity, vector []byte) []byte {
-	return id.Sign(m.vectorStatement(id.Self(), merkle.Root(m.leaves(vector))))
+	return id.Sign(transcript.Statement{
+		Session: m.Session, Batch: m.Batch, Phase: transcript.PhaseVector, Layout: m.layoutDigest,
+		Party: id.Self(), Root: merkle.Root(m.leaves(vector)),
+	}.Digest())
 }
 
 // EchoOf returns the ECHO of id's party that shows the same signed roots as
 // another party's ECHO.
 func EchoOf(m *Machine, id *mpc.Identity, other []byte) []byte {
-	roots, _, _, _ := m.parseEcho(other)
-	shown := other[:len(other)-ed25519.SignatureSize]
-	return append(bytes.Clone(shown), id.Sign(m.statement(id.Self(), m.echo(roots)))...)
+	roots, shown := make([]mpc.Digest, m.code.N()+1), bytes.Clone(other[:len(other)-ed25519.SignatureSize])
+	for rest, members := shown, m.From.List(); len(rest) > 0; rest, members = rest[mpc.DigestSize+ed25519.SignatureSize:], members[1:] {
+		roots[members[0]] = mpc.Digest(rest)
+	}
+	echo := agree.EchoDigest(m.Session, m.Batch, m.From, roots)
+	return append(shown, id.Sign(transcript.Statement{
+		Session: m.Session, Batch: m.Batch, Phase: transcript.PhaseEcho, Party: id.Self(), Root: echo,
+	}.Digest())...)
 }
 
 // Rounds that are seen only if something is wrong.
 const (
-	RoundFetched = roundFetched
+	RoundFetched = agree.RoundFetched
 	RoundClaim   = roundClaim
 )
 
 // Alter makes a machine that was just started a liar: it signs and sends another
 // vector, and goes on with that.
 func Alter(m *Machine, started []mpc.Message, alter func(vector []byte)) []mpc.Message {
-	vector := bytes.Clone(m.vectors[m.self])
-	alter(vector)
-	m.vectors[m.self], m.roots[m.self] = vector, merkle.Root(m.leaves(vector))
-	m.signed[m.self] = m.Identity.Sign(m.vectorStatement(m.self, m.roots[m.self]))
-	started[0].Payload = append(bytes.Clone(m.signed[m.self]), vector...)
-	return started
+	payload := bytes.Clone(started[0].Payload)
+	alter(payload[ed25519.SignatureSize:])
+	c := m.agreement.Config
+	c.Root = func(vector []byte) (mpc.Digest, bool) { return merkle.Root(m.leaves(vector)), true } // malformed or not
+	m.agreement = agree.New(c)
+	out, err := m.agreement.Start(payload)
+	if err != nil {
+		panic(err)
+	}
+	return append(out, started[1:]...)
 }
 
 // RunBytes returns where a run of the machine's vectors begins and ends.
@@ -93,7 +106,7 @@ func Erased(m *Machine) bool {
 
 // ShareOf returns the signed share of an element that a party sent.
 func ShareOf(m *Machine, party, run, element int) (transcript.Share, error) {
-	return transcript.NewShare(m.layout, m.leaves(m.vectors[party]), party, m.signed[party], run, element)
+	return transcript.NewShare(m.layout, m.leaves(m.agreement.Vector(party)), party, m.agreement.Signature(party), run, element)
 }
 
 // CPUTime is cpuTime.

@@ -7,18 +7,15 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
+	"github.com/tkms-network/tkms/enclave/protocol/agree"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
-// Rounds. Those after the second are only seen if a party lacks a vector that
-// others agreed on, or if the batch is bad.
+// Rounds: those of the agreement on the vectors, and one that is only seen if the batch
+// is bad.
 const (
-	roundVector  = 0
-	roundEcho    = 1
-	roundFetch   = 2
-	roundFetched = 3
-	roundClaim   = 4
+	roundClaim = agree.Rounds
 	// Rounds is the number of rounds when all goes well.
 	Rounds = 2
 )
@@ -58,23 +55,12 @@ type Machine struct {
 	material     []Material
 	memory       []uint64 // that the material lies in
 
-	vectors [][]byte     // by party: what was received and signed
-	roots   []mpc.Digest // by party: the root that it signed
-	signed  [][]byte     // by party: its signature on the root, nil if none is known
-	wrong   sharing.Parties
+	agreement *agree.Agreement
+	wrong     sharing.Parties // that claimed what is malformed or unsigned
 
-	echoed   bool
-	shown    []transcript.Signed // by party: the first ECHO that it signed
-	echoes   map[mpc.Digest]sharing.Parties
-	heard    sharing.Parties // whose valid ECHO was counted
-	agreed   *mpc.Digest
-	asked    sharing.Parties // for vectors
-	answered map[[2]int]bool
-
-	claims    [][]byte // by party: what it says about the failing index
-	blame     *blame   // nil unless the agreed vectors fail
-	evidence  []Evidence
-	convicted sharing.Parties
+	claims   [][]byte // by party: what it says about the failing index
+	blame    *blame   // nil unless the agreed vectors fail
+	evidence []*WrongVector
 
 	opened  []byte
 	done    bool
@@ -99,9 +85,7 @@ func New(c Config) (*Machine, error) {
 	}
 	m := &Machine{
 		Config: c, code: code, self: self, layout: transcript.Layout{Degree: code.Degree()},
-		vectors: make([][]byte, n+1), roots: make([]mpc.Digest, n+1), signed: make([][]byte, n+1),
-		shown: make([]transcript.Signed, n+1), claims: make([][]byte, n+1),
-		echoes: map[mpc.Digest]sharing.Parties{}, answered: map[[2]int]bool{},
+		claims: make([][]byte, n+1),
 	}
 	if err := checkSections(c.Sections); err != nil {
 		return nil, err
@@ -122,7 +106,19 @@ func New(c Config) (*Machine, error) {
 		}
 		m.layoutDigest = m.layout.Digest()
 	}
+	m.agreement = agree.New(agree.Config{
+		Code: code, Session: c.Session, Batch: c.Batch, From: c.From, Identity: c.Identity,
+		Layout: m.layoutDigest, Length: m.vectorLen(), Root: m.root, Journal: c.Journal,
+	})
 	return m, nil
+}
+
+// root returns the root that is signed for a vector, false if the vector is malformed.
+func (m *Machine) root(vector []byte) (mpc.Digest, bool) {
+	if !m.canonical(vector) {
+		return mpc.Digest{}, false
+	}
+	return merkle.Root(m.leaves(vector)), true
 }
 
 func (m *Machine) vectorLen() int {
@@ -165,17 +161,11 @@ func (m *Machine) Start() ([]mpc.Message, error) {
 	if m.material, m.memory, payload, err = generate(m.Source, m.Sections, payload, m.Workers); err != nil {
 		return nil, err
 	}
-	vector := payload[ed25519.SignatureSize:]
-	root := merkle.Root(m.leaves(vector))
-	m.vectors[m.self], m.roots[m.self] = vector, root
-	m.signed[m.self] = m.Identity.Sign(m.vectorStatement(m.self, root))
-	copy(payload, m.signed[m.self])
-	resumed, err := m.resume()
+	out, err := m.agreement.Start(payload)
 	if err != nil {
 		return nil, err
 	}
-	out := []mpc.Message{{Round: roundVector, Payload: payload}}
-	return m.advance(append(out, resumed...))
+	return m.advance(out)
 }
 
 // Receive takes a message of another party of E.
@@ -183,65 +173,31 @@ func (m *Machine) Receive(from int, round uint16, payload []byte) ([]mpc.Message
 	if from == m.self || !m.From.Has(from) {
 		return nil, nil
 	}
-	var err error
-	switch round { // also after Done: a second root is evidence whenever it comes
-	case roundFetch:
-		return m.answer(from, payload), nil
-	case roundVector:
-		err = m.takeVector(from, from, payload)
-	case roundFetched:
-		if len(payload) > 0 && m.From.Has(int(payload[0])) {
-			err = m.takeVector(from, int(payload[0]), payload[1:])
-		}
-	case roundEcho:
-		err = m.takeEcho(from, payload)
-	case roundClaim:
+	var out []mpc.Message
+	if round == roundClaim {
 		if !m.done {
 			m.takeClaim(from, payload)
 		}
+	} else {
+		var err error
+		if out, err = m.agreement.Receive(from, round, payload); err != nil {
+			return out, m.fail(err)
+		}
 	}
-	if err != nil || m.done || m.failure != nil {
+	if m.done || m.failure != nil {
+		return out, nil
+	}
+	return m.advance(out)
+}
+
+// advance finishes when the vectors are agreed on.
+func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
+	more, err := m.agreement.Advance()
+	if err != nil {
 		return nil, err
 	}
-	return m.advance(nil)
-}
-
-// takeVector takes party i's signed vector, sent by sender.
-func (m *Machine) takeVector(sender, i int, payload []byte) error {
-	if len(payload) != ed25519.SignatureSize+m.vectorLen() || !m.canonical(payload[ed25519.SignatureSize:]) {
-		m.wrong = m.wrong.With(sender)
-		return nil
-	}
-	signature, vector := payload[:ed25519.SignatureSize], payload[ed25519.SignatureSize:]
-	root := merkle.Root(m.leaves(vector))
-	if err := m.learn(sender, i, root, signature); err != nil {
-		return err
-	}
-	if m.signed[i] != nil && m.roots[i] == root && m.vectors[i] == nil {
-		m.vectors[i] = vector
-	}
-	return nil
-}
-
-// advance sends the own ECHO, recognizes the quorum, and finishes.
-func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
-	missing := m.missing()
-	if missing == 0 && !m.echoed {
-		echo, err := m.sendEcho()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, echo)
-	}
-	if m.agreed == nil {
-		for digest, who := range m.echoes {
-			if who.Count() >= m.code.Quorum() { // no two can: they would share an honest party
-				m.agreed = &digest
-			}
-		}
-	}
-	out = append(out, m.fetch(missing)...)
-	if m.agreed == nil || missing != 0 {
+	out = append(out, more...)
+	if !m.agreement.Complete() {
 		return out, nil
 	}
 	if m.blame == nil {
@@ -274,56 +230,6 @@ func (m *Machine) fail(err error) error {
 	return err
 }
 
-// fetch asks who sent an ECHO, and so holds all vectors if it is honest, for those
-// that are missing: the first t+1, of which one is honest. It does not wait for that
-// many. Who sends its vector to a single honest party would else keep the others
-// from sending an ECHO, and the single one would call them missing. Of more than t
-// missing vectors some are on their way.
-func (m *Machine) fetch(missing sharing.Parties) (out []mpc.Message) {
-	if missing == 0 || missing.Count() > m.code.T() {
-		return nil
-	}
-	for _, i := range m.heard.Without(m.asked).List() {
-		if m.asked.Count() <= m.code.T() {
-			m.asked = m.asked.With(i)
-			out = append(out, mpc.Message{To: i, Round: roundFetch, Payload: mpc.Uint64(uint64(missing))})
-		}
-	}
-	return out
-}
-
-func (m *Machine) missing() sharing.Parties {
-	var out sharing.Parties
-	for _, i := range m.From.List() {
-		if m.vectors[i] == nil {
-			out = out.With(i)
-		}
-	}
-	return out
-}
-
-// answer sends the vectors that a party asks for, each once.
-func (m *Machine) answer(to int, payload []byte) []mpc.Message {
-	if len(payload) != 8 {
-		m.wrong = m.wrong.With(to)
-		return nil
-	}
-	var asked uint64
-	for _, b := range payload {
-		asked = asked<<8 | uint64(b)
-	}
-	var out []mpc.Message
-	for _, i := range m.From.List() {
-		if asked>>i&1 == 0 || m.vectors[i] == nil || m.answered[[2]int{to, i}] {
-			continue
-		}
-		m.answered[[2]int{to, i}] = true
-		body := append([]byte{byte(i)}, m.signed[i]...)
-		out = append(out, mpc.Message{To: to, Round: roundFetched, Payload: append(body, m.vectors[i]...)})
-	}
-	return out
-}
-
 // String hides the material.
 func (m *Machine) String() string {
 	return fmt.Sprintf("preproc.Machine(%d sections, redacted)", len(m.Sections))
@@ -338,21 +244,16 @@ func (m *Machine) Done() bool { return m.done }
 // Missing returns the parties of E that are waited for: for their vectors, else
 // for their ECHOs, else for their claims about a bad batch.
 func (m *Machine) Missing() sharing.Parties {
-	others := m.From.Without(sharing.PartiesOf(m.self))
-	switch missing := m.missing(); {
-	case missing != 0:
+	missing := m.agreement.Missing()
+	if missing != 0 || m.done || m.failure != nil {
 		return missing
-	case m.done || m.failure != nil:
-		return 0
-	case m.agreed == nil:
-		return others.Without(m.heard)
 	}
-	for _, i := range others.List() {
-		if m.claims[i] != nil {
-			others = others.Without(sharing.PartiesOf(i))
+	for _, i := range m.From.Without(sharing.PartiesOf(m.self)).List() {
+		if m.claims[i] == nil {
+			missing = missing.With(i)
 		}
 	}
-	return others
+	return missing
 }
 
 // Layout returns what the party's vector consists of, as its signature names it.
@@ -360,14 +261,14 @@ func (m *Machine) Layout() transcript.Layout { return m.layout }
 
 // Wrong returns the parties that sent malformed or unsigned messages. It is no
 // evidence: nobody else can check it.
-func (m *Machine) Wrong() sharing.Parties { return m.wrong }
+func (m *Machine) Wrong() sharing.Parties { return m.wrong | m.agreement.Wrong() }
 
 // Echo returns the digest that n−t parties echoed, the zero digest before Done.
 func (m *Machine) Echo() mpc.Digest {
 	if !m.done {
 		return mpc.Digest{}
 	}
-	return *m.agreed
+	return *m.agreement.Echo()
 }
 
 // Material returns the sections' shares, nil before Done.

@@ -15,9 +15,6 @@ var (
 	ErrSection = errors.New("preproc: section outside its bounds")
 	// ErrConfig reports parties, keys or sets that do not fit each other.
 	ErrConfig = errors.New("preproc: configuration does not fit the parties")
-	// ErrEquivocation reports a party that signed two vectors for one batch. The
-	// batch is dropped; the error is a mpc.CulpritError.
-	ErrEquivocation = errors.New("preproc: a party signed two vectors for one batch")
 	// ErrBatchBad reports a batch in which some opening is no codeword or opens to
 	// what it cannot be. Its positions are burnt.
 	ErrBatchBad = errors.New("preproc: the batch does not open; its positions are burnt")

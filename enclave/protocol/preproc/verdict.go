@@ -37,7 +37,7 @@ func (m *Machine) verdict() (*place, error) {
 		if s.bulk() {
 			size := s.VectorBytes(d)
 			for _, i := range members {
-				vectors[i] = m.vectors[i][offset : offset+size]
+				vectors[i] = m.agreement.Vector(i)[offset : offset+size]
 			}
 			offset += size
 			kept, bad, err := s.openBulk(&m.material[a], m.code, m.From, vectors, m.Workers)
@@ -53,7 +53,7 @@ func (m *Machine) verdict() (*place, error) {
 		}
 		for q := range opened {
 			for _, i := range members {
-				vectors[i] = m.vectors[i][offset : offset+size]
+				vectors[i] = m.agreement.Vector(i)[offset : offset+size]
 			}
 			offset += size
 			opened[q] = values[q*s.Count : (q+1)*s.Count]
