@@ -92,7 +92,7 @@ func TestGenesisThatTheModuleCouldNotHaveReachedIsRefused(t *testing.T) {
 		"a short measurement":         func(g *types.GenesisState) { g.Parties[0].Pcr0 = nil },
 		"attestation backwards":       func(g *types.GenesisState) { g.Parties[0].AttestedUntil = g.Parties[0].AttestedAt.Add(-1) },
 		"a gap in the epochs":         func(g *types.GenesisState) { g.Epochs[1].Id = 3 },
-		"an unknown status":           func(g *types.GenesisState) { g.Epochs[1].Status = 10 },
+		"an unknown status":           func(g *types.GenesisState) { g.Epochs[1].Status = 15 },
 		"attempt 0":                   func(g *types.GenesisState) { g.Epochs[1].Attempt = 0 },
 		"five members":                func(g *types.GenesisState) { g.Epochs[1].Members = g.Epochs[1].Members[:5] },
 		"a wrong t":                   func(g *types.GenesisState) { g.Epochs[1].T = 3 },

@@ -33,7 +33,6 @@ func (g GenesisState) Validate() error {
 			taken[name] = true
 		}
 	}
-	serving := 0
 	for i := range g.Epochs {
 		epoch := &g.Epochs[i]
 		if epoch.Id != uint64(i+1) {
@@ -42,12 +41,9 @@ func (g GenesisState) Validate() error {
 		if err := epoch.validate(g.Parties); err != nil {
 			return errorsmod.Wrapf(err, "epoch %d", epoch.Id)
 		}
-		if epoch.Status == EPOCH_STATUS_ACTIVE {
-			serving++
-		}
 	}
-	if serving > 1 {
-		return ErrInvalidCommittee.Wrap("more than one epoch is active")
+	if err := g.validateSuccession(); err != nil {
+		return err
 	}
 	var last uint64
 	for _, activity := range g.Activities {
@@ -171,11 +167,11 @@ func (e *Epoch) validate(parties []Party) error {
 	if err := CheckCommitteeSize(n); err != nil {
 		return err
 	}
-	if int(e.T) != (n-1)/3 {
-		return ErrInvalidCommittee.Wrap("of n members t = (n-1)/3 are tolerated")
+	if t, err := Threshold(n, e.T); err != nil || t != e.T {
+		return ErrInvalidCommittee.Wrap("of n members t are tolerated, 1 to (n-1)/3")
 	}
-	if e.Status <= EPOCH_STATUS_UNSPECIFIED || e.Status > EPOCH_STATUS_CONCLUDING || e.Attempt < 1 {
-		return ErrInvalidCommittee.Wrap("status or attempt")
+	if err := e.validateStatus(); err != nil {
+		return err
 	}
 	seats := make(map[uint64]bool)
 	simulated := false
@@ -193,17 +189,8 @@ func (e *Epoch) validate(parties []Party) error {
 	if simulated != e.Simulated {
 		return ErrInvalidCommittee.Wrap("simulated must say whether a member's device is")
 	}
-	if e.Serving() && (len(e.Transcript) != DigestSize || e.Generation < 1) {
-		return ErrInvalidCommittee.Wrap("a serving epoch has a transcript and a generation")
-	}
-	for _, entries := range [][]SetupEntry{e.Roots, e.Confirmations} {
-		var last uint32
-		for _, entry := range entries {
-			if entry.Index <= last || int(entry.Index) > n || len(entry.Digest) != DigestSize {
-				return ErrInvalidCommittee.Wrap("set-up entries: one a member, ascending, with a digest")
-			}
-			last = entry.Index
-		}
+	if !entriesOf(e.Roots, n) || !entriesOf(e.Confirmations, n) {
+		return ErrInvalidCommittee.Wrap("set-up entries: one a member, ascending, with a digest")
 	}
 	if err := e.validateComplaints(); err != nil {
 		return err
