@@ -2,6 +2,7 @@ package backup
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -55,7 +56,8 @@ type Key struct {
 
 // Contents is what a backup says of itself in clear.
 type Contents struct {
-	// ID is random.
+	// ID is a digest of all that is said here. Pieces have it in them, so that a custodian
+	// cannot be shown other contents than those that it keeps a piece of.
 	ID [idSize]byte
 	// Chain and Party are those of the sealed store.
 	Chain, Party string
@@ -69,6 +71,7 @@ type Contents struct {
 	// Keys are in ascending order of their names.
 	Keys []Key
 
+	salt         [saltSize]byte
 	identitySize int
 	commitments  [][commitmentSize]byte // of the pieces
 }
@@ -90,26 +93,34 @@ func (c *Contents) bodySize() (total int) {
 	return total
 }
 
-// encode writes lengths of texts as 1 or 2 bytes before them, integers big-endian:
-//
-//	id (32) ‖ chain ‖ party ‖ epoch (8) ‖ session key (32) ‖ k (1) ‖ m (1) ‖
-//	m × (recipient ‖ commitment (32)) ‖ size of the identity (4) ‖ count (2) ‖
-//	count × (name ‖ size (4))
+// encode appends the commitments to the pieces, m times 32 bytes, to the rest.
 func (c *Contents) encode() ([]byte, error) {
+	out, err := c.encodeRest()
+	for _, commitment := range c.commitments {
+		out = append(out, commitment[:]...)
+	}
+	return out, err
+}
+
+// encodeRest encodes all but the commitments and names it. Lengths of texts are 1 or 2
+// bytes before them, integers big-endian:
+//
+//	salt (32) ‖ chain ‖ party ‖ epoch (8) ‖ session key (32) ‖ k (1) ‖ m (1) ‖
+//	m × recipient ‖ size of the identity (4) ‖ count (2) ‖ count × (name ‖ size (4))
+func (c *Contents) encodeRest() ([]byte, error) {
 	var b cryptobyte.Builder
 	short := func(text string) {
 		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(text)) })
 	}
-	b.AddBytes(c.ID[:])
+	b.AddBytes(c.salt[:])
 	short(c.Chain)
 	short(c.Party)
 	b.AddUint64(c.Epoch)
 	b.AddBytes(c.SessionKey)
 	b.AddUint8(uint8(c.Custodians.Threshold))
 	b.AddUint8(uint8(len(c.Custodians.Recipients)))
-	for i, recipient := range c.Custodians.Recipients {
+	for _, recipient := range c.Custodians.Recipients {
 		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(recipient)) })
-		b.AddBytes(c.commitments[i][:])
 	}
 	b.AddUint32(uint32(c.identitySize))
 	b.AddUint16(uint16(len(c.Keys)))
@@ -117,7 +128,13 @@ func (c *Contents) encode() ([]byte, error) {
 		short(k.Name)
 		b.AddUint32(uint32(k.Size))
 	}
-	return b.Bytes()
+	out, err := b.Bytes()
+	c.ID = nameOf(out)
+	return out, err
+}
+
+func nameOf(rest []byte) [idSize]byte {
+	return sha256.Sum256(append([]byte("tkms/v1/backup/id"), rest...))
 }
 
 // decodeContents is the inverse of encode. Errors: ErrFormat.
@@ -126,7 +143,7 @@ func decodeContents(raw []byte) (*Contents, error) {
 	c := &Contents{}
 	var chain, party cryptobyte.String
 	var session []byte
-	if !s.CopyBytes(c.ID[:]) || !s.ReadUint8LengthPrefixed(&chain) || !s.ReadUint8LengthPrefixed(&party) ||
+	if !s.CopyBytes(c.salt[:]) || !s.ReadUint8LengthPrefixed(&chain) || !s.ReadUint8LengthPrefixed(&party) ||
 		!s.ReadUint64(&c.Epoch) || !s.ReadBytes(&session, ed25519.PublicKeySize) {
 		return nil, fmt.Errorf("%w: owner", ErrFormat)
 	}
@@ -140,6 +157,13 @@ func decodeContents(raw []byte) (*Contents, error) {
 	if err := c.decodeKeys(&s); err != nil {
 		return nil, err
 	}
+	c.ID = nameOf(raw[:len(raw)-len(s)])
+	c.commitments = make([][commitmentSize]byte, len(c.Custodians.Recipients))
+	for i := range c.commitments {
+		if !s.CopyBytes(c.commitments[i][:]) {
+			return nil, fmt.Errorf("%w: commitment %d", ErrFormat, i+1)
+		}
+	}
 	if !s.Empty() {
 		return nil, fmt.Errorf("%w: trailing bytes", ErrFormat)
 	}
@@ -152,10 +176,9 @@ func (c *Contents) decodeCustodians(s *cryptobyte.String) error {
 		return fmt.Errorf("%w: custodians", ErrFormat)
 	}
 	recipients := make([]string, count)
-	c.commitments = make([][commitmentSize]byte, count)
 	for i := range recipients {
 		var text cryptobyte.String
-		if !s.ReadUint16LengthPrefixed(&text) || len(text) > maxRecipient || !s.CopyBytes(c.commitments[i][:]) {
+		if !s.ReadUint16LengthPrefixed(&text) || len(text) > maxRecipient {
 			return fmt.Errorf("%w: custodian %d", ErrFormat, i+1)
 		}
 		recipients[i] = string(text)

@@ -22,7 +22,8 @@ const (
 	// maxRecipient bounds an age recipient; a hybrid one has 1,959 characters.
 	maxRecipient = 4096
 
-	idSize         = 32
+	saltSize       = 32
+	idSize         = sha256.Size
 	commitmentSize = sha256.Size
 	scalarSize     = 32
 	// pieceSize is that of a piece in clear: version (1) ‖ id (32) ‖ index (1) ‖ value (32).

@@ -28,7 +28,10 @@ func Make(store *seal.Store, epoch uint64, to *Custodians) ([]byte, error) {
 func assemble(contents *Contents, secrets []seal.Secret, to *Custodians) ([]byte, error) {
 	defer zero(secrets)
 	contents.Custodians = to
-	_, _ = rand.Read(contents.ID[:])
+	_, _ = rand.Read(contents.salt[:])
+	if _, err := contents.encodeRest(); err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
 	secret, pieces, err := split(contents.ID, to)
 	defer func() {
 		clear(secret[:])
