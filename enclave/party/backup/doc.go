@@ -8,7 +8,7 @@
 // it again to a one-time recipient that the new enclave made; the pieces meet in the
 // enclave only. What the file holds, and for whom, is said in clear and signed by the
 // party's session key, so that everybody can tell whose it is and whether it is whole; a
-piece is bound to it, so that no custodian can be shown something else.
+// piece is bound to it, so that no custodian can be shown something else.
 //
 // What a backup can hold is listed by kind: the identity, and key shares that decode as
 // such. Keys of an epoch's set-up, stock, and whatever derives from them are no part of
