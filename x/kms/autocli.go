@@ -56,6 +56,13 @@ func queryCommands() *autocliv1.ServiceCommandDescriptor {
 				PositionalArgs: positional("host_chain_id"),
 			},
 			{
+				RpcMethod:      "HostEpoch",
+				Use:            "host-epoch [chain-id]",
+				Short:          "Show which epoch serves a host chain, which is to follow, and the certified signers",
+				Example:        "tkmsd query kms host-epoch 31337",
+				PositionalArgs: positional("host_chain_id"),
+			},
+			{
 				RpcMethod: "Requests",
 				Use:       "requests",
 				Short:     "List requests, of one host chain or of all",
@@ -137,6 +144,8 @@ func txCommands() *autocliv1.ServiceCommandDescriptor {
 			// Commands of their own: autocli has no flags for lists of bytes.
 			{RpcMethod: "RequestPublicDecryption", Skip: true},
 			{RpcMethod: "RequestUserDecryption", Skip: true},
+			// Relayers send it by themselves.
+			{RpcMethod: "ProveSigners", Skip: true},
 			// Parties send these by themselves.
 			{RpcMethod: "CommitKeyEcho", Skip: true},
 			{RpcMethod: "PostKeyProgress", Skip: true},

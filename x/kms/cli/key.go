@@ -65,7 +65,7 @@ func writeKey(out io.Writer, response *types.QueryKeyResponse) error {
 	row("host chain", "%d", key.HostChainId)
 	row("parameters", "%s, noise %s", key.Params, key.Noise)
 	if key.Attempt > 0 {
-		row("attempt", "%d, by epoch %d, since height %d, until height %d", key.Attempt, key.EpochId, key.StartedHeight, key.Deadline)
+		row("attempt", "%d, by epoch %d, since height %d, until height %d", key.Attempt, key.Generator(), key.StartedHeight, key.Deadline)
 		if key.Log2FailureMilli <= never {
 			row("failures", "none: nothing is computed with the key")
 		} else {

@@ -65,7 +65,7 @@ func newRequestKeygenCommand() *cobra.Command {
 			flow := keygenFlow{
 				kms: types.NewQueryClient(clientCtx), every: keyPollInterval, show: newProgress(cmd.ErrOrStderr(), time.Now).show,
 				send: func(ctx context.Context, msg *types.MsgRequestKey) ([]byte, error) {
-					included, err := sendAndAwait(ctx, cmd, clientCtx, msg)
+					included, err := SendAndAwait(ctx, cmd, clientCtx, msg)
 					if err != nil {
 						return nil, err
 					}
@@ -191,6 +191,8 @@ func failureText(failure types.KeyFailure) string {
 		return "the committee has grown, and so has the noise, beyond what was accepted"
 	case types.KEY_FAILURE_WITHDRAWN:
 		return "governance gave it up"
+	case types.KEY_FAILURE_EPOCH_OVER:
+		return "another committee took over"
 	}
 	return "the chain does not say why"
 }

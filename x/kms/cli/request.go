@@ -114,7 +114,7 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
-	if _, err := sendAndAwait(ctx, cmd, clientCtx, msg); err != nil {
+	if _, err := SendAndAwait(ctx, cmd, clientCtx, msg); err != nil {
 		return err
 	}
 	request, err := awaitRequest(ctx, types.NewQueryClient(clientCtx), id)
@@ -124,9 +124,9 @@ func requestAndWait(cmd *cobra.Command, clientCtx client.Context, msg *types.Msg
 	return clientCtx.WithOutput(cmd.OutOrStdout()).PrintProto(request)
 }
 
-// sendAndAwait sends a message as the command's flags say, waits until it is in a block
+// SendAndAwait sends a message as the flags of a command say, for any module, waits until it is in a block
 // and returns what came of it there.
-func sendAndAwait(ctx context.Context, cmd *cobra.Command, clientCtx client.Context, msg sdk.Msg) (*sdk.TxResponse, error) {
+func SendAndAwait(ctx context.Context, cmd *cobra.Command, clientCtx client.Context, msg sdk.Msg) (*sdk.TxResponse, error) {
 	var sent bytes.Buffer
 	if err := tx.GenerateOrBroadcastTxCLI(clientCtx.WithOutput(&sent).WithOutputFormat("json"), cmd.Flags(), msg); err != nil {
 		return nil, err

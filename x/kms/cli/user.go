@@ -149,7 +149,7 @@ func newUserFlow(cmd *cobra.Command, clientCtx client.Context, host *aclclient.N
 			return status.SyncInfo.LatestBlockTime, nil
 		},
 		send: func(ctx context.Context, msg *types.MsgRequestUserDecryption) error {
-			_, err := sendAndAwait(ctx, cmd, clientCtx, msg)
+			_, err := SendAndAwait(ctx, cmd, clientCtx, msg)
 			return err
 		},
 	}

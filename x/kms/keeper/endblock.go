@@ -13,8 +13,8 @@ import (
 // retryBlocks is the pause after an item of a queue could not be handled.
 const retryBlocks = 100
 
-// EndBlock ends attempts of key generation that lost a member, and handles what is
-// due by height: attempts, expiries, pay-outs and the end of retention, of each at
+// EndBlock ends attempts of key generation that lost a member and requests whose epoch
+// is retired, and handles what is due by height: attempts, expiries, pay-outs and the end of retention, of each at
 // most max_end_block_items. What is over waits for the next block, oldest first. It
 // returns an error only if the store fails: an item that cannot be handled is tried
 // again later.
@@ -24,6 +24,9 @@ func (k Keeper) EndBlock(ctx context.Context) error {
 		return err
 	}
 	if err := k.endInterrupted(ctx, params); err != nil {
+		return err
+	}
+	if err := k.endRequests(ctx, params.MaxEndBlockItems); err != nil {
 		return err
 	}
 	for _, queue := range []struct {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,6 +94,9 @@ type acl struct {
 	verified int
 	// access was asked for last.
 	access acltypes.UserAccess
+	// signers are those that the verifiers take, threshold how many make a result.
+	signers   [][20]byte
+	threshold uint32
 }
 
 func digestOf(handle []byte) []byte { return crypto.Keccak256([]byte("ciphertext"), handle) }
@@ -125,7 +129,18 @@ func (a *acl) VerifyUserDecryption(ctx context.Context, id uint64, proof acltype
 	return a.VerifyPublicDecryption(ctx, id, proof, access.Handles, access.Claimed)
 }
 
-// committee is the registry of parties of one epoch.
+// VerifySigners shows the signers at height 77 of the host chain.
+func (a *acl) VerifySigners(_ context.Context, _ uint64, proof acltypes.SignersProof, signers [][20]byte, threshold uint32) (uint64, error) {
+	if string(proof.Header) == "bad" {
+		return 0, errProof
+	}
+	if !slices.Equal(signers, a.signers) || threshold != a.threshold {
+		return 0, acltypes.ErrOtherSigners
+	}
+	return 77, nil
+}
+
+// committee is the registry of parties of one epoch, and of those before.
 type committee struct {
 	epoch         partiestypes.Epoch
 	parties       []partiestypes.Party
@@ -136,34 +151,58 @@ type committee struct {
 	blocks   map[uint64]uint64
 	missed   map[uint64]int
 	evidence []partiestypes.Evidence
+	past     []*committee
 }
 
-func newCommittee(t testing.TB, n int) *committee {
+// newCommittee is an active epoch of the n parties from number first on.
+func newCommittee(t testing.TB, id uint64, n, first int) *committee {
 	t.Helper()
 	c := &committee{contributions: map[uint64]int{}, blocks: map[uint64]uint64{}, missed: map[uint64]int{}}
-	c.epoch = partiestypes.Epoch{Id: epochID, Status: partiestypes.EPOCH_STATUS_ACTIVE, T: uint32((n - 1) / 3)}
+	c.epoch = partiestypes.Epoch{Id: id, Status: partiestypes.EPOCH_STATUS_ACTIVE, T: uint32((n - 1) / 3)}
 	for i := 1; i <= n; i++ {
-		key, err := crypto.ToECDSA(bytes.Repeat([]byte{byte(i)}, 32))
+		number := first + i - 1
+		key, err := crypto.ToECDSA(bytes.Repeat([]byte{byte(number)}, 32))
 		require.NoError(t, err)
-		id := uint64(100 + i)
+		id := uint64(100 + number)
 		c.keys = append(c.keys, key)
 		c.epoch.Members = append(c.epoch.Members, partiestypes.Member{Index: uint32(i), PartyId: id})
 		c.parties = append(c.parties, partiestypes.Party{
 			Id: id, SigningAddress: crypto.PubkeyToAddress(key.PublicKey).Bytes(),
-			Operator: account(string(rune('a' + i))).String(), Account: partyAccount(i).String(),
+			Operator: account(string(rune('a' + number))).String(), Account: partyAccount(number).String(),
 			VaultUrl: "http://vault", Simulated: true,
 		})
 	}
 	return c
 }
 
+// of returns the committee of an epoch, nil if there is none.
+func (c *committee) of(id uint64) *committee {
+	if id == c.epoch.Id {
+		return c
+	}
+	for _, p := range c.past {
+		if id == p.epoch.Id {
+			return p
+		}
+	}
+	return nil
+}
+
+// signers are the addresses in index order.
+func (c *committee) signers() (list [][20]byte) {
+	for _, p := range c.parties {
+		list = append(list, [20]byte(p.SigningAddress))
+	}
+	return list
+}
+
 func partyAccount(index int) sdk.AccAddress { return account("party" + string(rune('0'+index))) }
 
 func (c *committee) EpochByID(_ context.Context, id uint64) (partiestypes.Epoch, error) {
-	if id != c.epoch.Id {
-		return partiestypes.Epoch{}, partiestypes.ErrUnknownEpoch
+	if of := c.of(id); of != nil {
+		return of.epoch, nil
 	}
-	return c.epoch, nil
+	return partiestypes.Epoch{}, partiestypes.ErrUnknownEpoch
 }
 
 func (c *committee) ActiveEpoch(context.Context) (partiestypes.Epoch, error) {
@@ -174,13 +213,17 @@ func (c *committee) ActiveEpoch(context.Context) (partiestypes.Epoch, error) {
 }
 
 func (c *committee) EpochParties(_ context.Context, epoch partiestypes.Epoch) ([]partiestypes.Party, error) {
-	return c.parties[:len(epoch.Members)], nil
+	return c.of(epoch.Id).parties[:len(epoch.Members)], nil
 }
 
 func (c *committee) MemberByAccount(_ context.Context, epoch uint64, a sdk.AccAddress) (partiestypes.Member, partiestypes.Party, error) {
-	for i, p := range c.parties {
-		if epoch == c.epoch.Id && p.Account == a.String() {
-			return c.epoch.Members[i], p, nil
+	of := c.of(epoch)
+	if of == nil {
+		return partiestypes.Member{}, partiestypes.Party{}, partiestypes.ErrUnknownEpoch
+	}
+	for i, p := range of.parties {
+		if p.Account == a.String() {
+			return of.epoch.Members[i], p, nil
 		}
 	}
 	return partiestypes.Member{}, partiestypes.Party{}, partiestypes.ErrNotMember
@@ -249,7 +292,7 @@ func noiseModel(set, noise string, parties int) (int32, bool) {
 // newStore is a fixture of n parties without keys.
 func newStore(t testing.TB, n int) *fixture {
 	t.Helper()
-	f := &fixture{TB: t, alice: account("alice"), parties: newCommittee(t, n)}
+	f := &fixture{TB: t, alice: account("alice"), parties: newCommittee(t, epochID, n, 1)}
 	f.bank = &bank{balances: map[string]math.Int{string(f.alice): math.NewInt(startFunds)}, refuse: map[string]bool{}}
 	f.acl = &acl{hosts: map[uint64]acltypes.HostChain{}}
 	for i, id := range []uint64{hostChain, otherChain} {
@@ -394,7 +437,7 @@ func (f *fixture) echo(id []byte, index int, digest byte) error {
 	f.Helper()
 	return f.do(func(ctx context.Context) error {
 		_, err := f.msgs.CommitKeyEcho(ctx, &types.MsgCommitKeyEcho{
-			Account: partyAccount(index).String(), KeyId: id, Attempt: f.key(id).Attempt, Digest: bytes.Repeat([]byte{digest}, 32),
+			Account: f.parties.of(f.key(id).EpochId).parties[index-1].Account, KeyId: id, Attempt: f.key(id).Attempt, Digest: bytes.Repeat([]byte{digest}, 32),
 		})
 		return err
 	})
@@ -403,9 +446,10 @@ func (f *fixture) echo(id []byte, index int, digest byte) error {
 func (f *fixture) keyPost(id []byte, index int, m types.KeyMaterial) *types.MsgPostKey {
 	f.Helper()
 	key := f.key(id)
-	signature, err := eip712.Sign(eip712.KeyGeneration(chainID, key.SignedKey(m)), f.parties.keys[index-1])
+	of := f.parties.of(key.Generator())
+	signature, err := eip712.Sign(eip712.KeyGeneration(chainID, key.SignedKey(m)), of.keys[index-1])
 	require.NoError(f, err)
-	return &types.MsgPostKey{Account: partyAccount(index).String(), KeyId: id, Attempt: key.Attempt, Material: m, Signature: signature}
+	return &types.MsgPostKey{Account: of.parties[index-1].Account, KeyId: id, Attempt: key.Attempt, Material: m, Signature: signature}
 }
 
 func (f *fixture) postKey(msg *types.MsgPostKey) error {
@@ -497,15 +541,22 @@ func (f *fixture) result(id []byte, index int, plaintext []byte) types.Result {
 	require.NoError(f, err)
 	digest, err := r.SigningDigest(list, plaintext)
 	require.NoError(f, err)
-	signature, err := eip712.Sign(digest, f.parties.keys[index-1])
+	signature, err := eip712.Sign(digest, f.parties.of(r.EpochId).keys[index-1])
 	require.NoError(f, err)
 	return types.Result{RequestId: id, Attempt: r.Attempt, EpochId: r.EpochId, Plaintext: plaintext, Signature: signature}
 }
 
+// post has the party post results, as a member of the epoch that the first one names.
 func (f *fixture) post(index int, results ...types.Result) (codes []uint32, err error) {
 	f.Helper()
+	account := partyAccount(index).String()
+	if len(results) != 0 {
+		if of := f.parties.of(results[0].EpochId); of != nil && index <= len(of.parties) {
+			account = of.parties[index-1].Account
+		}
+	}
 	err = f.do(func(ctx context.Context) error {
-		response, err := f.msgs.PostResults(ctx, &types.MsgPostResults{Account: partyAccount(index).String(), Results: results})
+		response, err := f.msgs.PostResults(ctx, &types.MsgPostResults{Account: account, Results: results})
 		if err == nil {
 			codes = response.Codes
 		}

@@ -10,7 +10,8 @@ import (
 )
 
 // InitGenesis stores an exported state and rebuilds what follows from it. The
-// module's account must hold the escrow already.
+// module's account must hold the escrow already. Which epochs were retired a block ago is
+// not in it: what is open under them expires at its deadline.
 func (k Keeper) InitGenesis(ctx context.Context, g types.GenesisState) error {
 	if err := g.Validate(); err != nil {
 		return err
@@ -61,6 +62,11 @@ func (k Keeper) importKey(ctx context.Context, params types.Params, key types.Ke
 		}
 		return k.keyChecks.Set(ctx, collections.Join(uint64(key.Deadline), key.Id))
 	case types.KEY_STATUS_ACTIVE, types.KEY_STATUS_RETIRED:
+		if key.Status == types.KEY_STATUS_ACTIVE {
+			if err := k.heldKeys.Set(ctx, collections.Join(key.EpochId, key.Id)); err != nil {
+				return err
+			}
+		}
 		if key.PaidHeight == 0 {
 			return k.keyPayouts.Set(ctx, collections.Join(uint64(key.ActiveHeight)+uint64(params.PayoutDelayBlocks), key.Id))
 		}
@@ -106,6 +112,11 @@ func (k Keeper) importTables(ctx context.Context, g types.GenesisState) error {
 	}
 	for _, a := range g.Attempts {
 		if err := k.Attempts.Set(ctx, a.RequestId, a.Attempt); err != nil {
+			return err
+		}
+	}
+	for _, h := range g.HostEpochs {
+		if err := k.HostEpochs.Set(ctx, h.HostChainId, h); err != nil {
 			return err
 		}
 	}
@@ -156,6 +167,9 @@ func (k Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) 
 	if g.Attempts, err = export(ctx, k.Attempts, func(id []byte, attempt uint32) types.Attempts {
 		return types.Attempts{RequestId: id, Attempt: attempt}
 	}); err != nil {
+		return nil, err
+	}
+	if g.HostEpochs, err = export(ctx, k.HostEpochs, func(_ uint64, h types.HostEpoch) types.HostEpoch { return h }); err != nil {
 		return nil, err
 	}
 	for _, r := range g.Requests {

@@ -19,7 +19,7 @@ import (
 )
 
 type (
-	// dueKey orders records by the height at which they are due, then by id.
+	// dueKey orders records by the height at which they are due, or their epoch, then by id.
 	dueKey = collections.Pair[uint64, []byte]
 	// shareKey orders the shares of a request by party.
 	shareKey = collections.Pair[[]byte, uint32]
@@ -56,6 +56,14 @@ type Keeper struct {
 	OpenKeys     collections.KeySet[dueKey]
 	Totals       collections.Item[types.Totals]
 	KeySequence  collections.Item[uint64]
+	// HostEpochs says which epoch's signatures a host chain takes, if that need not be
+	// the active one.
+	HostEpochs collections.Map[uint64, types.HostEpoch]
+
+	// heldKeys are the active keys of an epoch.
+	heldKeys collections.KeySet[dueKey]
+	// endedEpochs are retired ones whose open requests EndBlock ends.
+	endedEpochs collections.KeySet[uint64]
 
 	// Queues by height, worked off by EndBlock.
 	fence      collections.Item[bool]
@@ -96,6 +104,9 @@ func NewKeeper(cdc codec.BinaryCodec, storeService store.KVStoreService, authori
 		OpenKeys:    collections.NewKeySet(sb, types.OpenKeysPrefix, "open_keys", due),
 		Totals:      collections.NewItem(sb, types.TotalsPrefix, "totals", codec.CollValue[types.Totals](cdc)),
 		KeySequence: collections.NewItem(sb, types.KeySequencePrefix, "key_sequence", collections.Uint64Value),
+		HostEpochs:  collections.NewMap(sb, types.HostEpochsPrefix, "host_epochs", collections.Uint64Key, codec.CollValue[types.HostEpoch](cdc)),
+		heldKeys:    collections.NewKeySet(sb, types.HeldKeysPrefix, "held_keys", due),
+		endedEpochs: collections.NewKeySet(sb, types.EndedEpochsPrefix, "ended_epochs", collections.Uint64Key),
 		fence:       collections.NewItem(sb, types.FencePrefix, "fence", collections.BoolValue),
 		expiries:    collections.NewKeySet(sb, types.ExpiryQueuePrefix, "expiries", due),
 		payouts:     collections.NewKeySet(sb, types.PayoutQueuePrefix, "payouts", due),

@@ -148,7 +148,7 @@ func (k Keeper) keyPost(ctx context.Context, id []byte, attempt uint32, account 
 	if attempt != key.Attempt {
 		return key, 0, none, types.ErrWrongAttempt.Wrapf("%d", key.Attempt)
 	}
-	index, party, err := k.member(ctx, key.EpochId, account)
+	index, party, err := k.member(ctx, key.Generator(), account)
 	return key, index, party, err
 }
 
@@ -203,6 +203,9 @@ func (k Keeper) activate(ctx context.Context, params types.Params, key types.Key
 	if err := k.HostKeys.Set(ctx, key.HostChainId, key.Id); err != nil {
 		return err
 	}
+	if err := k.heldKeys.Set(ctx, collections.Join(key.EpochId, key.Id)); err != nil {
+		return err
+	}
 	if err := k.keyPayouts.Set(ctx, collections.Join(heightOf(ctx)+uint64(params.PayoutDelayBlocks), key.Id)); err != nil {
 		return err
 	}
@@ -212,7 +215,7 @@ func (k Keeper) activate(ctx context.Context, params types.Params, key types.Key
 // payKey splits a key's fee among all that posted its material.
 func (k Keeper) payKey(ctx context.Context, key types.Key) error {
 	indices := agreeingOn(key, *key.Material)
-	if err := k.split(ctx, key.EpochId, key.Fee, indices); err != nil {
+	if err := k.split(ctx, key.Generator(), key.Fee, indices); err != nil {
 		return err
 	}
 	key.PaidHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()

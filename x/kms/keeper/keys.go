@@ -247,6 +247,20 @@ func (k Keeper) endAttempt(ctx context.Context, params types.Params, key types.K
 	return k.beginAttempt(ctx, params, &key)
 }
 
+// restart follows an attempt whose epoch is over with one of the active epoch. No party
+// is to blame, so that the number of attempts is no bound here.
+func (k Keeper) restart(ctx context.Context, params types.Params, id []byte) error {
+	key, err := k.key(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := k.stopWork(ctx, key); err != nil {
+		return err
+	}
+	key.Failure = types.KEY_FAILURE_EPOCH_OVER
+	return k.beginAttempt(ctx, params, &key)
+}
+
 // endIfInterrupted ends the attempt if a member that it began with is excluded now.
 func (k Keeper) endIfInterrupted(ctx context.Context, params types.Params, id []byte) error {
 	key, err := k.key(ctx, id)
@@ -325,6 +339,9 @@ func (k Keeper) RetireKey(ctx context.Context, msg *types.MsgRetireKey) error {
 	case types.KEY_STATUS_ACTIVE:
 		key.Status = types.KEY_STATUS_RETIRED
 		key.ClosedHeight = sdk.UnwrapSDKContext(ctx).BlockHeight()
+		if err := k.heldKeys.Remove(ctx, collections.Join(key.EpochId, key.Id)); err != nil {
+			return err
+		}
 		if err := k.unbind(ctx, key); err != nil {
 			return err
 		}

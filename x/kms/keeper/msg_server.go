@@ -6,13 +6,10 @@ import (
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
-type msgServer struct {
-	keeper Keeper
-	*types.UnimplementedMsgServer
-}
+type msgServer struct{ keeper Keeper }
 
 // NewMsgServer serves the module's messages.
-func NewMsgServer(k Keeper) types.MsgServer { return msgServer{keeper: k} }
+func NewMsgServer(k Keeper) types.MsgServer { return msgServer{k} }
 
 // RequestKey implements types.MsgServer.
 func (s msgServer) RequestKey(ctx context.Context, msg *types.MsgRequestKey) (*types.MsgRequestKeyResponse, error) {
@@ -95,4 +92,12 @@ func (s msgServer) PostResults(ctx context.Context, msg *types.MsgPostResults) (
 		return nil, err
 	}
 	return &types.MsgPostResultsResponse{Codes: codes}, nil
+}
+
+// ProveSigners implements types.MsgServer.
+func (s msgServer) ProveSigners(ctx context.Context, msg *types.MsgProveSigners) (*types.MsgProveSignersResponse, error) {
+	if err := s.keeper.ProveSigners(ctx, msg); err != nil {
+		return nil, err
+	}
+	return &types.MsgProveSignersResponse{}, nil
 }

@@ -13,19 +13,17 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/types/query"
 
+	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	"github.com/tkms-network/tkms/x/kms/types"
 )
 
-// maxOpenWork bounds the ids that OpenWork lists.
+// maxOpenWork bounds the ids that OpenWork lists, and what HostEpoch counts.
 const maxOpenWork = 1000
 
-type queryServer struct {
-	keeper Keeper
-	*types.UnimplementedQueryServer
-}
+type queryServer struct{ keeper Keeper }
 
 // NewQueryServer serves the module's queries.
-func NewQueryServer(k Keeper) types.QueryServer { return queryServer{keeper: k} }
+func NewQueryServer(k Keeper) types.QueryServer { return queryServer{k} }
 
 // Params implements types.QueryServer.
 func (s queryServer) Params(ctx context.Context, _ *types.QueryParamsRequest) (*types.QueryParamsResponse, error) {
@@ -64,6 +62,48 @@ func (s queryServer) HostKey(ctx context.Context, req *types.QueryHostKeyRequest
 		return nil, notFound(err, types.ErrUnknownKey)
 	}
 	return &types.QueryHostKeyResponse{Key: key}, nil
+}
+
+// HostEpoch implements types.QueryServer.
+func (s queryServer) HostEpoch(ctx context.Context, req *types.QueryHostEpochRequest) (*types.QueryHostEpochResponse, error) {
+	host, err := s.keeper.acl.HostChain(ctx, req.HostChainId)
+	if err != nil {
+		return nil, notFound(err, acltypes.ErrUnknownHostChain)
+	}
+	epoch, err := s.keeper.serving(ctx, host)
+	if err != nil {
+		return nil, notFound(err, types.ErrNoEpoch)
+	}
+	active, err := s.keeper.parties.ActiveEpoch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signers, err := s.keeper.signersOf(ctx, active)
+	if err != nil {
+		return nil, err
+	}
+	response := &types.QueryHostEpochResponse{EpochId: epoch.Id, Threshold: threshold(active), Vouchers: active.Vouchers}
+	for _, signer := range signers {
+		response.Signers = append(response.Signers, signer[:])
+	}
+	if active.Id != epoch.Id {
+		response.NextEpochId = active.Id
+	}
+	response.Open, err = s.keeper.openOf(ctx, epoch.Id, host.Id)
+	return response, err
+}
+
+// openOf counts the requests of a host chain that are open under an epoch, up to
+// maxOpenWork.
+func (k Keeper) openOf(ctx context.Context, epochID, hostChainID uint64) (count uint64, err error) {
+	err = k.OpenRequests.Walk(ctx, collections.NewPrefixedTripleRange[uint64, uint64, []byte](epochID), func(key openKey) (bool, error) {
+		r, err := k.request(ctx, key.K3())
+		if err == nil && r.HostChainId == hostChainID {
+			count++
+		}
+		return count == maxOpenWork, err
+	})
+	return count, err
 }
 
 // Requests implements types.QueryServer.

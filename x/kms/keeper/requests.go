@@ -17,9 +17,10 @@ import (
 )
 
 // take finds the request that was asked for, or records it. It returns the request's
-// id and whether this call created it. A request that exists and is not expired costs
-// nothing and is found before proof, pause, window, limits and fee are looked at. On
-// error nothing may be kept of what was written: the message's transaction sees to it.
+// id and whether this call created it. A request that exists, is not expired, and whose
+// result the host chain takes, costs nothing and is found before proof, pause, window,
+// limits and fee are looked at. On error nothing may be kept of what was written: the
+// message's transaction sees to it.
 func (k Keeper) take(ctx context.Context, q question) (id []byte, created bool, err error) {
 	host, err := k.acl.HostChain(ctx, q.hostChainID)
 	if err != nil {
@@ -36,7 +37,11 @@ func (k Keeper) take(ctx context.Context, q question) (id []byte, created bool, 
 	default:
 		// The queue of expiries may lag behind; the deadline counts.
 		overdue := earlier.Status == types.REQUEST_STATUS_ACCEPTED && sdk.UnwrapSDKContext(ctx).BlockHeight() > earlier.Deadline
-		if earlier.Status != types.REQUEST_STATUS_EXPIRED && !overdue {
+		superseded, err := k.superseded(ctx, host, earlier)
+		if err != nil {
+			return nil, false, err
+		}
+		if earlier.Status != types.REQUEST_STATUS_EXPIRED && !overdue && !superseded {
 			if err := q.checkSignature(ctx); err != nil {
 				return nil, false, err
 			}
@@ -44,6 +49,11 @@ func (k Keeper) take(ctx context.Context, q question) (id []byte, created bool, 
 		}
 		if overdue {
 			if err := k.expire(ctx, &earlier); err != nil {
+				return nil, false, err
+			}
+		}
+		if superseded {
+			if err := k.dropShares(ctx, earlier); err != nil {
 				return nil, false, err
 			}
 		}
@@ -75,7 +85,7 @@ func (k Keeper) accept(ctx context.Context, host acltypes.HostChain, q question,
 	if err := q.checkTime(ctx, host); err != nil {
 		return err
 	}
-	key, epoch, err := k.usableKey(ctx, q.keyID[:], host.Id)
+	key, epoch, err := k.usableKey(ctx, q.keyID[:], host)
 	if err != nil {
 		return err
 	}
@@ -132,15 +142,15 @@ func (k Keeper) accept(ctx context.Context, host acltypes.HostChain, q question,
 	return k.record(ctx, r)
 }
 
-// usableKey returns an active key of the host chain and the active epoch that
-// holds its shares.
-func (k Keeper) usableKey(ctx context.Context, id []byte, hostChainID uint64) (types.Key, partiestypes.Epoch, error) {
+// usableKey returns an active key of the host chain and the epoch that serves it, which
+// holds the key's shares.
+func (k Keeper) usableKey(ctx context.Context, id []byte, host acltypes.HostChain) (types.Key, partiestypes.Epoch, error) {
 	var none partiestypes.Epoch
 	key, err := k.key(ctx, id)
 	if err != nil {
 		return key, none, err
 	}
-	if key.HostChainId != hostChainID {
+	if key.HostChainId != host.Id {
 		return key, none, types.ErrKeyOfOther.Wrapf("host chain %d", key.HostChainId)
 	}
 	if key.Status != types.KEY_STATUS_ACTIVE {
@@ -152,6 +162,12 @@ func (k Keeper) usableKey(ctx context.Context, id []byte, hostChainID uint64) (t
 	}
 	if epoch.Status != partiestypes.EPOCH_STATUS_ACTIVE {
 		return key, none, types.ErrNoEpoch.Wrapf("epoch %d is %s", epoch.Id, epoch.Status)
+	}
+	if epoch, err = k.serving(ctx, host); err != nil {
+		return key, none, err
+	}
+	if key.Generator() > epoch.Id {
+		return key, none, types.ErrNoEpoch.Wrapf("the host chain takes the signatures of epoch %d, epoch %d generated the key", epoch.Id, key.Generator())
 	}
 	return key, epoch, nil
 }

@@ -112,9 +112,10 @@ func (f *fixture) payload(id []byte, index int) *reencrypt.Payload {
 	require.NoError(f, err)
 	public, err := reencrypt.ParsePublicKey(r.AuthorizedBy.PublicKey)
 	require.NoError(f, err)
-	key := f.parties.keys[index-1]
+	of := f.parties.of(r.EpochId)
+	key := of.keys[index-1]
 	p := &reencrypt.Payload{
-		Signer: [33]byte(crypto.CompressPubkey(&key.PublicKey)), Link: link, Party: uint32(index), Degree: f.parties.epoch.T,
+		Signer: [33]byte(crypto.CompressPubkey(&key.PublicKey)), Link: link, Party: uint32(index), Degree: of.epoch.T,
 	}
 	to := reencrypt.Recipient{Key: public, User: [20]byte(r.AuthorizedBy.User), Link: link}
 	for _, h := range list {
@@ -135,7 +136,7 @@ func (f *fixture) share(id []byte, index int, payload []byte) types.Result {
 	require.NoError(f, err)
 	digest, err := r.ShareDigest(list, payload)
 	require.NoError(f, err)
-	signature, err := eip712.Sign(digest, f.parties.keys[index-1])
+	signature, err := eip712.Sign(digest, f.parties.of(r.EpochId).keys[index-1])
 	require.NoError(f, err)
 	return types.Result{RequestId: id, Attempt: r.Attempt, EpochId: r.EpochId, Share: payload, Signature: signature}
 }

@@ -98,8 +98,9 @@ func (q question) checkUserLimits(limits acltypes.Limits, epoch partiestypes.Epo
 	if bits := handles.Bits(q.batch); bits > uint64(limits.MaxUserDecryptionBits) {
 		return types.ErrTooManyBits.Wrapf("%d, at most %d", bits, limits.MaxUserDecryptionBits)
 	}
-	if n := len(epoch.Members); n > reencrypt.MaxParties {
-		return types.ErrCommitteeTooLarge.Wrapf("%d, at most %d", n, reencrypt.MaxParties)
+	// Clients know the number of signers only, and take the degree of sharings from it.
+	if n := len(epoch.Members); n > reencrypt.MaxParties || int(epoch.T) != (n-1)/3 {
+		return types.ErrCommitteeTooLarge.Wrapf("%d members, %d of them corrupt at most", n, epoch.T)
 	}
 	size, err := types.ShareSize(q.batch, epoch.T)
 	if err != nil {

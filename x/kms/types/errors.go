@@ -50,7 +50,7 @@ var (
 	ErrNoLongerValid         = errorsmod.Register(ModuleName, 39, "the authorization has expired")
 	ErrNotSignedByUser       = errorsmod.Register(ModuleName, 40, "the authorization is not what the user signed for this host chain")
 	ErrTooManyBits           = errorsmod.Register(ModuleName, 41, "too many plaintext bits for one user decryption")
-	ErrCommitteeTooLarge     = errorsmod.Register(ModuleName, 42, "the epoch has more members than clients can tell apart")
+	ErrCommitteeTooLarge     = errorsmod.Register(ModuleName, 42, "clients cannot put the shares of this epoch together: it has more than 15 members, or tolerates fewer corruptions than so many can")
 	ErrWrongKind             = errorsmod.Register(ModuleName, 43, "a plaintext for a user decryption, or a share for a public one")
 	ErrInvalidShare          = errorsmod.Register(ModuleName, 44, "the share is not the party's for this request")
 
@@ -58,6 +58,9 @@ var (
 	ErrFailureTooLikely = errorsmod.Register(ModuleName, 45, "under the key operations would come out wrong too often")
 	ErrUnsupportedNoise = errorsmod.Register(ModuleName, 46, "keys of these parameters are not generated with this noise by so many parties")
 	ErrTooSoon          = errorsmod.Register(ModuleName, 47, "the party's last word on its progress is too recent")
+
+	// Changes of the committee.
+	ErrEpochNotActive = errorsmod.Register(ModuleName, 48, "another epoch is active")
 )
 
 // CodeOf returns the code of an error of this module, 1 for any other error and

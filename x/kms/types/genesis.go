@@ -94,6 +94,13 @@ func (g GenesisState) validateIndexes(keys map[string]Key, requests map[string]b
 		}
 		windows[w.HostChainId] = true
 	}
+	served := map[uint64]bool{}
+	for _, h := range g.HostEpochs {
+		if h.EpochId == 0 || served[h.HostChainId] {
+			return ErrInvalidGenesis.Wrapf("epoch of host chain %d", h.HostChainId)
+		}
+		served[h.HostChainId] = true
+	}
 	dropped := map[string]bool{}
 	for _, a := range g.Attempts {
 		id := string(a.RequestId)
@@ -144,6 +151,9 @@ func (k Key) validate() error {
 	}
 	if _, ok := KeyFailure_name[int32(k.Failure)]; !ok {
 		return fail("failure")
+	}
+	if k.GeneratedEpochId != 0 && k.GeneratedEpochId >= k.EpochId {
+		return fail("epoch that generated it")
 	}
 	if k.Status == KEY_STATUS_ACTIVE || k.Status == KEY_STATUS_RETIRED {
 		if k.Material == nil {

@@ -52,6 +52,9 @@ var (
 	KeySequencePrefix  = collections.NewPrefix(16)
 	WindowsPrefix      = collections.NewPrefix(17)
 	SharesPrefix       = collections.NewPrefix(18)
+	HostEpochsPrefix   = collections.NewPrefix(19)
+	HeldKeysPrefix     = collections.NewPrefix(20)
+	EndedEpochsPrefix  = collections.NewPrefix(21)
 )
 
 // StoreKeyOfKey is the raw key of a Key record: 0x01 || id.
@@ -64,6 +67,12 @@ func StoreKeyOfRequest(id []byte) []byte { return append([]byte{2}, id...) }
 // big-endian u64. A proof of absence shows that the block accepted nothing.
 func StoreKeyOfWork(height uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{3}, height)
+}
+
+// StoreKeyOfHostEpoch is the raw key of a HostEpoch record: 0x13 || host chain as
+// big-endian u64.
+func StoreKeyOfHostEpoch(hostChainID uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{19}, hostChainID)
 }
 
 // StoreKeyOfItemCounter is the raw key of an epoch's next unassigned offline

@@ -72,6 +72,15 @@ func (m KeyMaterial) checkTested(set ParameterSet) error {
 	return nil
 }
 
+// Generator is the epoch whose parties generated the key, or generate it: the indices
+// of contributions are theirs.
+func (k Key) Generator() uint64 {
+	if k.GeneratedEpochId != 0 {
+		return k.GeneratedEpochId
+	}
+	return k.EpochId
+}
+
 // SignedKey is what a party signs about material of the key's current attempt.
 // The material must be valid.
 func (k Key) SignedKey(m KeyMaterial) eip712.Key {
@@ -80,7 +89,7 @@ func (k Key) SignedKey(m KeyMaterial) eip712.Key {
 		HostChainID:      k.HostChainId,
 		Params:           k.Params,
 		Noise:            k.Noise,
-		EpochID:          k.EpochId,
+		EpochID:          k.Generator(),
 		Attempt:          k.Attempt,
 		Seed:             [SeedSize]byte(m.Seed),
 		PublicKeyDigest:  [DigestSize]byte(m.PublicKeyDigest),
