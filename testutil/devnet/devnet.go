@@ -87,8 +87,11 @@ type Config struct {
 	Carry func(party int, rpc string) (string, error)
 }
 
-// faultyParty is the program of parties with a fault.
-const faultyParty = "tkms-faulty-party"
+// Programs of parties; faultyParty is that of those with a fault.
+const (
+	honestParty = "tkms-party"
+	faultyParty = "tkms-faulty-party"
+)
 
 // Devnet is a network with its processes.
 type Devnet struct {
@@ -140,7 +143,7 @@ func New(cfg Config) (*Devnet, error) {
 	if cfg.VotingPeriod == 0 {
 		cfg.VotingPeriod = genesis.DevnetGovernance().VotingPeriod
 	}
-	binaries := []string{"tkmsd", "tkms-party", "tkms-relayer", "tkms-hostchain"}
+	binaries := []string{"tkmsd", honestParty, "tkms-relayer", "tkms-hostchain"}
 	if err := cfg.checkFaults(); err != nil {
 		return nil, err
 	}
@@ -253,6 +256,18 @@ func (d *Devnet) readKeys() error {
 // gasPrice is what the devnet's genesis demands.
 func gasPrice() sdk.DecCoin {
 	return sdk.NewDecCoinFromDec(params.Denom, math.LegacyMustNewDecFromStr("0.001"))
+}
+
+// At returns the network as seen by clients of one validator's node, from 0. Senders of it
+// are its own.
+func (d *Devnet) At(node int) (*Devnet, error) {
+	c, err := client.Dial(d.Layout.Nodes[node].RPCURL())
+	if err != nil {
+		return nil, err
+	}
+	other := *d
+	other.TKMS, other.Far, other.senders = c, c, map[string]*client.Sender{}
+	return &other, nil
 }
 
 // Sender returns the sender of a named account.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 
 	"github.com/tkms-network/tkms/app/localnet"
@@ -44,6 +45,15 @@ func (d *Devnet) beginFault(p *Party) {
 		}
 	}
 }
+
+// Pervert has the next starts of a party run tkms-faulty-party with a variable of that
+// program, under the keys and the registration that the party has.
+func (d *Devnet) Pervert(p *Party, variable string) {
+	p.become(filepath.Join(d.Config.Bin, faultyParty), variable)
+}
+
+// Convert has the next starts of a party run tkms-party.
+func (d *Devnet) Convert(p *Party) { p.become(filepath.Join(d.Config.Bin, honestParty)) }
 
 // A party in a crash loop lives for a while between these bounds each time: long enough
 // to begin work, too short to rely on.

@@ -89,7 +89,7 @@ func (d *Devnet) partyBinary(index int) string {
 	if d.Config.Faults[index].OfMessages() {
 		return filepath.Join(d.Config.Bin, faultyParty)
 	}
-	return filepath.Join(d.Config.Bin, "tkms-party")
+	return filepath.Join(d.Config.Bin, honestParty)
 }
 
 // Measurements are what the simulated device reports for the parties' programs: a

@@ -77,6 +77,13 @@ func (p *Process) ended() bool {
 	}
 }
 
+// become changes what the next start runs.
+func (p *Process) become(binary string, env ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.binary, p.env = binary, env
+}
+
 // Running reports whether the process has been started and not ended.
 func (p *Process) Running() bool {
 	p.mu.Lock()

@@ -53,7 +53,17 @@ func (a *relayFailure) failed(code int) error {
 // Relay has the relayer ask for the plaintexts of handles and carry the result to
 // the dApp. It returns the relayer's name of the job, the same for the same handles.
 func (d *Devnet) Relay(ctx context.Context, list ...fhevm.Handle) (job string, err error) {
-	request := relayRequest{ExtraData: "0x00", Callback: &relayCallback{d.HostClient.Info().Contracts.Disclosure.Hex()}}
+	return d.relay(ctx, &relayCallback{d.HostClient.Info().Contracts.Disclosure.Hex()}, list)
+}
+
+// AskRelayer has the relayer ask for the plaintexts of handles, as Relay, and leave the
+// dApp alone.
+func (d *Devnet) AskRelayer(ctx context.Context, list ...fhevm.Handle) (job string, err error) {
+	return d.relay(ctx, nil, list)
+}
+
+func (d *Devnet) relay(ctx context.Context, callback *relayCallback, list []fhevm.Handle) (job string, err error) {
+	request := relayRequest{ExtraData: "0x00", Callback: callback}
 	for _, h := range list {
 		request.CiphertextHandles = append(request.CiphertextHandles, h.String())
 	}

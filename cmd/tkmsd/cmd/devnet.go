@@ -68,6 +68,7 @@ func devnetCommand() *cobra.Command {
 			return home.close(keepUp(ctx, cmd.OutOrStdout(), devnet.Config{Bin: home.bin, Dir: home.dir, Parties: parties, Params: params, VotingPeriod: voting, Faults: faults}))
 		},
 	}
+	cmd.AddCommand(soakCommand())
 	home.addFlags(cmd)
 	cmd.Flags().IntVar(&parties, "parties", 4, "number of MPC parties: 1, 4, 7, 10 or 13")
 	cmd.Flags().StringVar(&params, "params", kmstypes.ProductionPKE, "parameter set of the key: production, production-compute, or production-pke, the compact public key alone")
