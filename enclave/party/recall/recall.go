@@ -165,6 +165,10 @@ func (l *Log) Restore(id session.ID, owner string, members sharing.Parties, mess
 	}
 }
 
+// maxMessages bounds those of one session to a member: one round for each secret of many keys, and
+// a list of empty messages would take many times its bytes.
+const maxMessages = 1 << 16
+
 // header of a message: receiver (1) ‖ round (2) ‖ length (4), big-endian.
 const header = 7
 
@@ -203,6 +207,9 @@ func Decode(raw []byte) ([]mpc.Message, error) {
 		raw = raw[header:]
 		if uint64(size) > uint64(len(raw)) || m.To > sharing.MaxParties {
 			return nil, fmt.Errorf("%w: a message of %d bytes to %d", ErrEncoding, size, m.To)
+		}
+		if len(out) == maxMessages {
+			return nil, fmt.Errorf("%w: more than %d messages", ErrEncoding, maxMessages)
 		}
 		m.Payload, raw = raw[:size:size], raw[size:]
 		out = append(out, m)

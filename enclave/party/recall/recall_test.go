@@ -143,6 +143,14 @@ func TestASlowSessionAsksTheOthersUntilItEnds(t *testing.T) {
 	})
 }
 
+func TestAListOfTooManyEmptyMessagesIsRefused(t *testing.T) {
+	messages := make([]mpc.Message, maxMessages)
+	_, err := Decode(Encode(messages))
+	require.NoError(t, err)
+	_, err = Decode(Encode(append(messages, mpc.Message{})))
+	require.ErrorIs(t, err, ErrEncoding)
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(Encode([]mpc.Message{{Round: 1, Payload: []byte("x")}, {To: 3, Round: 2}}))
 	f.Add([]byte{0, 0, 0, 0xff, 0xff, 0xff, 0xff})
