@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/attest/devnitro"
 	"github.com/tkms-network/tkms/enclave/lightclient"
 	"github.com/tkms-network/tkms/enclave/objects"
+	"github.com/tkms-network/tkms/enclave/party/backup"
 	"github.com/tkms-network/tkms/enclave/party/vault"
 	"github.com/tkms-network/tkms/enclave/seal"
 )
@@ -40,6 +42,12 @@ type settings struct {
 	// VaultCredentials is the file with its access keys; none: the environment has them.
 	VaultStore       string `json:"vault_store,omitempty"`
 	VaultCredentials string `json:"vault_credentials,omitempty"`
+	// BackupCustodians are age recipients, BackupThreshold of whom restore the party; none:
+	// no automatic backups. BackupStore is a folder or a bucket as in VaultStore.
+	BackupCustodians  []string `json:"backup_custodians,omitempty"`
+	BackupThreshold   int      `json:"backup_threshold,omitempty"`
+	BackupStore       string   `json:"backup_store,omitempty"`
+	BackupCredentials string   `json:"backup_credentials,omitempty"`
 	// TrustedHeight and TrustedHash name the header that the light client starts from.
 	TrustedHeight int64  `json:"trusted_height"`
 	TrustedHash   string `json:"trusted_hash"`
@@ -110,15 +118,50 @@ func (s *settings) vault(home string) (*vault.Vault, error) {
 	if s.VaultStore == "" {
 		return vault.Open(folder)
 	}
-	location, err := objects.ParseLocation(s.VaultStore)
+	return openBucket(folder, "vault", s.VaultStore, s.VaultCredentials)
+}
+
+// openBucket opens a bucket that the settings NAME_store and NAME_credentials say.
+func openBucket(folder, name, store, credentials string) (*vault.Vault, error) {
+	location, err := objects.ParseLocation(store)
 	if err != nil {
-		return nil, cli.WithHint(err, "vault_store of party.json names a bucket; without it the vault is a folder of the home")
+		return nil, cli.WithHint(err, name+"_store of party.json names a bucket or is left out")
 	}
-	who, err := objects.ReadCredentials(s.VaultCredentials)
+	who, err := objects.ReadCredentials(credentials)
 	if err != nil {
-		return nil, cli.WithHint(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file in vault_credentials of party.json")
+		return nil, cli.WithHint(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file in "+name+"_credentials of party.json")
 	}
 	return vault.OpenBucket(folder, location, who)
+}
+
+// custodians returns those of automatic backups, nil for none.
+func (s *settings) custodians() (*backup.Custodians, error) {
+	if len(s.BackupCustodians) == 0 {
+		return nil, nil
+	}
+	if s.BackupStore == "" {
+		return nil, cli.WithHint(fmt.Errorf("no place for automatic backups"), "name a folder or bucket with --backup-store (TKMS_BACKUP_STORE)")
+	}
+	return custodians(s.BackupCustodians, s.BackupThreshold)
+}
+
+// backups returns the automatic backups, nil if there are none to be, and what closes
+// them.
+func (s *settings) backups(home string, store *seal.Store) (*backup.Automatic, func(), error) {
+	to, err := s.custodians()
+	if err != nil || to == nil {
+		return nil, func() {}, err
+	}
+	var files *vault.Vault
+	if strings.HasPrefix(s.BackupStore, "s3:") {
+		files, err = openBucket(filepath.Join(home, "backups"), "backup", s.BackupStore, s.BackupCredentials)
+	} else {
+		files, err = vault.Open(s.BackupStore)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return backup.NewAutomatic(store, to, files), func() { _ = files.Close() }, nil
 }
 
 // sealed opens the party's sealed store.

@@ -17,15 +17,15 @@ import (
 	"github.com/tkms-network/tkms/enclave/attest"
 	"github.com/tkms-network/tkms/enclave/attest/nsm"
 	"github.com/tkms-network/tkms/enclave/objects"
+	"github.com/tkms-network/tkms/enclave/party/backup"
 	"github.com/tkms-network/tkms/enclave/party/identity"
 	"github.com/tkms-network/tkms/enclave/seal"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
-var identityObject = seal.Object{Kind: "identity"}
-
 func newInit() *cobra.Command {
 	var s settings
+	var restore bool
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make the party's keys inside the enclave, seal them, and write its configuration",
@@ -38,7 +38,7 @@ func newInit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return initialize(cmd, home, &s)
+			return initialize(cmd, home, &s, restore)
 		},
 	}
 	flags := cmd.Flags()
@@ -59,11 +59,16 @@ func newInit() *cobra.Command {
 	flags.Uint64Var(&s.StockItems, "stock-items", 4096, "offline items kept ahead of demand")
 	flags.Uint64Var(&s.RareStockEvery, "rare-stock-every", 4, "of the offline items for compressed and noise-squashed ciphertexts keep every so many batches of 512 ahead, others on demand; 0: none ahead. The same at all parties")
 	flags.Int64Var(&s.PatienceMillis, "patience-ms", 2000, "wait in the offline phase before a silent member is reported")
+	flags.StringSliceVar(&s.BackupCustodians, "backup-custodian", nil, "age recipient of a custodian of automatic backups, age1... or age1pq1...; repeat it (none: no automatic backups)")
+	flags.IntVar(&s.BackupThreshold, "backup-threshold", 0, "how many custodians restore the party")
+	flags.StringVar(&s.BackupStore, "backup-store", "", "folder or bucket of automatic backups, a bucket as with --vault-store; not on the machine of the party")
+	flags.StringVar(&s.BackupCredentials, "backup-credentials", "", "JSON file with accessKey and secretKey of the bucket, as with --vault-credentials")
+	flags.BoolVar(&restore, "restore", false, "make no keys: 'tkms-party backup restore' brings those of a party that is gone")
 	flags.IntVar(&s.MaxOpenRequests, "max-open-requests", 64, "requests worked on at once")
 	return cmd
 }
 
-func initialize(cmd *cobra.Command, home string, s *settings) error {
+func initialize(cmd *cobra.Command, home string, s *settings, restore bool) error {
 	if s.Advertise == "" {
 		s.Advertise = s.Listen
 	}
@@ -78,6 +83,9 @@ func initialize(cmd *cobra.Command, home string, s *settings) error {
 			return cli.WithHint(err, "--vault-store (TKMS_VAULT_STORE) names a bucket; without it the vault is a folder of the home")
 		}
 	}
+	if _, err := s.custodians(); err != nil {
+		return err
+	}
 	if _, err := sdk.AccAddressFromBech32(s.Operator); err != nil {
 		return cli.WithHint(fmt.Errorf("operator: %w", err), "--operator takes the address of an account that pays for the registration")
 	}
@@ -91,16 +99,14 @@ func initialize(cmd *cobra.Command, home string, s *settings) error {
 	if err != nil {
 		return err
 	}
-	keys, err := identity.Generate()
-	if err != nil {
-		return err
+	if restore {
+		if err := s.save(home); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is ready for a backup (enclave device: SIMULATED)\nnext: tkms-party backup recipient --home %s\n", home, home)
+		return nil
 	}
-	raw, err := keys.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	defer clear(raw)
-	if err := store.Put(identityObject, raw); err != nil {
+	if err := makeIdentity(store); err != nil {
 		return err
 	}
 	if err := s.save(home); err != nil {
@@ -110,10 +116,24 @@ func initialize(cmd *cobra.Command, home string, s *settings) error {
 	return nil
 }
 
+// makeIdentity makes and seals the party's keys.
+func makeIdentity(store *seal.Store) error {
+	keys, err := identity.Generate()
+	if err != nil {
+		return err
+	}
+	raw, err := keys.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	defer clear(raw)
+	return store.Put(backup.Identity, raw)
+}
+
 func loadIdentity(store *seal.Store) (*identity.Identity, error) {
-	raw, err := store.Get(identityObject)
+	raw, err := store.Get(backup.Identity)
 	if errors.Is(err, seal.ErrNotFound) {
-		return nil, cli.WithHint(err, "prepare the home with 'tkms-party init'")
+		return nil, cli.WithHint(err, "prepare the home with 'tkms-party init', or restore a backup")
 	}
 	if err != nil {
 		return nil, err
