@@ -241,6 +241,8 @@ func TestQueriesPageAndFilter(t *testing.T) {
 
 func TestRecordsStandUnderTheirDocumentedRawKeys(t *testing.T) {
 	f := lived(t)
+	f.guarded(hostChain)
+	f.rotate(4, 11)
 	storeKey := storetypes.NewKVStoreKey(types.StoreKey)
 	ctx := testutil.DefaultContextWithDB(t, storeKey, storetypes.NewTransientStoreKey("transient")).Ctx.WithBlockHeight(131)
 	cdc := codec.NewProtoCodec(codectypes.NewInterfaceRegistry())
@@ -269,6 +271,12 @@ func TestRecordsStandUnderTheirDocumentedRawKeys(t *testing.T) {
 	}
 	require.Len(t, g.ItemCounters, 1)
 	require.Equal(t, binary.BigEndian.AppendUint64(nil, g.ItemCounters[0].Next), store.Get(types.StoreKeyOfItemCounter(epochID)))
+	require.NotEmpty(t, g.HostEpochs)
+	for _, want := range g.HostEpochs {
+		var epoch types.HostEpoch
+		require.NoError(t, epoch.Unmarshal(store.Get(types.StoreKeyOfHostEpoch(want.HostChainId))))
+		require.Equal(t, want, epoch)
+	}
 	require.NotEmpty(t, g.Work)
 	for _, want := range g.Work {
 		var work types.Work
