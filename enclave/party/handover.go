@@ -61,8 +61,13 @@ type handover struct {
 	err      error          // of the latest step
 	vectors  map[int][]byte // that are sealed here, by old index
 	fetching map[int]bool   // old indices whose vectors are asked for
-	proof    chan *proof    // nil before the shares are made
-	proven   *proof
+
+	// Used by the goroutine of live only.
+
+	proof   chan *proof // nil unless new shares are taken
+	proven  *proof
+	members sharing.Parties // that take the new shares
+	forsake context.CancelFunc
 }
 
 // proof is what a member found when it took the new shares.
@@ -143,11 +148,7 @@ func (h *handover) forgetShares() { h.config.Shares = nil }
 
 // reshareConfig is what all members of both epochs know of an attempt alike.
 func (p *Party) reshareConfig(next, previous *committee.Committee, keys []*kmstypes.Key) (c reshare.Config, err error) {
-	r := next.Epoch.Resharing
-	c.OldSelf, c.NewSelf, c.Members = previous.Self, next.Self, sharing.AllParties(next.N)
-	for _, index := range r.Without {
-		c.Members = c.Members.Without(sharing.PartiesOf(int(index)))
-	}
+	c.OldSelf, c.NewSelf, c.Members = previous.Self, next.Self, reshareMembers(next)
 	if c.Old, err = sharing.New(previous.N, previous.T, sharing.DegreeFor(previous.N)); err != nil {
 		return c, err
 	}
@@ -165,8 +166,18 @@ func (p *Party) reshareConfig(next, previous *committee.Committee, keys []*kmsty
 		c.Items = append(c.Items, reshare.Item{KeyID: mpc.Digest(key.Id), Parameters: parameters})
 	}
 	c.Union = reshare.Union(memberIDs(previous), memberIDs(next))
-	c.Session = p.reshareSession(next, "resharing").ID()
+	c.Session = p.reshareSession(next, "resharing", sharing.AllParties(next.N)).ID()
 	return c, nil
+}
+
+// reshareMembers are those of the new epoch that take part in the attempt now: members
+// may be excluded in the course of it.
+func reshareMembers(next *committee.Committee) sharing.Parties {
+	members := sharing.AllParties(next.N)
+	for _, index := range next.Epoch.Resharing.Without {
+		members = members.Without(sharing.PartiesOf(int(index)))
+	}
+	return members
 }
 
 func memberIDs(c *committee.Committee) []uint64 {
@@ -177,14 +188,10 @@ func memberIDs(c *committee.Committee) []uint64 {
 	return ids
 }
 
-// reshareSession names a protocol of the attempt that a record is at.
-func (p *Party) reshareSession(next *committee.Committee, protocol string) mpc.Session {
+// reshareSession names a protocol of the attempt that a record is at, among members.
+func (p *Party) reshareSession(next *committee.Committee, protocol string, members sharing.Parties) mpc.Session {
 	r := next.Epoch.Resharing
 	subject := mpc.Hash("tkms/v1/resharing", mpc.Uint64(next.Epoch.From), bytes.Join(r.KeyIds, nil))
-	members := sharing.AllParties(next.N)
-	for _, index := range r.Without {
-		members = members.Without(sharing.PartiesOf(int(index)))
-	}
 	return mpc.Session{
 		ChainID: p.cfg.ChainID, Subject: subject[:], Epoch: next.Epoch.Id, Attempt: r.Attempt,
 		Protocol: protocol, Parties: members, T: next.T,
@@ -326,7 +333,7 @@ func (h *handover) step(next *committee.Committee, height int64) error {
 	if err := h.keepVectors(r); err != nil {
 		return err
 	}
-	if !h.config.Members.Has(h.config.NewSelf) {
+	if !reshareMembers(next).Has(h.config.NewSelf) {
 		return nil
 	}
 	switch next.Epoch.Status {
@@ -489,6 +496,13 @@ func (h *handover) prove(next *committee.Committee) error {
 	if slices.ContainsFunc(r.Words, func(w partiestypes.ReshareWord) bool { return int(w.Index) == h.config.NewSelf }) {
 		return nil
 	}
+	if members := reshareMembers(next); members != h.members {
+		// Whoever is excluded is not waited for: the others begin anew.
+		if h.forsake != nil {
+			h.forsake()
+		}
+		h.members, h.proof, h.proven = members, nil, nil
+	}
 	switch {
 	case h.proven != nil && h.proven.err != nil:
 		return h.proven.err
@@ -509,9 +523,13 @@ func (h *handover) prove(next *committee.Committee) error {
 	h.mu.Unlock()
 	ended := make(chan *proof, 1)
 	h.proof = ended
+	var ctx context.Context
+	ctx, h.forsake = context.WithCancel(h.ctx)
+	config := h.config
+	config.Members = h.members
 	h.running.Go(func() {
-		found := h.new.takeOver(h.ctx, h, next, vectors)
-		if found.err != nil && h.ctx.Err() == nil {
+		found := h.new.takeOver(ctx, config, h.keys, next, vectors)
+		if found.err != nil && ctx.Err() == nil {
 			h.party.cfg.Log.Error("the new shares cannot be used", "epoch", next.Epoch.Id, "attempt", h.attempt, "culprits", mpc.Culprits(found.err).String(), "err", found.err)
 		}
 		ended <- found

@@ -175,7 +175,7 @@ func (w *world) record(n *node) partiestypes.Party {
 	require.NoError(w.t, err)
 	pin := n.identity.TLS.Pin()
 	return partiestypes.Party{
-		Id: uint64(100 + n.index), Moniker: fmt.Sprint("p", n.index), Account: account.String(),
+		Id: uint64(100 + n.index), Moniker: fmt.Sprint("p", n.index), Operator: account.String(), Account: account.String(),
 		SigningKey: n.identity.Signing.PubKey().Bytes(), SigningAddress: address, SessionKey: n.identity.SessionPublic(),
 		TlsKeyHash: pin[:], EncryptionKey: n.identity.Encryption.PublicKey().Bytes(), PeerAddress: n.address, VaultUrl: "http://vault",
 		TeeType: partiestypes.TEETypeDevNitro, Pcr0: make([]byte, 48), AttestedUntil: time.Now().Add(7 * 24 * time.Hour).UTC(), Simulated: true,
@@ -284,7 +284,7 @@ func (w *world) eventually(what string, condition func() bool) {
 func (w *world) stocked() {
 	w.t.Helper()
 	for _, n := range w.nodes[1:] {
-		w.eventually("stock", func() bool { return n.board.Party().StockItems > 0 })
+		w.eventually("stock", func() bool { return n.board.Party().Main().StockItems > 0 })
 	}
 }
 
@@ -341,7 +341,7 @@ func (w *world) activeKey() []byte {
 }
 
 func (w *world) holds(i int, key []byte) bool {
-	for _, held := range w.nodes[i].board.Party().Keys {
+	for _, held := range w.nodes[i].board.Party().Main().Keys {
 		if held == fmt.Sprintf("%x", key) {
 			return true
 		}

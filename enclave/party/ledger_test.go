@@ -101,6 +101,10 @@ func (l *ledger) VerifyUserDecryption(_ context.Context, _ uint64, _ acltypes.De
 	return l.verified(access.Handles), nil
 }
 
+func (l *ledger) VerifySigners(context.Context, uint64, acltypes.SignersProof, [][20]byte, uint32) (uint64, error) {
+	return 1, nil
+}
+
 func (l *ledger) verified(wanted [][32]byte) (v acltypes.Verified) {
 	for _, handle := range wanted {
 		v.Digests = append(v.Digests, l.digests[handle])
@@ -130,6 +134,7 @@ func newLedger(t testing.TB, change func(*partiestypes.Params)) *ledger {
 		nil, authcodec.NewBech32Codec(prefix), prefix, authority)
 	l.parties = partieskeeper.NewKeeper(encoding.Codec, runtime.NewKVStoreService(partiesKey), authority, l.accounts, noBank{})
 	l.kms = kmskeeper.NewKeeper(codec.NewProtoCodec(codectypes.NewInterfaceRegistry()), runtime.NewKVStoreService(kmsKey), authority, noBank{}, l, l.parties, noise.Milli)
+	l.parties.SetWork(l.kms)
 	l.ctx = sdk.NewContext(cms, cmtproto.Header{ChainID: testChainID, Height: 1, Time: time.Now().UTC()}, false, log.NewNopLogger())
 
 	params := partiestypes.DefaultParams()
@@ -240,6 +245,14 @@ func (l *ledger) apply(ctx context.Context, msg sdk.Msg) (err error) {
 		_, err = parties.SubmitEvidence(ctx, m)
 	case *partiestypes.MsgReady:
 		_, err = parties.Ready(ctx, m)
+	case *partiestypes.MsgCommitResharing:
+		_, err = parties.CommitResharing(ctx, m)
+	case *partiestypes.MsgReceiveResharing:
+		_, err = parties.ReceiveResharing(ctx, m)
+	case *partiestypes.MsgConfirmResharing:
+		_, err = parties.ConfirmResharing(ctx, m)
+	case *partiestypes.MsgCertifyEpoch:
+		_, err = parties.CertifyEpoch(ctx, m)
 	case *kmstypes.MsgCommitKeyEcho:
 		_, err = kms.CommitKeyEcho(ctx, m)
 	case *kmstypes.MsgPostKey:

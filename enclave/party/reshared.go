@@ -67,13 +67,13 @@ func (s *seat) askVector(ctx context.Context, of mpc.Digest, attempt uint32, ent
 
 // takeOver makes this party's shares in the new epoch, seals them, and decrypts with
 // them what everybody can encrypt under the public keys.
-func (s *seat) takeOver(ctx context.Context, h *handover, next *committee.Committee, vectors map[int][]byte) *proof {
-	machine, err := reshare.NewConclusion(h.config, vectors)
+func (s *seat) takeOver(ctx context.Context, config reshare.Config, keys []*kmstypes.Key, next *committee.Committee, vectors map[int][]byte) *proof {
+	machine, err := reshare.NewConclusion(config, vectors)
 	if err != nil {
 		return &proof{err: err}
 	}
-	of := s.party.reshareSession(next, "resharing, taking over")
-	if err := s.run(ctx, session.ID(of.ID()), reshareOwner(next), h.config.Members, machine); err != nil {
+	of := s.party.reshareSession(next, "resharing, taking over", config.Members)
+	if err := s.run(ctx, session.ID(of.ID()), reshareOwner(next), config.Members, machine); err != nil {
 		return &proof{err: err}
 	}
 	if culprits := machine.Culprits(); culprits != 0 {
@@ -86,10 +86,10 @@ func (s *seat) takeOver(ctx context.Context, h *handover, next *committee.Commit
 		}
 	}()
 	found := &proof{transcript: machine.Transcript(), wrong: machine.Wrong()}
-	if found.err = s.sealReshared(h.keys, shares); found.err != nil {
+	if found.err = s.sealReshared(keys, shares); found.err != nil {
 		return found
 	}
-	for i, key := range h.keys {
+	for i, key := range keys {
 		if found.err = s.testReshared(ctx, next, under(key, next.Epoch.Id), shares[i]); found.err != nil {
 			return found
 		}
@@ -109,7 +109,7 @@ func (s *seat) testReshared(ctx context.Context, next *committee.Committee, key 
 	if err != nil {
 		return err
 	}
-	of := s.party.reshareSession(next, "")
+	of := s.party.reshareSession(next, "", reshareMembers(next))
 	of.Subject, of.Parameters = key.Id, key.Params
 	named := func(protocol string) mpc.Session {
 		named := of

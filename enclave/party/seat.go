@@ -175,7 +175,10 @@ func (s *seat) observe(ctx context.Context, c *committee.Committee) error {
 	case partiestypes.EPOCH_STATUS_ANSWERING, partiestypes.EPOCH_STATUS_REVEALING:
 		return s.settle(ctx, c)
 	case partiestypes.EPOCH_STATUS_RESHARING, partiestypes.EPOCH_STATUS_RECEIVING, partiestypes.EPOCH_STATUS_PROVING:
-		return s.holdKeys(c)
+		if err := s.holdKeys(c); err != nil || c.Excluded {
+			return err
+		}
+		return s.reportAbsent(ctx, c, stocks)
 	case partiestypes.EPOCH_STATUS_ACTIVE, partiestypes.EPOCH_STATUS_DRAINING:
 		for _, st := range stocks {
 			st.SetMembers(c.Epoch.Generation, c.Active)
