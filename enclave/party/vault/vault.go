@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,9 +41,10 @@ func KeyDigest(data []byte) [DigestSize]byte { return material.DigestOf(data) }
 // Vault holds public files named by their digest. It is safe for concurrent use; only
 // one process may have its folder open.
 type Vault struct {
-	folder string
-	spool  *os.Root
-	keeper objects.Keeper
+	folder   string
+	spool    *os.Root
+	keeper   objects.Keeper
+	fetching sync.Mutex // by whoever downloads: a file comes once
 }
 
 // Open opens a folder of files, makes it if it is missing, and removes what interrupted

@@ -17,14 +17,17 @@ var (
 	ErrUnavailable = errors.New("no vault serves the file")
 	// ErrOther reports bytes that are not those of the record.
 	ErrOther = errors.New("other bytes than the chain names")
-	// ErrStalled reports a vault that stopped sending.
-	ErrStalled = errors.New("the vault sends nothing")
+	// ErrStalled reports a vault that stopped sending, or almost.
+	ErrStalled = errors.New("the vault sends nothing, or almost")
 )
 
-// stallTimeout is how long a vault may send nothing. Tests shorten it.
+// stallTimeout is how long a vault may take for stallBytes. Tests shorten it.
 var stallTimeout = 30 * time.Second
 
 const (
+	// stallBytes is the least that a vault sends in a stallTimeout, unless it is the rest:
+	// with a byte now and then it would hold up whoever needs the file for ever.
+	stallBytes = 256 << 10
 	// maxMemory bounds what Read returns, in bytes.
 	maxMemory = 1 << 20
 	// partial ends the names of files that are not complete.
@@ -184,7 +187,7 @@ func (f File) stream(ctx context.Context, client *http.Client, vault string, sta
 		return cause(ctx, err)
 	}
 	defer response.Body.Close()
-	body := &watched{response.Body, watch}
+	body := &watched{Reader: response.Body, watch: watch}
 	if start > 0 && response.StatusCode == http.StatusOK {
 		// It has no ranges: what is there already is passed over.
 		if _, err := io.CopyN(io.Discard, body, start); err != nil {
@@ -216,16 +219,18 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// watched puts off the end of a transfer with each byte.
+// watched puts off the end of a transfer with each stallBytes.
 type watched struct {
 	io.Reader
 	watch *time.Timer
+	since int // bytes since it was put off
 }
 
 // Read implements io.Reader.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
-	if n > 0 {
+	if w.since += n; w.since >= stallBytes {
+		w.since = 0
 		w.watch.Reset(stallTimeout)
 	}
 	return n, err

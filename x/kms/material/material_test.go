@@ -176,6 +176,21 @@ func TestAVaultThatStallsIsLeft(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestAVaultThatTricklesIsLeft(t *testing.T) {
+	material.SetStallTimeout(t, 300*time.Millisecond)
+	trickling := newVault(t, func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; r.Context().Err() == nil && i < len(content); i++ {
+			_, _ = w.Write(content[i : i+1])
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	_, err := save(t, file(trickling.url))
+	require.ErrorIs(t, err, material.ErrStalled)
+	_, err = save(t, file(trickling.url, newVault(t, honest).url))
+	require.NoError(t, err)
+}
+
 func TestAnInterruptedCallerAsksNoFurtherVault(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	first := newVault(t, func(http.ResponseWriter, *http.Request) { cancel(); <-ctx.Done() })
