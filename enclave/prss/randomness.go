@@ -30,6 +30,14 @@ type Randomness interface {
 	DrawWideNoise(a Address, bound uint, dst []wide.Word) error
 }
 
+// Demand is what will be drawn at an address: Count items of a layout, whose number of
+// zero sharings is not negative.
+type Demand struct {
+	Address
+	Layout
+	Count int
+}
+
 // Run is a draw of consecutive items in pieces, so that a caller works on values
 // that are still in the cache. It is not safe for concurrent use, and not to be used
 // after Close.
