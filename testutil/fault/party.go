@@ -20,6 +20,8 @@ type Party struct {
 	Kind Kind
 	// Delay replaces DefaultDelay if it is not zero.
 	Delay time.Duration
+	// Random draws garbage, one message after the other; nil is another each time.
+	Random *rand.Rand
 
 	mu     sync.Mutex
 	memory map[place][]byte
@@ -136,7 +138,7 @@ func (f *faulty) spoil(out []mpc.Message) []mpc.Message {
 			m.Payload = f.signer.forge(m)
 			spoiled = append(spoiled, m)
 		case Garbage:
-			m.Payload = noise(len(m.Payload))
+			m.Payload = f.party.noise(len(m.Payload))
 			spoiled = append(spoiled, m)
 		case Replay:
 			m.Payload = f.party.recall(m)
@@ -172,10 +174,16 @@ func (f *faulty) twoFaced(m mpc.Message) []mpc.Message {
 	return out
 }
 
-func noise(length int) []byte {
+func (p *Party) noise(length int) []byte {
+	draw := rand.Uint32 // #nosec G404 -- garbage
+	if p.Random != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		draw = p.Random.Uint32
+	}
 	out := make([]byte, length)
 	for i := range out {
-		out[i] = byte(rand.Uint32()) // #nosec G404 -- garbage
+		out[i] = byte(draw())
 	}
 	return out
 }

@@ -14,5 +14,5 @@
 //   - no party and no relayer panicked.
 //
 // The plan is the same for the same seed. What happens is not: these are processes on a
-// machine. Package determinism has a run that is repeated bit by bit.
+// machine. The tests of package fault have runs on a virtual clock that repeat bit by bit.
 package soak
