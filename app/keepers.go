@@ -87,6 +87,7 @@ func newKeepers(cdc codec.Codec, keys map[string]*storetypes.KVStoreKey, router 
 	k.Parties = partieskeeper.NewKeeper(cdc, service(partiestypes.StoreKey), authority, k.Accounts, k.Bank)
 	k.ACL = aclkeeper.NewKeeper(cdc, service(acltypes.StoreKey), authority)
 	k.KMS = kmskeeper.NewKeeper(cdc, service(kmstypes.StoreKey), authority, k.Bank, k.ACL, k.Parties, noise.Milli)
+	k.Parties.SetWork(k.KMS)
 	return k
 }
 
