@@ -48,7 +48,7 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 	handover := map[string]func(*reshare.Config){
 		"no union":         func(c *reshare.Config) { c.Union = nil },
 		"union twice":      func(c *reshare.Config) { c.Union = []int{5, 5, 1, 2} },
-		"union of two":     func(c *reshare.Config) { c.Union = []int{1, 6, 1, 2} },
+		"union of two":     func(c *reshare.Config) { c.Union = []int{1, 5, 1, 2} },
 		"union gap":        func(c *reshare.Config) { c.Union = []int{5, 7, 1, 2} },
 		"union order":      func(c *reshare.Config) { c.Union = []int{6, 5, 1, 2} },
 		"union 0":          func(c *reshare.Config) { c.Union = []int{5, 0, 1, 2} },
@@ -58,8 +58,16 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		"new self missing": func(c *reshare.Config) { c.NewSelf = 0 },
 		"a share less":     func(c *reshare.Config) { c.Shares = c.Shares[:1] },
 		"no share":         func(c *reshare.Config) { c.Shares = []*keygen.KeyShare{c.Shares[0], nil} },
-		"other keys":       func(c *reshare.Config) { c.Shares = []*keygen.KeyShare{c.Shares[1], c.Shares[0]} },
-		"of another":       func(c *reshare.Config) { c.Shares = w.shares[2] },
+		"another key": func(c *reshare.Config) {
+			c.Items = []reshare.Item{items[0], {KeyID: mpc.Digest{9}, Parameters: items[1].Parameters}}
+		},
+		"another name": func(c *reshare.Config) {
+			renamed := items[1]
+			renamed.Parameters.Name = "another"
+			c.Items = []reshare.Item{items[0], renamed}
+		},
+		"other keys": func(c *reshare.Config) { c.Shares = []*keygen.KeyShare{c.Shares[1], c.Shares[0]} },
+		"of another": func(c *reshare.Config) { c.Shares = w.shares[2] },
 		"of another set": func(c *reshare.Config) {
 			c.Items = []reshare.Item{items[0], {KeyID: items[1].KeyID, Parameters: items[0].Parameters}}
 		},
@@ -89,10 +97,12 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		_, err := reshare.NewConclusion(c, w.vectors)
 		require.ErrorIs(t, err, reshare.ErrConfig, name)
 	}
-	c := w.config("party 3")
-	c.NewSelf = 0
-	_, err = reshare.Rebuild(c, w.vectors, 0)
-	require.ErrorIs(t, err, reshare.ErrConfig)
+	for name, change := range both {
+		c := w.config("party 3")
+		change(&c)
+		_, err := reshare.Rebuild(c, w.vectors, 0)
+		require.ErrorIs(t, err, reshare.ErrConfig, name)
+	}
 }
 
 func TestVectorsThatCannotBeThoseUsedAreRefused(t *testing.T) {
@@ -204,7 +214,9 @@ func FuzzHandover(f *testing.F) {
 	w := newWorld(f, old, next, deal(f, old, items, 24), items)
 	f.Add(uint8(0), uint8(2), uint16(0), []byte{1})
 	f.Add(uint8(2), uint8(5), uint16(segments), []byte(nil))
-	segment := items[0].Parameters.Dimension(tfhe.SecretPKE) * 4 * 8 // of masks and of vectors
+	segment := items[0].Parameters.Dimension(tfhe.SecretPKE) * 4 * 8 // of masks and of vectors; party 5, at 3, is new only, party 1, at 5, old only
+	f.Add(uint8(2), uint8(1), uint16(0), make([]byte, segment))
+	f.Add(uint8(1), uint8(5), uint16(2*segments), make([]byte, segment))
 	f.Add(uint8(4), uint8(1), uint16(0), make([]byte, segment))
 	f.Add(uint8(1), uint8(5), uint16(segments), make([]byte, segment))
 	f.Fuzz(func(t *testing.T, self, from uint8, round uint16, payload []byte) {

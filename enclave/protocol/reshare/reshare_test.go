@@ -2,6 +2,7 @@ package reshare_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -130,23 +131,54 @@ func TestRoundsMessagesAndBytesAreThoseExpected(t *testing.T) {
 	require.Equal(t, 6*2*4*bytes, w.second.Bytes[1], "two elements a coefficient to each of six: 4 − 1 − 1 = 2 are compared")
 }
 
-func TestTheSharesAreNotKeptBeyondTheHandover(t *testing.T) {
+func TestNothingPrintsAShareAndZeroErasesThem(t *testing.T) {
 	items := testItems(tfhe.NameTest)
 	old := newCommittee(t, 4, 1)
 	w := newWorld(t, old, old, deal(t, old, items, 7), items)
 	w.run()
 	for _, h := range w.handovers {
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", h, h, h), "[]")
-		h.Zero()
-		require.True(t, h.Done())
-		out, err := h.Receive(2, 0, nil)
-		require.NoError(t, err)
-		require.Empty(t, out)
 	}
 	for _, c := range w.conclusions {
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", c, c, c), "[]")
 		share := c.Shares()[0]
 		c.Zero()
 		require.Equal(t, make([]uint64, len(share.Part(tfhe.SecretPKE))), share.Part(tfhe.SecretPKE))
+	}
+}
+
+func TestAHandoverThatIsErasedTakesNoMore(t *testing.T) {
+	items := testItems(tfhe.NameTest)
+	old, next := newCommittee(t, 1, 1), newCommittee(t, 1, 2)
+	w := newWorld(t, old, next, deal(t, old, items, 16), items)
+	giver, err := reshare.NewHandover(w.config("party 2"))
+	require.NoError(t, err)
+	masks, err := giver.Start()
+	require.NoError(t, err)
+	for _, erased := range []bool{true, false} {
+		h, err := reshare.NewHandover(w.config("party 1"))
+		require.NoError(t, err)
+		if erased {
+			h.Zero()
+		}
+		for _, m := range masks {
+			_, err := h.Receive(1, m.Round, slices.Clone(m.Payload))
+			require.NoError(t, err)
+		}
+		_, ok := h.Vector()
+		require.Equal(t, !erased, ok)
+		require.Equal(t, ok, h.Done())
+	}
+}
+
+func TestWhatAHandoverHeldIsErased(t *testing.T) {
+	items := testItems(tfhe.NameTest)
+	c := newCommittee(t, 4, 1)
+	w := newWorld(t, c, c, deal(t, c, items, 17), items)
+	w.handover()
+	for _, h := range w.handovers {
+		require.False(t, h.Erased())
+		h.Zero()
+		require.True(t, h.Erased())
 	}
 }
