@@ -9,6 +9,7 @@ import (
 	authcmd "github.com/cosmos/cosmos-sdk/x/auth/client/cli"
 
 	"github.com/tkms-network/tkms/cmd/tkmsd/cmd/debug"
+	partiescli "github.com/tkms-network/tkms/x/parties/cli"
 )
 
 // addClientCommands adds what talks to a node or keeps keys; the modules' own commands come from autocli.
@@ -32,5 +33,20 @@ func addClientCommands(root *cobra.Command) {
 		authcmd.GetDecodeCommand(),
 		authcmd.GetSimulateCmd(),
 	)
-	root.AddCommand(server.StatusCommand(), query, tx, keys.Commands(), debug.NewDebugCmd())
+	root.AddCommand(server.StatusCommand(), query, tx, newPartiesCommand(), keys.Commands(), debug.NewDebugCmd())
+}
+
+// newPartiesCommand looks ahead at changes of the committee. What it may send, pays as transactions do.
+func newPartiesCommand() *cobra.Command {
+	cmd := partiescli.NewCommand()
+	for _, child := range cmd.Commands() {
+		run := child.RunE
+		child.RunE = func(cmd *cobra.Command, args []string) error {
+			if err := setGasDefaults(cmd); err != nil {
+				return err
+			}
+			return run(cmd, args)
+		}
+	}
+	return cmd
 }

@@ -143,7 +143,7 @@ func worksOnNode(cmd *cobra.Command) bool {
 
 func usesClient(cmd *cobra.Command) bool {
 	switch topLevel(cmd) {
-	case "tx", "query", "keys", "status":
+	case "tx", "query", "parties", "keys", "status":
 		return true
 	}
 	return false

@@ -36,7 +36,7 @@ func NewTxCommand() *cobra.Command {
 		Short: "Transactions of x/parties",
 		RunE:  client.ValidateCmd,
 	}
-	cmd.AddCommand(newRegisterFileCommand())
+	cmd.AddCommand(newRegisterFileCommand(), newProposeCommand())
 	return cmd
 }
 
