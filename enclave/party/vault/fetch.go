@@ -33,8 +33,9 @@ var errSlow = errors.New("vault: it is slow, another may be faster")
 // URLs and from those of the parties that generated the key, none of which is trusted:
 // each file has the digest and the length of the record, or is not kept. Slow vaults are
 // used only if no other has the file; an interrupted download goes on with the next
-// call, also after a restart. client should have no timeout. Errors:
-// material.ErrNoMaterial, material.ErrUnavailable, those of the keeper.
+// call, also after a restart. The client's timeout does not count: what is watched is
+// whether bytes come. Errors: material.ErrNoMaterial, material.ErrUnavailable, those of
+// the keeper.
 func (v *Vault) FetchKey(ctx context.Context, client *http.Client, key *kmstypes.Key, urls []string) error {
 	files, err := material.Files(key)
 	if err != nil {
@@ -45,6 +46,8 @@ func (v *Vault) FetchKey(ctx context.Context, client *http.Client, key *kmstypes
 	if err := v.spool.Mkdir(incoming, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("vault: %w", err)
 	}
+	patient := *client
+	patient.Timeout = 0
 	for _, f := range files {
 		for _, url := range f.Vaults {
 			if !slices.Contains(urls, url) {
@@ -52,7 +55,7 @@ func (v *Vault) FetchKey(ctx context.Context, client *http.Client, key *kmstypes
 			}
 		}
 		f.Vaults = urls
-		if err := v.fetch(ctx, client, f); err != nil {
+		if err := v.fetch(ctx, &patient, f); err != nil {
 			return fmt.Errorf("vault: fetch %s of key %x: %w", f.Kind, key.Id, err)
 		}
 	}

@@ -198,6 +198,21 @@ func TestASlowVaultIsLeftForAFasterOneAndUsedIfThereIsNone(t *testing.T) {
 	require.Equal(t, len(files), good.asked)
 }
 
+func TestADownloadMayTakeLongerThanTheClientWaitsForOthers(t *testing.T) {
+	key, files := keyOf(t)
+	first := true
+	long := newOther(t, files, func(w http.ResponseWriter, r *http.Request, file []byte) {
+		if first {
+			time.Sleep(200 * time.Millisecond)
+		}
+		first = false
+		honest(w, r, file)
+	})
+	v := openVault(t, t.TempDir())
+	require.NoError(t, v.FetchKey(t.Context(), &http.Client{Timeout: 100 * time.Millisecond}, key, []string{long.url}))
+	require.Equal(t, len(files), long.asked)
+}
+
 func TestAnInterruptedFetchEndsAtOnce(t *testing.T) {
 	key, files := keyOf(t)
 	ctx, cancel := context.WithCancel(t.Context())
