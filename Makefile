@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 GO_BUILD := go build -ldflags='-s -w'
 GOLANGCI := v2.6.2
 
-.PHONY: help build release hostchain-artifacts client-crs demo devnet bench bench-engine bench-plots test test-network test-race fuzz interop proto lint lint-tools fmt clean
+.PHONY: help build release hostchain-artifacts client-crs demo devnet soak bench bench-engine bench-plots test test-network test-race fuzz interop proto lint lint-tools fmt clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ demo: build hostchain-artifacts ## Run a whole network on this machine and check
 
 devnet: build hostchain-artifacts client-crs ## Keep a whole network up (PARTIES=4 FAULTS=p4=bad-share)
 	$(BUILD)/tkmsd devnet --bin $(BUILD) --parties $${PARTIES:-4} --faults "$$FAULTS"
+
+soak: build hostchain-artifacts ## Run a network under fire and judge what became of it (SEED=1 REQUESTS=200)
+	$(BUILD)/tkmsd devnet soak --bin $(BUILD) --seed $${SEED:-1} --requests $${REQUESTS:-200}
 
 bench: build hostchain-artifacts ## Print the benchmark table
 	$(BUILD)/tkmsd bench --bin $(BUILD)

@@ -185,7 +185,7 @@ type Outcome struct {
 // Decrypt asks for handles with fresh proofs, straight to a validator, and waits
 // until another validator's node shows the request fulfilled.
 func (d *Devnet) Decrypt(ctx context.Context, handles ...fhevm.Handle) (*Outcome, error) {
-	sender, err := d.Sender(ctx, DAppAccount)
+	sender, err := d.Sender(ctx, d.payer)
 	if err != nil {
 		return nil, err
 	}

@@ -104,12 +104,13 @@ type Devnet struct {
 	// TKMS reads from the first validator; Far from the last.
 	TKMS, Far *client.Client
 
-	carriers []*carrier.Carrier // before the nodes of parties with lying ones
+	carriers map[int]*carrier.Carrier // before lying nodes, by number of the party
 	loops    []*crashLoop
 
 	root    []byte // seed of the simulated enclave vendor
 	keys    map[string]*secp256k1.PrivKey
 	senders map[string]*client.Sender
+	payer   string // account of Decrypt
 }
 
 // Party is one party's process.
@@ -144,7 +145,7 @@ func New(cfg Config) (*Devnet, error) {
 		cfg.VotingPeriod = genesis.DevnetGovernance().VotingPeriod
 	}
 	binaries := []string{"tkmsd", honestParty, "tkms-relayer", "tkms-hostchain"}
-	if err := cfg.checkFaults(); err != nil {
+	if err := CheckFaults(cfg.Faults, cfg.Parties); err != nil {
 		return nil, err
 	}
 	for _, kind := range cfg.Faults {
@@ -170,7 +171,8 @@ func New(cfg Config) (*Devnet, error) {
 		return nil, err
 	}
 	return &Devnet{
-		Config: cfg, Site: &Site{Dir: cfg.Dir, account: RelayerAccount}, root: root, keys: map[string]*secp256k1.PrivKey{}, senders: map[string]*client.Sender{},
+		Config: cfg, Site: &Site{Dir: cfg.Dir, account: RelayerAccount}, root: root, carriers: map[int]*carrier.Carrier{},
+		keys: map[string]*secp256k1.PrivKey{}, senders: map[string]*client.Sender{}, payer: DAppAccount,
 	}, nil
 }
 
@@ -258,15 +260,15 @@ func gasPrice() sdk.DecCoin {
 	return sdk.NewDecCoinFromDec(params.Denom, math.LegacyMustNewDecFromStr("0.001"))
 }
 
-// At returns the network as seen by clients of one validator's node, from 0. Senders of it
-// are its own.
+// At returns the network as clients of one validator's node see it, from 0. Requests are
+// paid by that validator, since those of one account must not be sent by several nodes.
 func (d *Devnet) At(node int) (*Devnet, error) {
 	c, err := client.Dial(d.Layout.Nodes[node].RPCURL())
 	if err != nil {
 		return nil, err
 	}
 	other := *d
-	other.TKMS, other.Far, other.senders = c, c, map[string]*client.Sender{}
+	other.TKMS, other.Far, other.senders, other.payer = c, c, map[string]*client.Sender{}, d.Layout.Nodes[node].Moniker
 	return &other, nil
 }
 

@@ -16,10 +16,10 @@ import (
 // ErrTooManyFaults reports more faulty parties than a committee tolerates.
 var ErrTooManyFaults = errors.New("more parties are faulty than the committee tolerates")
 
-// checkFaults refuses a network that could not decrypt.
-func (c *Config) checkFaults() error {
-	if t := sharing.Threshold(c.Parties); len(c.Faults) > t {
-		return fmt.Errorf("%w: %d of %d, and t is %d", ErrTooManyFaults, len(c.Faults), c.Parties, t)
+// CheckFaults refuses faults with which a network of so many parties could not decrypt.
+func CheckFaults(faults map[int]fault.Kind, parties int) error {
+	if t := sharing.Threshold(parties); len(faults) > t {
+		return fmt.Errorf("%w: %d of %d are, and at most %d may be", ErrTooManyFaults, len(faults), parties, t)
 	}
 	return nil
 }
@@ -28,7 +28,7 @@ func (c *Config) checkFaults() error {
 func (d *Devnet) carried(party int, node localnet.Node) (string, error) {
 	if d.Config.Faults[party] == fault.LyingNode {
 		c := carrier.New(node.RPC, carrier.Forge())
-		d.carriers = append(d.carriers, c)
+		d.carriers[party] = c
 		return c.URL(), nil
 	}
 	if d.Config.Carry != nil {

@@ -39,14 +39,13 @@ func (r *run) begin(ctx context.Context, f Fault) error {
 		return r.signalValidator(f.Target, syscall.SIGSTOP)
 	case ValidatorFull:
 		return r.limitValidator(ctx, f.Target, full)
-	case RelayerKilled, RelayerRestarted:
-		if f.Kind == RelayerKilled {
-			return r.net.Relayer.Kill()
-		}
-		return r.net.Relayer.Stop()
+	case RelayerKilled:
+		return r.reviveRelayer(ctx, r.net.Relayer.Kill())
+	case RelayerRestarted:
+		return r.reviveRelayer(ctx, r.net.Relayer.Stop())
 	case LinksBad:
 		r.wire.setLinks(badlink.Quality{Latency: latency, Loss: loss})
-	case LinksCut:
+	case LinksCut: // they are made anew
 		for _, l := range r.wire.links {
 			l.Cut()
 		}
@@ -108,12 +107,10 @@ func (r *run) end(ctx context.Context, f Fault) error {
 		// Consensus has halted at the node, as it should when it cannot write.
 		_ = r.net.Chain.Kill(f.Target - 1)
 		return r.restartValidator(ctx, f.Target)
-	case RelayerKilled, RelayerRestarted:
-		return r.net.StartRelayer(ctx)
 	case LinksBad:
 		r.wire.setLinks(badlink.Quality{})
 		return nil
-	case LinksCut, CommitteeChange:
+	case RelayerKilled, RelayerRestarted, LinksCut, CommitteeChange:
 		return nil
 	}
 	return r.endParty(ctx, r.net.Parties[f.Target-1], f)
@@ -263,6 +260,21 @@ func (r *run) height(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	return status.SyncInfo.LatestBlockHeight, nil
+}
+
+// relayerAway is how long the relayer stays away.
+const relayerAway = 2 * time.Second
+
+// reviveRelayer starts the relayer that was ended.
+func (r *run) reviveRelayer(ctx context.Context, ended error) error {
+	if ended != nil {
+		return ended
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(relayerAway):
+	}
+	return r.net.StartRelayer(ctx)
 }
 
 func (r *run) signalValidator(number int, signal syscall.Signal) error {

@@ -99,13 +99,14 @@ func (r *run) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := at.Sender(ctx, devnet.DAppAccount); err != nil {
+		// It is looked up now, while the node is up.
+		if _, err := at.Sender(ctx, r.net.Layout.Nodes[i].Moniker); err != nil {
 			return err
 		}
 		r.nodes = append(r.nodes, at)
 	}
 	_, _, err := r.console.Step("", "values are encrypted and given to the dApp", func() (string, error) {
-		return fmt.Sprintf("%d disclosed, %d of %d users", len(r.public), readers*readerValues, readers), r.prepareValues(ctx)
+		return fmt.Sprintf("%d disclosed, %d of %d users", publicValues, readers*readerValues, readers), r.prepareValues(ctx)
 	})
 	return err
 }

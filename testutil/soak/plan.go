@@ -95,7 +95,8 @@ type Fault struct {
 	Kind FaultKind
 	// Target is the number of the party or validator, from 1; 0 where there is but one.
 	Target int
-	// Begin and End are the numbers of the requests before which it begins and is over.
+	// Begin and End are the numbers of the requests before which it begins and is over;
+	// equal if nothing is asked in between.
 	Begin, End int
 	// Members are the parties of the committee that takes over, by number.
 	Members []int
@@ -194,7 +195,7 @@ type lane struct {
 	kinds []FaultKind
 	// targets draws whom a fault hits among the committee's members.
 	targets func(random *rand.Rand, members []int) int
-	// momentary faults are over at once.
+	// momentary faults are over before the next request is made.
 	momentary bool
 	// lasting faults stay until the committee changes.
 	lasting bool
@@ -220,14 +221,7 @@ func (p *Plan) lanes(members []int) []lane {
 	}
 	for i := range t {
 		own := lane{name: fmt.Sprintf("parties %d", i+1), targets: func(random *rand.Rand, members []int) int {
-			dealt := slices.Collect(func(yield func(int) bool) {
-				for at, m := range members {
-					if at%t == i && !yield(m) {
-						return
-					}
-				}
-			})
-			return dealt[random.IntN(len(dealt))]
+			return members[i+t*random.IntN((len(members)-i+t-1)/t)]
 		}}
 		if own.lasting = i > 0; own.lasting {
 			own.kinds = []FaultKind{PartyCheating, PartyStale}
@@ -284,8 +278,8 @@ func (p *Plan) drawLane(random *rand.Rand, l lane, members []int, begin, end int
 		switch {
 		case l.lasting:
 			f.End = end
-		case l.momentary:
-			f.End = at + 1
+		case l.momentary || f.Kind == LinksCut:
+			f.End = at
 		default:
 			f.End = at + shortestFault + random.IntN(longestFault-shortestFault+1)
 		}
@@ -344,8 +338,11 @@ func (f Fault) String() string {
 	if f.Target != 0 {
 		text += fmt.Sprintf(" (%d)", f.Target)
 	}
-	if f.Kind == CommitteeChange {
+	switch {
+	case f.Kind == CommitteeChange:
 		return fmt.Sprintf("%s to %v", text, f.Members)
+	case f.End == f.Begin:
+		return text
 	}
 	return fmt.Sprintf("%s until before %d", text, f.End)
 }

@@ -90,7 +90,7 @@ func TestFaultsHitMembersAndEndBeforeTheCommitteeChanges(t *testing.T) {
 			if slices.Contains(partyFaults, f.Kind) {
 				require.Contains(t, members, f.Target, "seed %d: %s", p.Seed, f)
 			}
-			require.True(t, f.Begin >= 1 && f.Begin <= p.Requests && f.End <= p.Requests+1)
+			require.True(t, f.Begin >= 1 && f.Begin <= p.Requests && f.Begin <= f.End && f.End <= p.Requests+1)
 		}
 	})
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,10 +43,11 @@ func devnetCommand() *cobra.Command {
 		Use:   "devnet",
 		Short: "Keep a whole network up on this machine",
 		Long: "Keep a whole network up on this machine: four validators, the parties, an fhEVM host chain and a relayer.\n\n" +
-			"It registers, forms the committee, generates a key, and stays until it is interrupted.\n" +
+			"It registers, forms the committee, generates a key, and stays until it is interrupted. With --faults it also keeps\n" +
+			"decrypting, and says who cheated or is away and what proves it.\n" +
 			"The enclave device, the host chain's coprocessor and its validator network are SIMULATED,\n" +
 			"and all keys lie unencrypted in the folder.",
-		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net\ntkmsd devnet --params production-compute\ntkmsd devnet --faults p4=bad-share",
+		Example: "tkmsd devnet\ntkmsd devnet --parties 7 --dir ./net\ntkmsd devnet --params production-compute\ntkmsd devnet --parties 7 --faults p3=bad-share,p5=silent",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkParties(parties); err != nil {
@@ -56,6 +59,9 @@ func devnetCommand() *cobra.Command {
 			faults, err := fault.Parse(lies, parties, fault.ProcessKinds())
 			if err != nil {
 				return cli.WithHint(err, "for example --faults p4=bad-share")
+			}
+			if err := devnet.CheckFaults(faults, parties); err != nil {
+				return cli.WithHint(err, "name fewer in --faults (TKMS_FAULTS), or take more --parties: 4 tolerate 1, 7 tolerate 2, 10 tolerate 3")
 			}
 			if voting < minVotingPeriod {
 				return cli.WithHint(fmt.Errorf("no proposal passes in %s", voting), "--voting-period is at least "+minVotingPeriod.String())
@@ -112,6 +118,9 @@ func keepUp(ctx context.Context, out io.Writer, cfg devnet.Config) (err error) {
 		}
 	}
 	describe(c, net)
+	if len(cfg.Faults) > 0 {
+		defer showFaults(ctx, c, net)()
+	}
 	select {
 	case <-ctx.Done():
 		c.Line("\nstopping")
@@ -119,6 +128,26 @@ func keepUp(ctx context.Context, out io.Writer, cfg devnet.Config) (err error) {
 	case name := <-ended(ctx, net):
 		return fmt.Errorf("%s: %w", name, devnet.ErrEnded)
 	}
+}
+
+// showFaults keeps the network decrypting and prints who misbehaves, until the returned
+// function is called.
+func showFaults(ctx context.Context, c *console.Console, net *devnet.Devnet) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	c.Line("")
+	for _, number := range slices.Sorted(maps.Keys(net.Config.Faults)) {
+		c.Line("FAULTY: p%d is %s", number, net.Config.Faults[number])
+	}
+	var printing sync.Mutex
+	say := func(text string) {
+		printing.Lock()
+		defer printing.Unlock()
+		c.Line("%s  %s", time.Now().Format(time.TimeOnly), text)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { net.Traffic(ctx, say) })
+	running.Go(func() { net.Watch(ctx, say) })
+	return func() { cancel(); running.Wait() }
 }
 
 // describe prints where everything is and what to try.
