@@ -222,3 +222,38 @@ func TestAnInterruptedFetchEndsAtOnce(t *testing.T) {
 	require.ErrorIs(t, v.FetchKey(ctx, &http.Client{}, key, []string{first.url, second.url}), context.Canceled)
 	require.Zero(t, second.asked)
 }
+
+func TestAFileIsReadInPlacesAsItsDigestSaysOrNotAtAll(t *testing.T) {
+	key, files := keyOf(t)
+	everywhere(t, func(t *testing.T, v *vault.Vault, folder string, _ func() *vault.Vault) {
+		digest, err := v.Put(files[2])
+		require.NoError(t, err)
+		file, size, err := v.Local(digest)
+		require.NoError(t, err)
+		require.EqualValues(t, len(files[2]), size)
+		part := make([]byte, 1000)
+		_, err = file.ReadAt(part, 123_456)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(files[2][123_456:124_456], part))
+		require.NoError(t, file.Close())
+		left, err := filepath.Glob(filepath.Join(folder, "*.part"))
+		require.NoError(t, err)
+		require.Empty(t, left)
+		_, _, err = v.Local(vault.KeyDigest(files[1]))
+		require.ErrorIs(t, err, vault.ErrNotFound)
+	})
+
+	folder := t.TempDir()
+	v := openVault(t, folder)
+	good := newOther(t, files, honest)
+	require.NoError(t, v.FetchKey(t.Context(), &http.Client{}, key, []string{good.url}))
+	path := filepath.Join(folder, material.DigestOf(files[1]).String())
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	raw[77]++
+	require.NoError(t, os.WriteFile(path, raw, 0o600))
+	_, _, err = v.Local(vault.KeyDigest(files[1]))
+	require.ErrorIs(t, err, vault.ErrDamaged)
+	require.NoError(t, v.FetchKey(t.Context(), &http.Client{}, key, []string{good.url}))
+	requireHeld(t, v, folder, files)
+}
