@@ -19,7 +19,7 @@ type world struct {
 	n          int
 	shape      preproc.Shape
 	code       *sharing.Code
-	sources    []*prss.Source
+	sources    []*prss.Source // nil if randomness is dealt
 	identities []*mpc.Identity
 	secret     []uint64
 	keys       []*decrypt.Key
@@ -40,9 +40,16 @@ func newWorld(t testing.TB, n, dim int, shape preproc.Shape) *world {
 // newWorldOver works over the ring of extension degree d.
 func newWorldOver(t testing.TB, n, d, dim int, shape preproc.Shape) *world {
 	t.Helper()
-	w := &world{n: n, shape: shape, sources: mpctest.Sources(t, n, d, 3, mpctest.Epoch), identities: mpctest.Identities(t, n),
-		random: rand.New(rand.NewPCG(uint64(n), uint64(dim)))}
-	w.code = w.sources[1].Code()
+	w := &world{n: n, shape: shape, identities: mpctest.Identities(t, n), random: rand.New(rand.NewPCG(uint64(n), uint64(dim)))}
+	if n > 13 { // too many sets
+		var err error
+		if w.code, err = sharing.New(n, sharing.Threshold(n), d); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		w.sources = mpctest.Sources(t, n, d, 3, mpctest.Epoch)
+		w.code = w.sources[1].Code()
+	}
 	w.secret = make([]uint64, dim)
 	for i := range w.secret {
 		w.secret[i] = w.random.Uint64() & 1
@@ -118,8 +125,9 @@ func (w *world) stock(t testing.TB, count int) [][]*preproc.Batch {
 func (w *world) stockOf(t testing.TB, shape preproc.Shape, count int) [][]*preproc.Batch {
 	t.Helper()
 	machines, list := map[int]mpc.Machine{}, make([]*preproc.Machine, w.n+1)
+	source := w.randomness(t, shape, count)
 	for i := 1; i <= w.n; i++ {
-		m, err := preproc.NewBatch(preproc.Config{Source: w.sources[i], Session: session, From: sharing.AllParties(w.n), Identity: w.identities[i]}, shape, w.next, count)
+		m, err := preproc.NewBatch(preproc.Config{Source: source(i), Session: session, From: sharing.AllParties(w.n), Identity: w.identities[i]}, shape, w.next, count)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,6 +147,20 @@ func (w *world) stockOf(t testing.TB, shape preproc.Shape, count int) [][]*prepr
 		out[i] = []*preproc.Batch{b}
 	}
 	return out
+}
+
+// randomness returns what the parties draw the next count items from.
+func (w *world) randomness(t testing.TB, shape preproc.Shape, count int) func(i int) prss.Randomness {
+	t.Helper()
+	if w.sources != nil {
+		return func(i int) prss.Randomness { return w.sources[i] }
+	}
+	demand, err := preproc.Demand(shape.Sections(w.next, count))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dealt := mpctest.Dealt(t, w.n, sharing.AllParties(w.n), mpc.Hash("batch", mpc.Uint64(w.next)), demand)
+	return func(i int) prss.Randomness { return dealt[i] }
 }
 
 // phases are a party's.

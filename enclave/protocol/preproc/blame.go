@@ -31,6 +31,8 @@ type blame struct {
 	// claimed has, by set and words, the signatures of those who claim them.
 	claimed map[sharing.Parties]map[string]map[int][]byte
 	parsed  sharing.Parties
+
+	seeds *seeds // where randomness was dealt
 }
 
 // claim is what is said about the words of sets: which index they are of.
@@ -51,9 +53,9 @@ func (m *Machine) claim() claim {
 	return claim{m.Session, *m.agreement.Echo(), m.Batch, m.blame.run, m.blame.item, m.blame.recipe}
 }
 
-// accuse begins the search and returns the own claims: for each set that the party
-// is in the packed words and a signature. It reveals the index, and is called for
-// vectors that n−t parties agreed on and that fail, once.
+// accuse begins the search and returns what the own party has to say: for each set that
+// it is in the packed words and a signature, or its seeds. It reveals the index, and is
+// called for vectors that n−t parties agreed on and that fail, once.
 func (m *Machine) accuse(at place) (mpc.Message, error) {
 	b := &blame{place: at, recipe: recipeOf(m.Sections, at), claimed: map[sharing.Parties]map[string]map[int][]byte{}}
 	for _, s := range m.Sections[:at.section] {
@@ -63,6 +65,18 @@ func (m *Machine) accuse(at place) (mpc.Message, error) {
 		b.run += at.opening // a packed opening is on its own
 	}
 	m.blame = b
+	switch source := m.Source.(type) {
+	case Dealt:
+		return m.showSeeds(source)
+	case *prss.Source:
+		return m.showWords(source)
+	}
+	return mpc.Message{}, fmt.Errorf("%w: blame of %T", ErrConfig, m.Source)
+}
+
+// showWords returns the own claims about the words of all sets.
+func (m *Machine) showWords(source *prss.Source) (mpc.Message, error) {
+	b, at := m.blame, m.blame.place
 	sets, err := prss.SharingSets(m.code, m.self)
 	if err != nil {
 		return mpc.Message{}, err
@@ -70,7 +84,7 @@ func (m *Machine) accuse(at place) (mpc.Message, error) {
 	packed := make([][]byte, len(sets))
 	draws := b.recipe.draws()
 	for a, address := range sources(m.Sections, at) {
-		words, err := drawnWords(m.Source.(*prss.Source), address, draws[a].layout)
+		words, err := drawnWords(source, address, draws[a].layout)
 		if err != nil {
 			return mpc.Message{}, err
 		}
@@ -105,6 +119,9 @@ func drawnWords(source *prss.Source, a prss.Address, l prss.Layout) ([][]wide.Wo
 
 // maxClaimLen is the most that a party's claims about any index take.
 func (m *Machine) maxClaimLen() int {
+	if m.dealt() {
+		return m.From.Count() * maxItems * maxSeed
+	}
 	longest := 0
 	for a, s := range m.Sections {
 		if s.openings() > 0 {
@@ -123,16 +140,23 @@ func (m *Machine) ownSets() int {
 	return len(sets)
 }
 
-// takeClaim keeps a party's first claims until the own verdict says what they have
-// to be about.
+// dealt reports whether the randomness was dealt.
+func (m *Machine) dealt() bool {
+	_, ok := m.Source.(Dealt)
+	return ok
+}
+
+// takeClaim keeps a party's claims until the own verdict says what they have to be
+// about: the first, or two where randomness was dealt.
 func (m *Machine) takeClaim(from int, payload []byte) {
-	if m.claims[from] != nil {
+	if m.claimed[from] > 1 || m.claimed[from] > 0 && !m.dealt() {
 		return
 	}
 	if len(payload) == 0 || len(payload) > m.maxClaimLen() {
 		m.wrong = m.wrong.With(from)
 		return
 	}
+	m.claimed[from]++
 	m.claims[from] = append([]byte(nil), payload...)
 }
 
@@ -189,35 +213,53 @@ func (m *Machine) conclude() error {
 	if err := m.parseClaims(); err != nil {
 		return err
 	}
-	b := m.blame
-	var culprits sharing.Parties
+	words := map[int][][]byte{}
 	for _, j := range m.From.List() {
 		sets, err := prss.SharingSets(m.code, j)
 		if err != nil {
 			return err
 		}
-		words := make([][]byte, len(sets))
+		words[j] = make([][]byte, len(sets))
 		for q, set := range sets {
-			if words[q], _ = m.settled(set); words[q] == nil {
+			if words[j][q], _ = m.settled(set); words[j][q] == nil {
 				return nil
 			}
 		}
-		right, err := b.recipe.openings(m.code, j, words)
+	}
+	culprits, err := m.compare(func(j int) ([]wide.Elem, error) { return m.blame.recipe.openings(m.code, j, words[j]) }, m.prove)
+	if err != nil {
+		return err
+	}
+	return m.bad(culprits)
+}
+
+// compare returns the members of E that sent other shares of the failing index than the
+// right ones, and calls found with each one's first such opening.
+func (m *Machine) compare(right func(party int) ([]wide.Elem, error), found func(party, opening int)) (culprits sharing.Parties, err error) {
+	b := m.blame
+	for _, j := range m.From.List() {
+		list, err := right(j)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		for q := range right {
+		for q, want := range list {
 			sent, err := m.sent(j, b.run+q, b.item)
 			if err != nil {
-				return err
+				return 0, err
 			}
-			if sent != right[q] {
+			if sent != want {
 				culprits = culprits.With(j)
-				m.prove(j, q, sets)
+				found(j, q)
 				break
 			}
 		}
 	}
+	return culprits, nil
+}
+
+// bad is the error of a batch that culprits spoilt.
+func (m *Machine) bad(culprits sharing.Parties) error {
+	b := m.blame
 	return &mpc.CulpritError{Culprits: culprits, Err: fmt.Errorf("%w: section %d, opening %d, item %d", ErrBatchBad, b.section, b.opening, b.item)}
 }
 
@@ -235,10 +277,14 @@ func (m *Machine) sent(j, run, item int) (wide.Elem, error) {
 }
 
 // prove makes evidence against party j, whose share of opening q is wrong.
-func (m *Machine) prove(j, q int, sets []sharing.Parties) {
+func (m *Machine) prove(j, q int) {
 	b := m.blame
 	if m.code.N() > maxEvidenceParties || m.agreement.Convicted().Has(j) {
 		return
+	}
+	sets, err := prss.SharingSets(m.code, j)
+	if err != nil {
+		return // they were just asked for
 	}
 	share, err := transcript.NewShare(m.layout, m.leaves(m.agreement.Vector(j)), j, m.agreement.Signature(j), b.run+q, b.item)
 	if err != nil {

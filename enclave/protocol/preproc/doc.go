@@ -22,6 +22,13 @@
 // parties that blame find the same culprits, at least one, and no honest party is
 // ever convicted. Nothing that depends on a batch leaves a party before its quorum.
 //
+// Where the randomness is no PRSS but was dealt (Dealt, package vss), each party of E shows
+// instead the seed that it dealt from and is committed to, from which everybody computes
+// what it and all others should have sent. That lays open all of the dealing, which is
+// why a dealing serves one batch, or batches that are burnt together. Such culprits are
+// named by all honest parties alike, without evidence for others, and a party that was
+// absent cannot rebuild its shares.
+//
 // For keys there are sections whose openings are packed, four integers in a ring
 // element: secret bits, samples of noise, which are added up from bits that nobody
 // keeps, and the products of two vectors, whose factors all sections of a matrix share.

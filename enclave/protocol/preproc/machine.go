@@ -58,6 +58,7 @@ type Machine struct {
 	agreement *agree.Agreement
 	wrong     sharing.Parties // that claimed what is malformed or unsigned
 
+	claimed  []int    // by party: the claims that came
 	claims   [][]byte // by party: what it says about the failing index
 	blame    *blame   // nil unless the agreed vectors fail
 	evidence []*WrongVector
@@ -77,6 +78,9 @@ func New(c Config) (*Machine, error) {
 	if !c.From.Within(n) || !c.From.Has(self) || c.From.Count() < code.Quorum() {
 		return nil, fmt.Errorf("%w: %v of %d", ErrConfig, c.From, n)
 	}
+	if dealt, ok := c.Source.(Dealt); ok && dealt.From() != c.From {
+		return nil, fmt.Errorf("%w: %v dealt", ErrConfig, dealt.From())
+	}
 	if c.Identity.N() != n || c.Identity.Self() != self {
 		return nil, fmt.Errorf("%w: signing keys", ErrConfig)
 	}
@@ -85,7 +89,7 @@ func New(c Config) (*Machine, error) {
 	}
 	m := &Machine{
 		Config: c, code: code, self: self, layout: transcript.Layout{Degree: code.Degree()},
-		claims: make([][]byte, n+1),
+		claimed: make([]int, n+1), claims: make([][]byte, n+1),
 	}
 	if err := checkSections(c.Sections); err != nil {
 		return nil, err
@@ -215,7 +219,13 @@ func (m *Machine) advance(out []mpc.Message) ([]mpc.Message, error) {
 		}
 		out = append(out, claim)
 	}
-	if err := m.conclude(); err != nil {
+	if m.blame.seeds == nil {
+		err = m.conclude()
+	} else {
+		more, err = m.concludeSeeds()
+		out = append(out, more...)
+	}
+	if err != nil {
 		return out, m.fail(err)
 	}
 	return out, nil
@@ -247,6 +257,9 @@ func (m *Machine) Missing() sharing.Parties {
 	missing := m.agreement.Missing()
 	if missing != 0 || m.done || m.failure != nil {
 		return missing
+	}
+	if m.blame != nil && m.blame.seeds != nil {
+		return m.lackingSeeds()
 	}
 	for _, i := range m.From.Without(sharing.PartiesOf(m.self)).List() {
 		if m.claims[i] == nil {

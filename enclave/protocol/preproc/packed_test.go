@@ -42,7 +42,7 @@ func (c cluster) degree(t testing.TB, d int) cluster {
 // elements opens vectors of d words an element at degree t.
 func (c cluster) elements(t *testing.T, from sharing.Parties, k uint, part func(i int) []wide.Word) []wide.Word {
 	t.Helper()
-	code := c.sources[from.List()[0]].Code()
+	code := c.source(from.List()[0]).Code()
 	vectors := make([][]wide.Word, c.n+1)
 	for _, i := range from.List() {
 		vectors[i] = part(i)
@@ -65,7 +65,7 @@ func widen(v []uint64) []wide.Word {
 // integers takes the integers out of elements that each have one.
 func (c cluster) integers(t *testing.T, values []wide.Word) []wide.Word {
 	t.Helper()
-	d := c.sources[1].Code().Degree()
+	d := c.source(1).Code().Degree()
 	out := make([]wide.Word, len(values)/d)
 	for i := range out {
 		out[i] = values[i*d]
@@ -81,7 +81,7 @@ func (c cluster) integers(t *testing.T, values []wide.Word) []wide.Word {
 // unpack takes four integers out of each element.
 func (c cluster) unpack(t *testing.T, values []wide.Word) []wide.Word {
 	t.Helper()
-	d := c.sources[1].Code().Degree()
+	d := c.source(1).Code().Degree()
 	var out []wide.Word
 	for i := 0; i < len(values); i += d {
 		out = append(out, values[i:i+preproc.Pack]...)
@@ -115,20 +115,20 @@ func (c cluster) factorsOf(t *testing.T, from sharing.Parties, s preproc.Section
 	t.Helper()
 	xs, ys, zs := make([][]wide.Word, c.n+1), make([][]wide.Word, c.n+1), make([][]wide.Word, c.n+1)
 	for _, i := range from.List() {
-		d := c.sources[i].Code().Degree()
+		d := c.source(i).Code().Degree()
 		var err error
 		if s.K > 64 {
-			xs[i], ys[i], err = s.WideFactors(c.sources[i])
+			xs[i], ys[i], err = s.WideFactors(c.source(i))
 		} else {
 			var x, y []uint64
-			x, y, err = s.Factors(c.sources[i])
+			x, y, err = s.Factors(c.source(i))
 			xs[i], ys[i] = widen(x), widen(y)
 		}
 		for row := s.Outer.First; row < s.Outer.First+rows && err == nil; row++ {
 			wideRow, row1 := make([]wide.Word, s.Outer.Columns/preproc.Pack*d), make([]uint64, s.Outer.Columns/preproc.Pack*d)
 			if s.K > 64 {
-				err = s.WideZ(c.sources[i], row, wideRow)
-			} else if err = s.Z(c.sources[i], row, row1); err == nil {
+				err = s.WideZ(c.source(i), row, wideRow)
+			} else if err = s.Z(c.source(i), row, row1); err == nil {
 				wideRow = widen(row1)
 			}
 			zs[i] = append(zs[i], wideRow...)
@@ -149,7 +149,7 @@ func isPacked(s preproc.Section) bool {
 // checkPacked opens finished material: it is what it should be.
 func (c cluster) checkPacked(t *testing.T, from sharing.Parties, s preproc.Section, of func(i int) preproc.Material) {
 	t.Helper()
-	d, first := c.sources[1].Code().Degree(), from.List()[0]
+	d, first := c.source(1).Code().Degree(), from.List()[0]
 	switch {
 	case s.Packed:
 		ones := 0

@@ -35,6 +35,15 @@ type cluster struct {
 	keys       []*prss.Keys
 	sources    []*prss.Source
 	identities []*mpc.Identity
+	dealt      []prss.Randomness // instead of sources
+}
+
+// source returns what a party draws from.
+func (c cluster) source(i int) prss.Randomness {
+	if c.dealt != nil {
+		return c.dealt[i]
+	}
+	return c.sources[i]
 }
 
 func newCluster(t testing.TB, n int) cluster {
@@ -68,7 +77,7 @@ func (c cluster) start(t testing.TB, from sharing.Parties, list []preproc.Sectio
 	t.Helper()
 	machines, out := map[int]mpc.Machine{}, make([]*preproc.Machine, c.n+1)
 	for _, i := range from.List() {
-		m, err := preproc.New(preproc.Config{Source: c.sources[i], Session: session, Batch: 2, From: from, Identity: c.identities[i], Sections: list})
+		m, err := preproc.New(preproc.Config{Source: c.source(i), Session: session, Batch: 2, From: from, Identity: c.identities[i], Sections: list})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +88,7 @@ func (c cluster) start(t testing.TB, from sharing.Parties, list []preproc.Sectio
 
 func (c cluster) open(t *testing.T, from sharing.Parties, k uint, count int, part func(i int) []uint64) []uint64 {
 	t.Helper()
-	code := c.sources[from.List()[0]].Code()
+	code := c.source(from.List()[0]).Code()
 	vectors := make([][]uint64, c.n+1)
 	for _, i := range from.List() {
 		vectors[i] = part(i)
