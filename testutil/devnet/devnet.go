@@ -66,6 +66,9 @@ type Config struct {
 	// Patience is how long the parties wait before they report who is missing, as
 	// tkms-party does by default.
 	Patience time.Duration
+	// ReadyBlocks is how many blocks a party that was away waits until it is counted again,
+	// for the first time; 5 by default.
+	ReadyBlocks uint32
 	// HostBlockTime is the host chain's block period, 1 s by default.
 	HostBlockTime time.Duration
 	// RequestDeadline is how many TKMS blocks a request may take.
@@ -135,6 +138,9 @@ func New(cfg Config) (*Devnet, error) {
 	if cfg.Params == "" {
 		cfg.Params = tfhe.NameProductionPKE
 	}
+	if cfg.ReadyBlocks == 0 {
+		cfg.ReadyBlocks = 5
+	}
 	if cfg.HostBlockTime == 0 {
 		cfg.HostBlockTime = time.Second
 	}
@@ -194,7 +200,7 @@ func (d *Devnet) StartValidators(ctx context.Context) error {
 				genesis.Edit(cdc, state, partiestypes.ModuleName, func(g *partiestypes.GenesisState) error {
 					g.Params.DevNitroRoot = root.DER()
 					g.Params.AbsenceBlocks = 10
-					g.Params.ReadyBlocks = 5
+					g.Params.ReadyBlocks = d.Config.ReadyBlocks
 					g.Params.SetupAnswerBlocks, g.Params.SetupRevealBlocks = 25, 25
 					return nil
 				}),

@@ -22,10 +22,12 @@ const (
 	// latency and loss of bad links.
 	latency = 300 * time.Millisecond
 	loss    = 0.05
-	// healTimeout is how long a party may take until it works again.
-	healTimeout = 2 * time.Minute
-	// healByItself is how long a party is left alone before an operator would restart it.
-	healByItself = 30 * time.Second
+	// healTimeout is how long a party may take until it works again and is counted, which
+	// it waits for the longer the more often it was away.
+	healTimeout = 4 * time.Minute
+	// healByItself is how long a party may take to follow the chain before an operator
+	// would restart it.
+	healByItself = 45 * time.Second
 	// behind is how many blocks a node or party may be behind and count as well.
 	behind = 4
 )
@@ -154,41 +156,44 @@ func (r *run) reborn(ctx context.Context, p *devnet.Party, right func(*devnet.Pa
 	return r.heal(ctx, p)
 }
 
-// heal waits until a party works again. One that does not by itself is restarted, which
-// the summary counts.
+// heal waits until a party works again. One that does not follow the chain by itself is
+// restarted, which the summary counts.
 func (r *run) heal(ctx context.Context, p *devnet.Party) error {
-	alone, cancel := context.WithTimeout(ctx, healByItself)
+	ctx, cancel := context.WithTimeoutCause(ctx, healTimeout, fmt.Errorf("not within %s", healTimeout))
 	defer cancel()
-	if r.awaitParty(alone, p) == nil {
-		return nil
+	alone, done := context.WithTimeout(ctx, healByItself)
+	defer done()
+	if err := await(alone, func() error { return r.follows(ctx, p) }); err != nil && ctx.Err() == nil {
+		r.restarts++
+		r.say("%s does not follow the chain by itself and is restarted: %s", p.Moniker, err)
+		if err := errors.Join(p.Kill(), p.Start()); err != nil {
+			return err
+		}
 	}
-	r.restarts++
-	r.say("%s does not work again by itself and is restarted", p.Moniker)
-	if err := errors.Join(p.Kill(), p.Start()); err != nil {
-		return err
+	err := await(ctx, func() error { return errors.Join(r.follows(ctx, p), r.counted(ctx, p)) })
+	if err != nil {
+		return fmt.Errorf("%s does not work again: %w", p.Moniker, err)
 	}
-	ctx, cancel = context.WithTimeoutCause(ctx, healTimeout, fmt.Errorf("not within %s", healTimeout))
-	defer cancel()
-	return r.awaitParty(ctx, p)
+	return nil
 }
 
-// awaitParty waits until a party has verified the latest blocks, has links to the others,
-// and the chain counts it, unless it is convicted.
-func (r *run) awaitParty(ctx context.Context, p *devnet.Party) error {
-	var last error
+// await waits until there is no error any more.
+func await(ctx context.Context, check func() error) error {
 	for {
-		if last = r.checkParty(ctx, p); last == nil {
+		err := check()
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not work again: %w: %w", p.Moniker, context.Cause(ctx), last)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		case <-time.After(retryPause):
 		}
 	}
 }
 
-func (r *run) checkParty(ctx context.Context, p *devnet.Party) error {
+// follows tells whether a party has verified the latest blocks.
+func (r *run) follows(ctx context.Context, p *devnet.Party) error {
 	height, err := r.height(ctx)
 	if err != nil {
 		return err
@@ -200,6 +205,11 @@ func (r *run) checkParty(ctx context.Context, p *devnet.Party) error {
 	if status.Height < height-behind {
 		return fmt.Errorf("it is at block %d of %d", status.Height, height)
 	}
+	return nil
+}
+
+// counted tells whether the chain counts a party, unless it is convicted.
+func (r *run) counted(ctx context.Context, p *devnet.Party) error {
 	absence, err := r.absence(ctx, p)
 	if err != nil {
 		return err

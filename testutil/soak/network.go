@@ -20,6 +20,10 @@ import (
 // and again.
 const stockItems = 2048
 
+// readyBlocks is the shortest wait: parties are away again and again, and each time it is
+// twice as long.
+const readyBlocks = 1
+
 // wire is what lies between the processes of a network.
 type wire struct {
 	carriers []*carrier.Carrier // by party from 0: before its own node

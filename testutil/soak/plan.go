@@ -205,6 +205,8 @@ type lane struct {
 const (
 	shortestGap, longestGap     = 2, 8
 	shortestFault, longestFault = 4, 12
+	// momentaryGaps make momentary faults as rare as those that last.
+	momentaryGaps = 3
 )
 
 func (p *Plan) lanes(members []int) []lane {
@@ -273,7 +275,11 @@ func (p *Plan) committees() []Fault {
 func (p *Plan) drawLane(random *rand.Rand, l lane, members []int, begin, end int) {
 	kinds := deal(random, l.kinds)
 	for at := begin; ; {
-		at += shortestGap + random.IntN(longestGap-shortestGap+1)
+		gap := shortestGap + random.IntN(longestGap-shortestGap+1)
+		if l.momentary {
+			gap *= momentaryGaps
+		}
+		at += gap
 		f := Fault{Kind: kinds(), Target: l.targets(random, members), Begin: at}
 		switch {
 		case l.lasting:

@@ -82,7 +82,8 @@ func Run(ctx context.Context, o RunOptions) (report *Report, err error) {
 	r.console.Line("%s", r.plan)
 	r.console.Line("load average %s", measure.LoadAverage())
 	r.net, err = devnet.New(devnet.Config{
-		Bin: o.Bin, Dir: o.Dir, Parties: r.plan.Parties, Validators: r.plan.Validators, StockItems: stockItems, Route: r.wire.route, Carry: r.wire.carry,
+		Bin: o.Bin, Dir: o.Dir, Parties: r.plan.Parties, Validators: r.plan.Validators, StockItems: stockItems, ReadyBlocks: readyBlocks,
+		Route: r.wire.route, Carry: r.wire.carry,
 	})
 	if err != nil {
 		return nil, err
