@@ -179,7 +179,7 @@ func printBackup(out io.Writer, path string, raw []byte) error {
 	line("party", "%s on %s", c.Party, c.Chain)
 	line("session key", "%x", []byte(c.SessionKey))
 	line("epoch", "%d", c.Epoch)
-	line("holds", "the identity and %d key shares", len(c.Keys))
+	line("holds", "the party's identity, key shares: %d", len(c.Keys))
 	for _, k := range c.Keys {
 		line("key share", "%s, %d bytes", k.Name, k.Size)
 	}

@@ -171,7 +171,7 @@ func restoreBackup(out io.Writer, store *seal.Store, epoch uint64, raw []byte, p
 	if err != nil {
 		return advised(err)
 	}
-	fmt.Fprintf(out, "party %s is restored: identity and %d key shares of epoch %d\n"+
+	fmt.Fprintf(out, "party %s is restored: its identity, key shares of epoch %[3]d: %[2]d\n"+
 		"shares only: it counts as absent until the next refresh or rotation\n"+
 		"next: tkms-party register-message, if the address changed or the attestation lapsed; then tkms-party run\n", c.Party, len(c.Keys), c.Epoch)
 	return nil
