@@ -50,7 +50,7 @@ func (k *Keeper) supersedeSetups(ctx context.Context) error {
 	height := sdk.UnwrapSDKContext(ctx).BlockHeight()
 	return k.eachLiveEpoch(ctx, func(epoch *types.Epoch) (bool, error) {
 		if epoch.Serving() {
-			return false, types.ErrEpochActive.Wrapf("epoch %d holds shares: rotate it; a committee beside it would hold none", epoch.Id)
+			return false, types.ErrEpochActive.Wrapf("epoch %d holds shares; a committee beside it would hold none", epoch.Id)
 		}
 		epoch.Fail(types.EPOCH_FAILURE_SUPERSEDED, height)
 		return true, emitChanges(ctx, epoch, []types.Change{{}})

@@ -2053,18 +2053,18 @@ type Epoch struct {
 	T uint32 `protobuf:"varint,4,opt,name=t,proto3" json:"t,omitempty"`
 	// Attempt of the set-up, from 1.
 	Attempt uint32 `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Last block of the current set-up phase.
+	// Last block of the current phase before the activation.
 	Deadline int64 `protobuf:"varint,6,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Of the current attempt, ascending by index.
 	Roots         []SetupEntry `protobuf:"bytes,7,rep,name=roots,proto3" json:"roots"`
 	Confirmations []SetupEntry `protobuf:"bytes,8,rep,name=confirmations,proto3" json:"confirmations"`
 	// Ascending by index; members that were never reported are not listed.
 	Absences []Absence `protobuf:"bytes,9,rep,name=absences,proto3" json:"absences"`
-	// 1 on activation; goes up with every change of the excluded set.
+	// 1 from the end of the set-up on; goes up with every change of the excluded set.
 	Generation    uint32 `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`
 	CreatedHeight int64  `protobuf:"varint,11,opt,name=created_height,json=createdHeight,proto3" json:"created_height,omitempty"`
 	ActiveHeight  int64  `protobuf:"varint,12,opt,name=active_height,json=activeHeight,proto3" json:"active_height,omitempty"`
-	// Digest of the set-up on which n-t members agree, 32 bytes; set on activation.
+	// Digest of the set-up on which n-t members agree, 32 bytes; set at its end.
 	Transcript []byte `protobuf:"bytes,13,opt,name=transcript,proto3" json:"transcript,omitempty"`
 	// True if a member's enclave device is a simulation.
 	Simulated bool `protobuf:"varint,14,opt,name=simulated,proto3" json:"simulated,omitempty"`
@@ -2073,7 +2073,7 @@ type Epoch struct {
 	// Of the current attempt: decided at the end of REVEALING, ascending by index.
 	Dropped []Dropped `protobuf:"bytes,16,rep,name=dropped,proto3" json:"dropped"`
 	// Median over the members that confirmed of the round-trip time to their peers,
-	// set on activation: it decides how decryption trades products for rounds.
+	// set at the end of the set-up: it decides how decryption trades products for rounds.
 	RoundTripMicros uint32 `protobuf:"varint,17,opt,name=round_trip_micros,json=roundTripMicros,proto3" json:"round_trip_micros,omitempty"`
 	// Epoch whose secrets this one takes over; 0 if it is the first.
 	From uint64 `protobuf:"varint,18,opt,name=from,proto3" json:"from,omitempty"`
