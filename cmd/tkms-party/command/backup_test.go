@@ -130,6 +130,7 @@ func TestAutomaticBackupsNeedCustodiansAndAPlace(t *testing.T) {
 		{BackupCustodians: []string{bob, carol}, BackupThreshold: 2},
 		{BackupCustodians: []string{bob, carol}, BackupThreshold: 1, BackupStore: folder},
 		{BackupCustodians: []string{bob}, BackupThreshold: 2, BackupStore: folder},
+		{BackupCustodians: []string{bob, carol}, BackupThreshold: 2, BackupStore: "s3://nowhere"},
 		{BackupCustodians: []string{bob, "carol"}, BackupThreshold: 2, BackupStore: folder},
 	} {
 		_, err := s.custodians()

@@ -134,13 +134,20 @@ func openBucket(folder, name, store, credentials string) (*vault.Vault, error) {
 	return vault.OpenBucket(folder, location, who)
 }
 
+func isBucket(store string) bool { return strings.HasPrefix(store, "s3:") }
+
 // custodians returns those of automatic backups, nil for none.
 func (s *settings) custodians() (*backup.Custodians, error) {
 	if len(s.BackupCustodians) == 0 {
 		return nil, nil
 	}
-	if s.BackupStore == "" {
+	switch {
+	case s.BackupStore == "":
 		return nil, cli.WithHint(fmt.Errorf("no place for automatic backups"), "name a folder or bucket with --backup-store (TKMS_BACKUP_STORE)")
+	case isBucket(s.BackupStore):
+		if _, err := objects.ParseLocation(s.BackupStore); err != nil {
+			return nil, cli.WithHint(err, "--backup-store (TKMS_BACKUP_STORE) names a bucket, or a folder")
+		}
 	}
 	return custodians(s.BackupCustodians, s.BackupThreshold)
 }
@@ -153,7 +160,7 @@ func (s *settings) backups(home string, store *seal.Store) (*backup.Automatic, f
 		return nil, func() {}, err
 	}
 	var files *vault.Vault
-	if strings.HasPrefix(s.BackupStore, "s3:") {
+	if isBucket(s.BackupStore) {
 		files, err = openBucket(filepath.Join(home, "backups"), "backup", s.BackupStore, s.BackupCredentials)
 	} else {
 		files, err = vault.Open(s.BackupStore)
