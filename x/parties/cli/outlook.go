@@ -168,6 +168,11 @@ func (p *Plan) warnings(s *Snapshot, next *types.Epoch) (list []string) {
 	if next.N() >= largeCommittee {
 		say("%d members generate no production key: those that there are are handed over, new host chains wait for a smaller committee", next.N())
 	}
+	for _, member := range next.Members {
+		if _, sits := s.Active.MemberOf(member.PartyId); p.Rotate.Rehearsal && !sits {
+			say("the rehearsal gives party %d shares of the keys, which it is to erase", member.PartyId)
+		}
+	}
 	if next.T == 0 {
 		say("one member holds every key alone")
 	}

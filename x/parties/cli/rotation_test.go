@@ -240,6 +240,7 @@ func TestWhatSpeaksAgainstARotationIsSaid(t *testing.T) {
 		"sixteen members":    {n: 13, wish: Wish{Add: []uint64{14, 15, 16}}, want: "kms/42"},
 		"thirteen members":   {n: 10, wish: Wish{Add: []uint64{11, 12, 13}}, want: "no production key"},
 		"a small t":          {n: 7, wish: Wish{Members: []uint64{1, 2, 3, 4, 5, 6, 7}, T: 1}, want: "kms/42"},
+		"a newcomer":         {n: 4, wish: Wish{Replace: []Swap{{4, 5}}, Rehearsal: true}, want: "gives party 5 shares"},
 		"one member":         {n: 4, wish: Wish{Members: []uint64{1}}, want: "alone"},
 		"a removed party":    {n: 4, spoil: func(s *Snapshot) { s.Parties[3].Removed = true }, want: "was removed"},
 		"a lapsed one":       {n: 4, spoil: func(s *Snapshot) { s.Parties[3].AttestedUntil = testTime }, want: "no valid attestation"},
