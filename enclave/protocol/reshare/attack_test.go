@@ -369,3 +369,52 @@ func TestAMemberThatWasAwayRebuildsWhatItWouldHaveGot(t *testing.T) {
 		})
 	}
 }
+
+func TestAMemberThatSendsGarbageIsNotHeardAgain(t *testing.T) {
+	items := testItems(tfhe.NameTest)
+	old, next := newCommittee(t, 4, 1), newCommittee(t, 4, 5)
+	w := newWorld(t, old, next, deal(t, old, items, 18), items)
+	w.network.Tap, w.second.Tap = garbageFirst, garbageFirst
+	w.network.InOrder, w.second.InOrder = true, true
+	w.handover()
+	for at, h := range w.handovers {
+		_, ok := h.Vector()
+		require.False(t, ok)
+		require.Equal(t, at > 4, h.Culprits() == sharing.AllParties(4))
+	}
+	w.network.Tap = nil
+	w.handover()
+	require.Empty(t, w.conclude())
+	for i, c := range w.conclusions {
+		require.False(t, c.Done())
+		require.Equal(t, sharing.AllParties(4).Without(sharing.PartiesOf(i)), c.Culprits())
+	}
+}
+
+func garbageFirst(e mpctest.Envelope) []mpctest.Envelope {
+	both := twice(e)
+	both[0].Payload = both[0].Payload[1:]
+	return both
+}
+
+func TestOnlyWholeVectorsAreReceivedAndOnlyMembersThatTakePartGiveMasks(t *testing.T) {
+	items := testItems(tfhe.NameTest)
+	old, next := newCommittee(t, 4, 1), newCommittee(t, 4, 5)
+	w := newWorld(t, old, next, deal(t, old, items, 19), items)
+	w.silent = []string{"party 1"} // and party 2, at 6, cuts one segment
+	w.members = w.members.Without(sharing.PartiesOf(4))
+	w.cut(func(e mpctest.Envelope) bool { return e.From == 6 && int(e.Round) == segments+2 })
+	w.handover()
+	for at, h := range w.handovers {
+		require.False(t, h.KeepsShares())
+		for j, want := range []bool{false, false, false, true, true, false} {
+			_, ok := h.Received(j)
+			require.Equal(t, want && at <= 4, ok, "old member %d at %d", j, at)
+		}
+	}
+	excluded, err := reshare.NewHandover(w.config("party 8"))
+	require.NoError(t, err)
+	out, err := excluded.Start()
+	require.NoError(t, err)
+	require.Empty(t, out)
+}

@@ -45,7 +45,6 @@ type Conclusion struct {
 
 	openers   []*sharing.WideOpener // by segment
 	malformed sharing.Parties
-	started   bool
 	done      bool
 
 	shares     []*keygen.KeyShare
@@ -86,7 +85,6 @@ func (o *Conclusion) Start() ([]mpc.Message, error) {
 			out = append(out, mpc.Message{Round: uint16(i), Payload: payload}) // #nosec G115 -- bounded by MaxItems
 		}
 	}
-	o.started = true
 	return out, o.advance()
 }
 
@@ -106,11 +104,8 @@ func (o *Conclusion) Receive(from int, round uint16, payload []byte) ([]mpc.Mess
 	if from == o.config.NewSelf || !o.config.Members.Has(from) || i >= len(o.segments) || o.malformed.Has(from) || o.openers[i].Have().Has(from) {
 		return nil, nil
 	}
-	v := make([]wide.Word, 0)
-	if len(payload) == o.bytes(i) {
-		v = make([]wide.Word, o.elements(i)*o.config.New.Degree())
-	}
-	if err := wide.Unpack(v, payload, o.segments[i].k); err != nil || len(v) == 0 {
+	v := make([]wide.Word, o.elements(i)*o.config.New.Degree())
+	if err := wide.Unpack(v, payload, o.segments[i].k); err != nil {
 		o.malformed = o.malformed.With(from)
 		return nil, nil
 	}
@@ -120,7 +115,7 @@ func (o *Conclusion) Receive(from int, round uint16, payload []byte) ([]mpc.Mess
 
 // advance concludes when all is opened.
 func (o *Conclusion) advance() error {
-	if !o.started || o.done {
+	if o.done {
 		return nil
 	}
 	if o.vectors.rest() != 0 && slices.ContainsFunc(o.openers, func(p *sharing.WideOpener) bool { return !p.Done() }) {

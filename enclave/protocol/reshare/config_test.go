@@ -1,6 +1,7 @@
 package reshare_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"maps"
 	"slices"
@@ -31,10 +32,15 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	// Party 3 is old member 3 and new member 1.
 	both := map[string]func(*reshare.Config){
-		"no old code":     func(c *reshare.Config) { c.Old = nil },
-		"no new code":     func(c *reshare.Config) { c.New = nil },
-		"no keys":         func(c *reshare.Config) { c.Items = nil },
-		"many keys":       func(c *reshare.Config) { c.Items = make([]reshare.Item, reshare.MaxItems+1) },
+		"no old code": func(c *reshare.Config) { c.Old = nil },
+		"no new code": func(c *reshare.Config) { c.New = nil },
+		"no keys":     func(c *reshare.Config) { c.Items = nil },
+		"many keys": func(c *reshare.Config) {
+			c.Items = slices.Repeat(items[:1], reshare.MaxItems+1)
+			for i := range c.Items {
+				c.Items[i].KeyID = mpc.Digest(binary.BigEndian.AppendUint32(make([]byte, 28), uint32(i)))
+			}
+		},
 		"order":           func(c *reshare.Config) { c.Items = []reshare.Item{items[1], items[0]} },
 		"a key twice":     func(c *reshare.Config) { c.Items = []reshare.Item{items[0], items[0]} },
 		"old index":       func(c *reshare.Config) { c.OldSelf = 5 },
@@ -217,6 +223,8 @@ func FuzzHandover(f *testing.F) {
 	segment := items[0].Parameters.Dimension(tfhe.SecretPKE) * 4 * 8 // of masks and of vectors; party 5, at 3, is new only, party 1, at 5, old only
 	f.Add(uint8(2), uint8(1), uint16(0), make([]byte, segment))
 	f.Add(uint8(1), uint8(5), uint16(2*segments), make([]byte, segment))
+	f.Add(uint8(4), uint8(9), uint16(0), make([]byte, segment))
+	f.Add(uint8(4), uint8(6), uint16(segments), make([]byte, segment))
 	f.Add(uint8(4), uint8(1), uint16(0), make([]byte, segment))
 	f.Add(uint8(1), uint8(5), uint16(segments), make([]byte, segment))
 	f.Fuzz(func(t *testing.T, self, from uint8, round uint16, payload []byte) {
@@ -242,6 +250,7 @@ func FuzzConclusion(f *testing.F) {
 	w.handover()
 	f.Add(uint8(2), uint16(0), []byte{1})
 	f.Add(uint8(9), uint16(1<<15), []byte(nil))
+	f.Add(uint8(9), uint16(0), make([]byte, 2*items[0].Parameters.Dimension(tfhe.SecretPKE)*4*8))
 	f.Add(uint8(3), uint16(0), make([]byte, 2*items[0].Parameters.Dimension(tfhe.SecretPKE)*4*8)) // two are compared
 	config := w.config("party 1")
 	f.Fuzz(func(t *testing.T, from uint8, round uint16, payload []byte) {

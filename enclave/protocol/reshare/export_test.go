@@ -18,5 +18,8 @@ func (h *Handover) Erased() bool {
 			}
 		}
 	}
-	return h.config.Shares == nil
+	return !h.KeepsShares()
 }
+
+// KeepsShares reports whether old shares are kept.
+func (h *Handover) KeepsShares() bool { return h.config.Shares != nil }

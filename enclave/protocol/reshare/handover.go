@@ -123,10 +123,6 @@ func (h *Handover) receiveMasks(from, i int, payload []byte) ([]mpc.Message, err
 		return nil, nil
 	}
 	s := h.segments[i]
-	if len(payload) != h.maskBytes(s) {
-		h.malformed = h.malformed.With(from)
-		return nil, nil
-	}
 	v := make([]wide.Word, c.elements(s)*c.New.Degree())
 	if err := wide.Unpack(v, payload, s.k); err != nil {
 		h.malformed = h.malformed.With(from)
@@ -214,7 +210,7 @@ func (h *Handover) Vector() (vector []byte, ok bool) {
 func (h *Handover) Received(old int) ([]byte, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.received == nil || old < 1 || old >= len(h.received) || !h.complete(old) {
+	if old < 1 || old >= len(h.received) || !h.complete(old) {
 		return nil, false
 	}
 	return bytes.Join(h.received[old], nil), true
