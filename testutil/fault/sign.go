@@ -7,6 +7,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/mpc/merkle"
 	"github.com/tkms-network/tkms/enclave/mpc/transcript"
+	"github.com/tkms-network/tkms/enclave/protocol/agree"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
 
@@ -154,15 +155,14 @@ func (s *signer) sign(phase transcript.Phase, layout, root mpc.Digest) []byte {
 func (s *signer) forgeEcho(payload []byte) []byte {
 	const entry = mpc.DigestSize + ed25519.SignatureSize
 	out := slices.Clone(payload[:len(payload)-ed25519.SignatureSize])
-	var roots []byte
+	roots := make([]mpc.Digest, sharing.MaxParties+1)
 	for a, i := range s.members.List() {
 		at := out[a*entry:][:entry]
 		if i == s.identity.Self() {
 			copy(at, s.root[:])
 			copy(at[mpc.DigestSize:], s.vector)
 		}
-		roots = append(roots, at[:mpc.DigestSize]...)
+		roots[i] = mpc.Digest(at)
 	}
-	digest := mpc.Hash("tkms/v1/preproc/echo", s.session[:], mpc.Uint64(0), mpc.Uint64(uint64(s.members)), roots)
-	return append(out, s.sign(transcript.PhaseEcho, mpc.Digest{}, digest)...)
+	return append(out, s.sign(transcript.PhaseEcho, mpc.Digest{}, agree.EchoDigest(s.session, 0, s.members, roots))...)
 }
