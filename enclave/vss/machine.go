@@ -112,7 +112,11 @@ func digestOf(vector []byte) (mpc.Digest, bool) { return mpc.Hash("tkms/v1/vss/v
 
 // Start deals.
 func (m *Dealing) Start() ([]mpc.Message, error) {
-	dealt := m.plan.deal(m.origin.seed)
+	return m.send(m.plan.deal(m.origin.seed))
+}
+
+// send sends what was dealt, by party, and the list.
+func (m *Dealing) send(dealt [][]byte) ([]mpc.Message, error) {
 	defer clearAll(dealt)
 	m.shares[m.self] = bytes.Clone(dealt[m.self])
 	var out []mpc.Message
