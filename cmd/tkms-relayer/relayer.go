@@ -21,6 +21,7 @@ import (
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/access"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/api"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/coprocessor"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/handover"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/hostchain"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
@@ -53,10 +54,13 @@ type relayer struct {
 	jobs    *jobs.Manager
 	crs     *keys.CRS
 	server  *api.Server
+	// handover brings the host chain over to new parties.
+	handover *handover.Watcher
 
-	stopWatch   func()
-	stopOnchain func()
-	stopServer  func()
+	stopWatch    func()
+	stopHandover func()
+	stopOnchain  func()
+	stopServer   func()
 }
 
 // open puts the parts together. Neither chain has to answer yet.
@@ -93,6 +97,7 @@ func (r *relayer) openParts(ctx context.Context) error {
 	if err := r.openHost(ctx); err != nil {
 		return err
 	}
+	r.startHandover()
 	registry := prometheus.NewRegistry()
 	if err := r.openJobs(registry); err != nil {
 		return err
@@ -118,7 +123,8 @@ func (r *relayer) openServer(registry *prometheus.Registry) error {
 	r.server = api.New(api.Config{
 		HostChainID: r.cfg.hostChainID, PublicURL: r.publicURL(), Store: r.store, Jobs: r.jobs,
 		Keys: r.keys, CRS: r.crs, Gate: gate,
-		Log: r.log, Metrics: api.NewMetrics(registry), Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: r.health,
+		Handover: r.handover.Pending,
+		Log:      r.log, Metrics: api.NewMetrics(registry), Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: r.health,
 	})
 	return nil
 }
@@ -189,6 +195,17 @@ func (r *relayer) startWatch(watch *tkms.Watch) {
 	var running sync.WaitGroup
 	running.Go(func() { watch.Run(ctx) })
 	r.stopWatch = func() { cancel(); running.Wait() }
+}
+
+func (r *relayer) startHandover() {
+	r.handover = handover.New(handover.Config{
+		HostChainID: r.cfg.hostChainID, Path: filepath.Join(r.cfg.home, "handover.json"),
+		Record: r.hostRecord, Chain: r.chain, Host: r.host, Log: r.log,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.handover.Run(ctx) })
+	r.stopHandover = func() { cancel(); running.Wait() }
 }
 
 func (r *relayer) openJobs(registry *prometheus.Registry) error {
@@ -298,6 +315,9 @@ func (r *relayer) close() {
 		if err := r.jobs.Close(); err != nil {
 			r.log.Error("jobs were not closed", "err", err)
 		}
+	}
+	if r.stopHandover != nil {
+		r.stopHandover()
 	}
 	if r.stopWatch != nil {
 		r.stopWatch()

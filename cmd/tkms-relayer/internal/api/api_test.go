@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/access"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/api"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/handover"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
@@ -128,6 +130,7 @@ type bench struct {
 	fileErr error
 	crs     *keys.CRS
 	refuse  error // by the gate
+	due     *handover.Handover
 	server  *api.Server
 }
 
@@ -138,6 +141,7 @@ func (b *bench) Admit(*http.Request) error { return b.refuse }
 func (b *bench) open(ciphertexts *store.Store) {
 	registry := prometheus.NewRegistry()
 	b.server = api.New(api.Config{
+		Handover:    func() *handover.Handover { return b.due },
 		HostChainID: hostChain, PublicURL: "https://relayer.example", Store: ciphertexts, Jobs: b.jobs, Keys: lateKey{b}, CRS: b.crs, Gate: b,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: api.NewMetrics(registry),
 		Scrape: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Health: func(context.Context) api.Health { return b.health },
@@ -401,4 +405,28 @@ func TestBrowsersOnOtherOriginsMayCall(t *testing.T) {
 	code, body, _ := b.call(http.MethodGet, "/nowhere", "")
 	require.Equal(t, http.StatusNotFound, code)
 	require.Equal(t, api.LabelNotFound, b.label(body))
+}
+
+func TestWhatTheHostChainsOwnerHasToDoIsServedWhileItIsDue(t *testing.T) {
+	b := setUp(t)
+	d := b.document()
+	check := func(want int) {
+		t.Helper()
+		code, text, _ := b.call(http.MethodGet, "/v1/handover", "")
+		require.Equal(t, want, code)
+		var value any
+		require.NoError(t, json.Unmarshal([]byte(text), &value))
+		schema := d.Paths["/v1/handover"]["get"].Responses[strconv.Itoa(code)].Content["application/json"].Schema
+		require.Empty(t, d.mismatch(schema, value, "handover"), text)
+	}
+	check(http.StatusNotFound)
+	signers := []common.Address{{1}, {2}}
+	b.due = &handover.Handover{
+		Network: "tkms", HostChainID: 31337, Serving: 1, Epoch: 2, Signers: signers, Threshold: 1,
+		Call: handover.Call{To: common.Address{3}, Method: "m()", Data: []byte{1}},
+		Steps: []handover.Step{{Epoch: 2, Signers: signers, Threshold: 1, By: 1, Needed: 1, Vouchers: []handover.Voucher{
+			{Index: 1, Signer: common.Address{4}, Signature: make([]byte, 65)},
+		}}},
+	}
+	check(http.StatusOK)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/api"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/handover"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/x/kms/handles"
 )
@@ -30,7 +31,8 @@ func FuzzBodies(f *testing.F) {
 	list := &jobList{}
 	server := api.New(api.Config{
 		HostChainID: hostChain, Jobs: list, Gate: open{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Metrics: api.NewMetrics(prometheus.NewRegistry()), Scrape: http.NotFoundHandler(), Health: func(context.Context) api.Health { return api.Health{} },
+		Handover: func() *handover.Handover { return nil },
+		Metrics:  api.NewMetrics(prometheus.NewRegistry()), Scrape: http.NotFoundHandler(), Health: func(context.Context) api.Health { return api.Health{} },
 	})
 	f.Fuzz(func(t *testing.T, which byte, body string) {
 		kind := kinds[int(which)%len(kinds)]

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/access"
+	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/handover"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/jobs"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/keys"
 	"github.com/tkms-network/tkms/cmd/tkms-relayer/internal/store"
@@ -76,6 +77,9 @@ type Config struct {
 	Metrics *Metrics
 	// Health reports whether both chains answer.
 	Health func(context.Context) Health
+	// Handover returns what the host chain's owner has to do about its verifier, nil if
+	// nothing is due.
+	Handover func() *handover.Handover
 	// Scrape serves the metrics.
 	Scrape http.Handler
 }
@@ -109,6 +113,7 @@ func New(cfg Config) *Server {
 	s.route("GET /v1/keyurl", s.keyURL1)
 	s.route("GET /v1/keys/{digest}", s.getKey)
 	s.route("GET /v1/crs/{digest}", s.getCRS)
+	s.route("GET /v1/handover", s.handover)
 	s.route("GET /openapi.json", openAPI)
 	s.route("GET /health", s.health)
 	s.route("GET /metrics", cfg.Scrape.ServeHTTP)
@@ -174,4 +179,13 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 		code = http.StatusServiceUnavailable
 	}
 	answer(w, code, health)
+}
+
+func (s *Server) handover(w http.ResponseWriter, _ *http.Request) {
+	due := s.cfg.Handover()
+	if due == nil {
+		refuse(w, http.StatusNotFound, LabelNotFound, "nothing is due: the host chain takes the signatures of the parties, or theirs are not certified yet")
+		return
+	}
+	answer(w, http.StatusOK, due)
 }

@@ -14,19 +14,19 @@ import (
 // does not have, what was asked.
 var missing = []error{
 	client.ErrNotPermitted, client.ErrNoDigest, client.ErrNotAllowed, client.ErrOtherDigest,
-	client.ErrDelegation, client.ErrDelegationOff, client.ErrUnknownWallet, client.ErrNotApproved,
+	client.ErrDelegation, client.ErrDelegationOff, client.ErrUnknownWallet, client.ErrNotApproved, client.ErrOtherSigners,
 }
 
 // verdict is evidence, or what is missing under a sealed header.
-type verdict struct {
-	evidence *client.Evidence
+type verdict[E any] struct {
+	evidence E
 	missing  error
 }
 
 // Gather returns evidence that anybody may have the plaintexts of handles, under the
 // newest head of a node that has any. Errors are those of client.Node.Gather.
 func (h *Host) Gather(ctx context.Context, record *acltypes.HostChain, batch []handles.Handle) (*client.Evidence, error) {
-	return h.gather(ctx, func(ctx context.Context, m *member, head *client.Head) (*client.Evidence, error) {
+	return gather(ctx, h, func(ctx context.Context, m *member, head *client.Head) (*client.Evidence, error) {
 		return m.GatherAt(ctx, record, head, batch)
 	})
 }
@@ -34,26 +34,34 @@ func (h *Host) Gather(ctx context.Context, record *acltypes.HostChain, batch []h
 // GatherUser returns evidence that a user may read handles. Errors are those of
 // client.Node.GatherUser.
 func (h *Host) GatherUser(ctx context.Context, record *acltypes.HostChain, access acltypes.UserAccess) (*client.Evidence, error) {
-	return h.gather(ctx, func(ctx context.Context, m *member, head *client.Head) (*client.Evidence, error) {
+	return gather(ctx, h, func(ctx context.Context, m *member, head *client.Head) (*client.Evidence, error) {
 		return m.GatherUserAt(ctx, record, head, access)
 	})
 }
 
-type gathering func(context.Context, *member, *client.Head) (*client.Evidence, error)
+// GatherSigners returns evidence that the host chain's verifier takes exactly these
+// signers. Errors are those of client.Node.GatherSigners.
+func (h *Host) GatherSigners(ctx context.Context, record *acltypes.HostChain, signers [][20]byte, threshold uint32) (*client.SignersEvidence, error) {
+	return gather(ctx, h, func(ctx context.Context, m *member, head *client.Head) (*client.SignersEvidence, error) {
+		return m.GatherSignersAt(ctx, record, head, signers, threshold)
+	})
+}
+
+type gathering[E any] func(context.Context, *member, *client.Head) (E, error)
 
 // gather asks the nodes. That something is missing is an answer, unless another node is
 // further.
-func (h *Host) gather(ctx context.Context, ask gathering) (*client.Evidence, error) {
-	v, err := race(ctx, h, func(ctx context.Context, m *member) (verdict, error) { return h.judge(ctx, m, ask) })
+func gather[E any](ctx context.Context, h *Host, ask gathering[E]) (E, error) {
+	v, err := race(ctx, h, func(ctx context.Context, m *member) (verdict[E], error) { return judge(ctx, h, m, ask) })
 	if err != nil {
-		return nil, err
+		return v.evidence, err
 	}
 	return v.evidence, v.missing
 }
 
 // judge asks one node under the head that is known of it. What is missing there may be
 // in the block that came since.
-func (h *Host) judge(ctx context.Context, m *member, ask gathering) (verdict, error) {
+func judge[E any](ctx context.Context, h *Host, m *member, ask gathering[E]) (verdict[E], error) {
 	head := h.headOf(m)
 	if head != nil {
 		v, err := under(ctx, m, head, ask)
@@ -63,7 +71,7 @@ func (h *Host) judge(ctx context.Context, m *member, ask gathering) (verdict, er
 	}
 	fresh, err := m.Head(ctx)
 	if err != nil {
-		return verdict{}, err
+		return verdict[E]{}, err
 	}
 	v, err := under(ctx, m, fresh, ask)
 	if v.missing != nil && h.beyond(fresh.Height) {
@@ -72,14 +80,14 @@ func (h *Host) judge(ctx context.Context, m *member, ask gathering) (verdict, er
 	return v, err
 }
 
-func under(ctx context.Context, m *member, head *client.Head, ask gathering) (verdict, error) {
+func under[E any](ctx context.Context, m *member, head *client.Head, ask gathering[E]) (verdict[E], error) {
 	evidence, err := ask(ctx, m, head)
 	for _, reason := range missing {
 		if errors.Is(err, reason) {
-			return verdict{missing: err}, nil
+			return verdict[E]{missing: err}, nil
 		}
 	}
-	return verdict{evidence: evidence}, err
+	return verdict[E]{evidence: evidence}, err
 }
 
 // beyond tells whether a block above a height is known to be sealed.

@@ -45,6 +45,10 @@ func (m *Manager) carry(e *entry, job *Job, at int) {
 	if m.ctx.Err() != nil {
 		return // it goes on after the restart
 	}
+	if m.notTaken(ctx, e, job, at, err) {
+		m.reopen(e, at)
+		return
+	}
 	if err != nil {
 		m.settle(e, at, func(c *Carry) { c.State, c.Error = CarryRefused, err.Error() })
 	}
@@ -118,4 +122,13 @@ func (m *Manager) await(ctx context.Context, e *entry, at int) error {
 		case <-time.After(receiptInterval):
 		}
 	}
+}
+
+// notTaken tells whether a contract refused a result since the parties who signed it have
+// been replaced.
+func (m *Manager) notTaken(ctx context.Context, e *entry, job *Job, at int, err error) bool {
+	if err == nil && e.snapshot().Carries[at].State != CarryReverted {
+		return false
+	}
+	return m.replaced(ctx, job.Result.EpochID)
 }

@@ -72,7 +72,7 @@ func (d *publicDecryption) result(_ context.Context, record *kmstypes.Request) (
 func resultOf(record *kmstypes.Request) *Result {
 	result := &Result{
 		RequestID: hex.EncodeToString(record.Id), Attempt: record.Attempt, KeyID: hex.EncodeToString(record.KeyId),
-		Height: record.FulfilledHeight, Simulated: record.Simulated,
+		EpochID: record.EpochId, Height: record.FulfilledHeight, Simulated: record.Simulated,
 	}
 	for _, c := range record.Ciphertexts {
 		result.Handles = append(result.Handles, common.BytesToHash(c.Handle))
@@ -126,7 +126,12 @@ func (r *run) fulfilled(ctx context.Context, d decryption) (*kmstypes.Request, e
 	case err != nil:
 		return nil, err
 	case known.Status == kmstypes.REQUEST_STATUS_FULFILLED:
-		return known, nil
+		if r.m.taken(ctx, known.EpochId) {
+			return known, nil
+		}
+		if known.PaidHeight == 0 {
+			return nil, retry(reasonOldSigners, errors.New("the host chain no longer takes the result, and TKMS has not paid for it yet"))
+		}
 	case known.Status == kmstypes.REQUEST_STATUS_ACCEPTED:
 		head, err := chain.Wait(ctx, 0)
 		if err != nil {

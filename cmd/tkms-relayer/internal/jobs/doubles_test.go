@@ -62,12 +62,16 @@ type chain struct {
 	// shares are the indices whose shares of user decryptions are in, members those
 	// that are expected.
 	shares, members []uint32
+	// epoch answers requests; the host chain takes the signatures of taken, and pending
+	// says that it is about to take others.
+	epoch, taken uint64
+	pending      bool
 }
 
 func newChain() *chain {
 	return &chain{
 		start: time.Now(), known: map[string]*kmstypes.Request{}, due: map[string]int64{}, hashes: map[string]error{}, deadline: 60_000,
-		shares: []uint32{1, 2, 3, 4}, members: []uint32{1, 2, 3, 4},
+		shares: []uint32{1, 2, 3, 4}, members: []uint32{1, 2, 3, 4}, epoch: 1, taken: 1,
 		records: tkms.Records{
 			HostChain: &acltypes.HostChain{
 				Id: hostChain, VerifierDomain: acltypes.VerifierDomain{Name: "Decryption", Version: "1", ChainId: 10901, VerifyingContract: make([]byte, 20)},
@@ -191,10 +195,14 @@ func (c *chain) acceptUser(msg *kmstypes.MsgRequestUserDecryption) {
 // open makes a request, unless it is there and did not expire.
 func (c *chain) open(request *kmstypes.Request, list [][]byte) {
 	id := string(request.Id)
-	if earlier := c.known[id]; earlier != nil && earlier.Status != kmstypes.REQUEST_STATUS_EXPIRED && (earlier.Status != kmstypes.REQUEST_STATUS_ACCEPTED || c.height() <= earlier.Deadline) {
+	stale := func(r *kmstypes.Request) bool {
+		return r.Status == kmstypes.REQUEST_STATUS_FULFILLED && r.PaidHeight != 0 && r.EpochId != c.taken
+	}
+	if earlier := c.known[id]; earlier != nil && !stale(earlier) && earlier.Status != kmstypes.REQUEST_STATUS_EXPIRED && (earlier.Status != kmstypes.REQUEST_STATUS_ACCEPTED || c.height() <= earlier.Deadline) {
 		return
 	}
 	c.opened++
+	request.EpochId = c.epoch
 	request.Attempt, request.Status, request.Deadline, request.Simulated = 1, kmstypes.REQUEST_STATUS_ACCEPTED, c.height()+c.deadline, []string{"chain"}
 	if earlier := c.known[id]; earlier != nil {
 		request.Attempt = earlier.Attempt + 1
@@ -224,6 +232,21 @@ func (c *chain) Present(context.Context, uint64) ([]uint32, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.members, nil
+}
+
+func (c *chain) Takes(_ context.Context, _, epochID uint64) (taken, pending bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken == epochID, c.pending, nil
+}
+
+// pay closes all requests that are fulfilled.
+func (c *chain) pay() {
+	for _, request := range c.known {
+		if request.Status == kmstypes.REQUEST_STATUS_FULFILLED {
+			request.PaidHeight = c.height()
+		}
+	}
 }
 
 // set changes the chain while jobs run.

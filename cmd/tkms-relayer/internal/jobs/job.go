@@ -86,6 +86,8 @@ type Result struct {
 	RequestID string `json:"requestId"`
 	Attempt   uint32 `json:"attempt"`
 	KeyID     string `json:"keyId"`
+	// EpochID is the epoch whose parties answered.
+	EpochID uint64 `json:"epochId,omitempty"`
 	// Handles in the order that the parties signed, which is that of the job.
 	Handles []common.Hash `json:"handles"`
 	// Plaintext is the ABI words of the values in the order of Handles; empty for a

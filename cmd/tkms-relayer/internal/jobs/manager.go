@@ -46,6 +46,9 @@ type Chain interface {
 	Shares(ctx context.Context, id []byte) (*kmstypes.QuerySharesResponse, error)
 	// Present returns the indices of an epoch's members that take part.
 	Present(ctx context.Context, epochID uint64) ([]uint32, error)
+	// Takes tells whether the host chain takes the signatures of an epoch, and whether it
+	// is about to take others.
+	Takes(ctx context.Context, hostChainID, epochID uint64) (taken, pending bool, err error)
 	Send(ctx context.Context, gas uint64, msgs ...sdk.Msg) (tkms.Sent, error)
 	Included(ctx context.Context, hash []byte) (bool, error)
 	Wait(ctx context.Context, above int64) (tkms.Head, error)
@@ -122,8 +125,15 @@ type entry struct {
 	mu   sync.Mutex
 	job  *Job
 	gone bool // left the manager's map; look the job up again
-	// settled is closed once the job is no longer being worked on.
+	// settled is closed once the job is no longer being worked on; reopen replaces it.
 	settled chan struct{}
+}
+
+// done returns what is closed once the job is no longer being worked on.
+func (e *entry) done() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.settled
 }
 
 func newEntry(job *Job) *entry {
@@ -174,8 +184,8 @@ func (m *Manager) start(e *entry) {
 	m.group.Go(func() { m.work(e, job) })
 }
 
-// Submit returns the job of a set of handles, which it makes or starts anew if
-// there is none or it failed. A contract given is one more that the result is
+// Submit returns the job of a set of handles, which it makes or starts anew if there is
+// none, it failed, or the host chain no longer takes its result. A contract given is one more that the result is
 // brought to. Errors: ErrBusy, ErrNoCarrier, ErrTooManyCarries, ErrClosed.
 func (m *Manager) Submit(batch []handles.Handle, contract *common.Address) (*Job, error) {
 	if contract != nil && m.cfg.Carrier == nil {
@@ -194,7 +204,7 @@ func hashes(batch []handles.Handle) []common.Hash {
 
 // submit returns the job with the name of a wish, which becomes it if there is none.
 func (m *Manager) submit(wish *Job, contract *common.Address) (*Job, error) {
-	e, err := m.acquire(wish)
+	e, err := m.acquire(wish, m.stale(wish.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -203,25 +213,27 @@ func (m *Manager) submit(wish *Job, contract *common.Address) (*Job, error) {
 }
 
 // acquire returns the entry of a job, which it makes if there is none, with its lock
-// held.
-func (m *Manager) acquire(wish *Job) (*entry, error) {
+// held. stale is a result that is as good as none.
+func (m *Manager) acquire(wish *Job, stale *Result) (*entry, error) {
 	for {
-		e, made, err := m.enter(wish)
+		e, made, err := m.enter(wish, stale)
 		if made || err != nil {
 			return e, err
 		}
 		e.mu.Lock()
-		if !e.gone {
+		if !e.gone && (e.job.open() || !e.job.Result.is(stale)) {
 			return e, nil
 		}
 		e.mu.Unlock()
+		// Nothing is left to do for it: it leaves at once.
+		time.Sleep(time.Millisecond)
 	}
 }
 
 // enter returns the entry of a job that is worked on, or makes it and starts the
 // work. One just made is locked: the job must not end before its asker has it, or the
 // asker would find a failure and start it anew.
-func (m *Manager) enter(wish *Job) (e *entry, made bool, err error) {
+func (m *Manager) enter(wish *Job, stale *Result) (e *entry, made bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -234,7 +246,7 @@ func (m *Manager) enter(wish *Job) (e *entry, made bool, err error) {
 		return nil, false, ErrBusy
 	}
 	job, err := m.shelf.get(wish.ID)
-	if errors.Is(err, ErrNotFound) || err == nil && job.State == Failed {
+	if errors.Is(err, ErrNotFound) || err == nil && (job.State == Failed || job.State == Succeeded && job.Result.is(stale)) {
 		now := time.Now().UTC()
 		job, err = wish.clone(), nil
 		job.State, job.Created, job.Updated = Working, now, now
@@ -299,7 +311,7 @@ func (m *Manager) Wait(ctx context.Context, id string) (*Job, error) {
 	m.mu.Unlock()
 	if e != nil {
 		select {
-		case <-e.settled:
+		case <-e.done():
 		case <-ctx.Done():
 		case <-m.ctx.Done():
 		}

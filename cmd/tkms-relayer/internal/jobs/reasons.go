@@ -54,6 +54,7 @@ const (
 	reasonOutOfGas     = "out_of_gas"
 	reasonOldRecords   = "old_records"
 	reasonTransactions = "transaction_lost"
+	reasonOldSigners   = "signers_replaced"
 )
 
 // setback is a failure that another try may overcome.

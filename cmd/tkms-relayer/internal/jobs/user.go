@@ -108,8 +108,8 @@ func (m *Manager) shares(ctx context.Context, id []byte) (*Result, error) {
 	return result, nil
 }
 
-// SubmitUser returns the job of a user's request, which it makes or starts anew if
-// there is none or it failed. handles and contracts are in the order in which the
+// SubmitUser returns the job of a user's request, which it makes or starts anew if there
+// is none, it failed, or clients no longer read its shares. handles and contracts are in the order in which the
 // shares are wanted. What is wrong with a request by itself is a *Failure; other
 // errors: ErrBusy, ErrClosed.
 func (m *Manager) SubmitUser(ctx context.Context, batch []handles.Handle, request *UserRequest) (*Job, error) {
@@ -118,7 +118,7 @@ func (m *Manager) SubmitUser(ctx context.Context, batch []handles.Handle, reques
 		return nil, err
 	}
 	known, err := m.Get(id)
-	if err == nil && known.State != Failed {
+	if err == nil && known.State != Failed && m.stale(id) == nil {
 		return m.refreshed(ctx, known), nil
 	}
 	if err := m.vetNow(ctx, &userDecryption{m, batch, request}); err != nil {

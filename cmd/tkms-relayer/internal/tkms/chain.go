@@ -56,6 +56,9 @@ type Chain struct {
 	last    time.Time // of the time-outs given out
 	records map[uint64]cached
 	present map[uint64]present
+	// epochs that were asked for their signers; hostEpochs by host chain.
+	epochs     map[uint64]*Epoch
+	hostEpochs map[uint64]hostEpoch
 }
 
 type cached struct {
@@ -65,7 +68,10 @@ type cached struct {
 
 // New returns the chain as seen by an account.
 func New(nodes *Nodes, watch *Watch, key *secp256k1.PrivKey) *Chain {
-	return &Chain{nodes: nodes, watch: watch, key: key, records: map[uint64]cached{}, present: map[uint64]present{}}
+	return &Chain{
+		nodes: nodes, watch: watch, key: key, records: map[uint64]cached{}, present: map[uint64]present{},
+		epochs: map[uint64]*Epoch{}, hostEpochs: map[uint64]hostEpoch{},
+	}
 }
 
 // Address of the account.
@@ -111,6 +117,7 @@ func (c *Chain) Forget() {
 	defer c.mu.Unlock()
 	clear(c.records)
 	clear(c.present)
+	clear(c.hostEpochs)
 	c.price = nil
 }
 
