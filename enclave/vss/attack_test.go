@@ -128,11 +128,11 @@ func cheats() map[string]cheat {
 		"a zero that is one": {deal: func(world, int, int) wide.Elem { return unit }, kind: vss.Zeros, want: burnt, err: vss.ErrBad},
 		"only the highest bit wrong": {deal: func(world, int, int) wide.Elem { return wide.Integer(wide.Word{Lo: 1 << 63}) }, kind: vss.Zeros,
 			want: burnt, err: vss.ErrBad},
-		"two lists":        {tap: in(vss.RoundLists, resign(false, even)), want: dropped, err: agree.ErrEquivocation},
-		"a wrong sum":      {spoils: true, want: burnt, err: vss.ErrBad},
-		"two sums":         {tap: in(vss.RoundChecks, resign(true, even)), want: dropped, err: agree.ErrEquivocation},
-		"silent":           {tap: nothing, want: waiting},
-		"no coin":          {tap: in(vss.RoundCoins, nothing), want: waiting},
+		"two lists":   {tap: in(vss.RoundLists, resign(false, even)), want: dropped, err: agree.ErrEquivocation},
+		"a wrong sum": {spoils: true, want: burnt, err: vss.ErrBad},
+		"two sums":    {tap: in(vss.RoundChecks, resign(true, even)), want: dropped, err: agree.ErrEquivocation},
+		"silent":      {tap: nothing, want: waiting},
+		"no coin":     {tap: in(vss.RoundCoins, nothing), want: waiting},
 		"another coin": {tap: in(vss.RoundCoins, func(_ world, _ []*vss.Dealing, e mpctest.Envelope) []mpctest.Envelope {
 			for i := range e.Payload {
 				e.Payload[i] ^= 1

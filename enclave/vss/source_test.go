@@ -230,7 +230,10 @@ func TestARestartedDealerSendsTheSame(t *testing.T) {
 		machines[1], dealings[1] = m, m
 		seen := map[string]bool{}
 		network := mpctest.Network{InOrder: true, Tap: func(e mpctest.Envelope) []mpctest.Envelope {
-			fetch := e.Round == vss.RoundLists+agree.RoundFetch || e.Round == vss.RoundLists+agree.RoundFetched
+			fetch := false
+			for _, first := range []uint16{vss.RoundLists, vss.RoundChecks} {
+				fetch = fetch || e.Round == first+agree.RoundFetch || e.Round == first+agree.RoundFetched
+			}
 			if e.From == 1 && !fetch { // the ECHO of the first life makes others ask
 				seen[fmt.Sprintf("%d %d %x", e.To, e.Round, e.Payload)] = true
 			}
