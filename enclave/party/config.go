@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/backup"
 	"github.com/tkms-network/tkms/enclave/party/identity"
 	"github.com/tkms-network/tkms/enclave/party/vault"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
@@ -29,6 +30,8 @@ type Config struct {
 	Store *seal.Store
 	// Journal keeps what the party must not sign twice.
 	Journal preproc.Journal
+	// Backups keeps the shares of each epoch with custodians; nil: nobody does.
+	Backups *backup.Automatic
 	// Vault serves public key material.
 	Vault *vault.Vault
 	// Scratch is a folder for the files of keys that are being generated, on the file

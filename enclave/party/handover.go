@@ -54,6 +54,7 @@ type handover struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	wake    chan struct{} // capacity 1
+	fetched chan struct{} // closed when the vault has the keys' files
 
 	mu       sync.Mutex
 	next     *committee.Committee // of the new epoch, as last proven
@@ -81,7 +82,7 @@ type proof struct {
 func newHandover(ctx context.Context, m *move, height int64) (*handover, error) {
 	h := &handover{
 		party: m.party, old: m.party.seatOf(m.from), new: m.party.seatOf(m.epoch), attempt: m.next.Epoch.Resharing.Attempt,
-		next: m.next, height: height, sent: recall.New(), wake: make(chan struct{}, 1), vectors: map[int][]byte{}, fetching: map[int]bool{},
+		next: m.next, height: height, sent: recall.New(), wake: make(chan struct{}, 1), fetched: make(chan struct{}), vectors: map[int][]byte{}, fetching: map[int]bool{},
 	}
 	if h.old == nil && h.new == nil {
 		return nil, errMember
@@ -103,6 +104,10 @@ func newHandover(ctx context.Context, m *move, height int64) (*handover, error) 
 	h.ctx, h.stop = context.WithCancel(h.party.ctx)
 	h.running.Go(h.exchange)
 	h.running.Go(h.live)
+	if h.new != nil {
+		vaults := slices.Concat(m.previous.Vaults, m.next.Vaults)
+		h.running.Go(func() { h.fetchKeys(vaults) })
+	}
 	h.party.cfg.Log.Info("resharing", "epoch", m.epoch, "from", m.from, "attempt", h.attempt, "keys", len(h.keys), "old_index", h.config.OldSelf, "new_index", h.config.NewSelf)
 	return h, nil
 }
@@ -490,6 +495,26 @@ func (h *handover) receipt(next *committee.Committee, height int64) error {
 	})
 }
 
+// fetchKeys brings what is published of the keys into the own vault: a member serves it,
+// and tests its shares with it.
+func (h *handover) fetchKeys(vaults []string) {
+	for _, key := range h.keys {
+		for said := false; ; said = true {
+			err := h.party.cfg.Vault.FetchKey(h.ctx, h.party.cfg.HTTP, key, vaults)
+			if err == nil {
+				break
+			}
+			if !said && h.ctx.Err() == nil {
+				h.party.cfg.Log.Warn("the files of a key cannot be fetched yet", "key", fmt.Sprintf("%x", key.Id), "err", err)
+			}
+			if !pause(h.ctx, retryPause) {
+				return
+			}
+		}
+	}
+	close(h.fetched)
+}
+
 // prove takes the new shares, tests them, and confirms that they are right.
 func (h *handover) prove(next *committee.Committee) error {
 	r := next.Epoch.Resharing
@@ -509,6 +534,11 @@ func (h *handover) prove(next *committee.Committee) error {
 	case h.proven != nil:
 		return h.confirm(next)
 	case h.proof != nil:
+		return nil
+	}
+	select {
+	case <-h.fetched:
+	default:
 		return nil
 	}
 	vectors := map[int][]byte{}

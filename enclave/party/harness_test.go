@@ -59,6 +59,9 @@ type node struct {
 	done  chan error
 
 	without atomic.Value // name of a blob that this party alone cannot fetch
+
+	served   atomic.Pointer[vault.Vault] // at vaultURL
+	vaultURL string
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -133,8 +136,14 @@ func newWorld(t testing.TB, n int, change func(*partiestypes.Params)) *world {
 	for i := 1; i <= n; i++ {
 		keys, err := identity.Generate()
 		require.NoError(t, err)
-		w.nodes[i] = &node{index: i, identity: keys, folder: t.TempDir(), address: nextAddress()}
-		w.open(w.nodes[i])
+		n := &node{index: i, identity: keys, folder: t.TempDir(), address: nextAddress()}
+		w.nodes[i] = n
+		w.open(n)
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /{digest}", func(out http.ResponseWriter, r *http.Request) { n.served.Load().ServeHTTP(out, r) })
+		files := httptest.NewServer(mux)
+		t.Cleanup(files.Close)
+		n.vaultURL = files.URL
 	}
 	t.Cleanup(func() {
 		for _, node := range w.nodes[1:] {
@@ -167,6 +176,7 @@ func (w *world) open(n *node) {
 	require.NoError(w.t, err)
 	n.vault, err = vault.Open(filepath.Join(n.folder, "vault"))
 	require.NoError(w.t, err)
+	n.served.Store(n.vault)
 }
 
 // record is the registration of a node.
@@ -177,7 +187,7 @@ func (w *world) record(n *node) partiestypes.Party {
 	return partiestypes.Party{
 		Id: uint64(100 + n.index), Moniker: fmt.Sprint("p", n.index), Operator: account.String(), Account: account.String(),
 		SigningKey: n.identity.Signing.PubKey().Bytes(), SigningAddress: address, SessionKey: n.identity.SessionPublic(),
-		TlsKeyHash: pin[:], EncryptionKey: n.identity.Encryption.PublicKey().Bytes(), PeerAddress: n.address, VaultUrl: "http://vault",
+		TlsKeyHash: pin[:], EncryptionKey: n.identity.Encryption.PublicKey().Bytes(), PeerAddress: n.address, VaultUrl: n.vaultURL,
 		TeeType: partiestypes.TEETypeDevNitro, Pcr0: make([]byte, 48), AttestedUntil: time.Now().Add(7 * 24 * time.Hour).UTC(), Simulated: true,
 	}
 }
@@ -206,11 +216,15 @@ func (w *world) registerAll() {
 	}
 }
 
-// form starts an epoch of all nodes and returns its id.
-func (w *world) form() (epoch uint64) {
+// form starts an epoch of all nodes, or the first of them, and returns its id.
+func (w *world) form(first ...int) (epoch uint64) {
 	w.t.Helper()
+	nodes := w.nodes[1:]
+	if len(first) > 0 {
+		nodes = nodes[:first[0]]
+	}
 	msg := &partiestypes.MsgFormCommittee{Authority: w.chain.parties.Authority()}
-	for _, n := range w.nodes[1:] {
+	for _, n := range nodes {
 		msg.PartyIds = append(msg.PartyIds, uint64(100+n.index))
 	}
 	w.chain.do(func(ctx context.Context) error {
@@ -303,10 +317,11 @@ func (w *world) request(id []byte) (request kmstypes.Request) {
 	return request
 }
 
-func (w *world) activeEpoch() uint64 {
+// activeEpoch makes all nodes, or the first of them, a committee.
+func (w *world) activeEpoch(first ...int) uint64 {
 	w.t.Helper()
 	w.registerAll()
-	epoch := w.form()
+	epoch := w.form(first...)
 	w.chain.start()
 	w.startAll()
 	w.eventually("the epoch is active", func() bool { return w.epoch(epoch).Status == partiestypes.EPOCH_STATUS_ACTIVE })
@@ -332,8 +347,9 @@ func (w *world) activeKey() []byte {
 	w.t.Helper()
 	id := w.requestKey()
 	w.eventually("the key is active", func() bool { return w.key(id).Status == kmstypes.KEY_STATUS_ACTIVE })
-	for _, n := range w.nodes[1:] {
-		if n.stop != nil {
+	epoch := w.epoch(w.key(id).EpochId)
+	for _, member := range epoch.Members {
+		if n := w.nodes[member.PartyId-100]; n.stop != nil {
 			w.eventually("every party holds the key", func() bool { return w.holds(n.index, id) })
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/tfhe/evaluate"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -175,7 +176,9 @@ func (p *Party) begin(s *seat, t *task) (*generation, error) {
 			return s.keySession(t.key, parameters, members, protocol)
 		}},
 	}}
-	g.compute = g.computed
+	g.compute = func(ctx context.Context) ([]evaluate.Trial, error) {
+		return p.trials.Trials(mpc.Digest(t.key.Id), parameters, func() ([]evaluate.Trial, error) { return g.computed(ctx) })
+	}
 	return g, g.open()
 }
 

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tkms-network/tkms/enclave/party/committee"
+	"github.com/tkms-network/tkms/enclave/party/backup"
 	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/transport"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -260,13 +261,16 @@ func (p *Party) eraseEpoch(epoch uint64) error {
 			return fmt.Errorf("erase the secrets of epoch %d: %w", epoch, err)
 		}
 	}
+	if p.cfg.Backups != nil {
+		return p.cfg.Backups.Forget(epoch)
+	}
 	return nil
 }
 
 // secretOfEpoch reports whether objects of a kind go with their epoch.
 func secretOfEpoch(kind string) bool {
 	switch kind {
-	case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep, kindVector:
+	case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep, kindVector, backup.KindRestored:
 		return true
 	default:
 		return false
@@ -281,60 +285,54 @@ func sameRecord(a, b *partiestypes.Epoch) bool {
 
 func (p *Party) stockChanged(int) { p.refreshStatus() }
 
-// refreshStatus copies what the seats know to the board.
+// refreshStatus copies what the seats know to the board, and logs what the margins have
+// come to.
 func (p *Party) refreshStatus() {
 	seats := p.allSeats()
-	if len(seats) == 0 {
-		return
-	}
-	// The epoch that new requests come to, or else the newest.
-	main := seats[len(seats)-1]
+	epochs := make([]status.Epoch, 0, len(seats))
 	for _, s := range seats {
-		if s.current().Epoch.Status == partiestypes.EPOCH_STATUS_ACTIVE {
-			main = s
-		}
+		epochs = append(epochs, s.status())
 	}
-	var all []string
-	for _, s := range seats {
-		all = append(all, s.heldKeys()...)
+	raised, over := p.board.SetEpochs(epochs)
+	main := p.board.Party().Main()
+	p.metrics.Stock.Set(float64(main.StockItems))
+	p.metrics.Margin.Set(float64(main.Margin))
+	for _, w := range raised {
+		p.cfg.Log.Warn("the margin is low", "epoch", w.Epoch, "level", w.Level, "text", w.Text)
 	}
-	slices.Sort(all)
-	of := main.status()
-	p.metrics.Stock.Set(float64(of.items))
-	p.board.Update(func(b *status.Party) {
-		c := of.committee
-		b.Epoch, b.EpochStatus, b.Index, b.Excluded = c.Epoch.Id, epochStatus(c.Epoch.Status), c.Self, c.Excluded
-		b.StockItems, b.NextItem, b.Keys, b.Peers, b.Margin = of.items, of.next, slices.Compact(all), of.peers, of.margin
-	})
+	for _, w := range over {
+		p.cfg.Log.Info("the margin is back, or the epoch is over", "epoch", w.Epoch)
+	}
 }
 
-// seatStatus is what an operator may know of a seat.
-type seatStatus struct {
-	committee *committee.Committee
-	items     int
-	next      uint64
-	peers     []status.Peer
-	margin    int
-}
-
-func (s *seat) status() seatStatus {
+// status is what an operator may know of a seat.
+func (s *seat) status() status.Epoch {
+	keys := s.heldKeys()
 	s.mu.Lock()
-	out := seatStatus{committee: s.committee, next: s.next}
+	c := s.committee
+	out := status.Epoch{ID: c.Epoch.Id, State: epochStatus(c.Epoch.Status), Index: c.Self, N: c.N, T: c.T, Keys: keys, NextItem: s.next}
 	for _, st := range s.stocks {
 		if !st.Rare() { // a few of the others are made ahead
-			out.items += st.Available()
+			out.StockItems += st.Available()
 		}
-		out.next = max(out.next, st.NextItem())
+		out.NextItem = max(out.NextItem, st.NextItem())
 	}
 	s.mu.Unlock()
+	for _, i := range sharing.AllParties(c.N).Without(c.Active).List() {
+		if c.Epoch.IsConvicted(uint32(i)) { // #nosec G115 -- at most n
+			out.Convicted = append(out.Convicted, i)
+		} else {
+			out.Excluded = append(out.Excluded, i)
+		}
+	}
 	connected := 0
 	for _, link := range s.mesh.Status() {
 		if link.Up {
 			connected++
 		}
-		out.peers = append(out.peers, status.Peer{Index: link.Index, Connected: link.Up})
+		out.Peers = append(out.Peers, status.Peer{Index: link.Index, Connected: link.Up})
 	}
-	out.margin = connected + 1 - (out.committee.N - out.committee.T)
+	out.Margin, out.SharesOnly = connected+1-(c.N-c.T), s.sharesOnly
 	return out
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	kmskeeper "github.com/tkms-network/tkms/x/kms/keeper"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 	partieskeeper "github.com/tkms-network/tkms/x/parties/keeper"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
@@ -260,4 +261,63 @@ func (w *world) hasSecrets(i int, epoch uint64) bool {
 func (w *world) excluded(epoch uint64, index uint32) bool {
 	record := w.epoch(epoch)
 	return record.IsExcluded(index)
+}
+
+func TestCommitteesGrowAndChangeAndWhoLeftIsPowerless(t *testing.T) {
+	w := newWorld(t, 8, nil)
+	w.set = smallSet
+	first := w.activeEpoch(4)
+	key := w.activeKey()
+	require.Equal(t, first, w.decrypts(key, 1))
+	// What party 1 has of the first epoch, an adversary keeps for ever.
+	kept := w.keep(1)
+
+	second := w.rotate(false, 1, 2, 3, 4, 5, 6, 7)
+	w.serves(second)
+	record := w.epoch(second)
+	require.Equal(t, 7, record.N())
+	require.EqualValues(t, 2, record.T)
+	require.Equal(t, second, w.decrypts(key, 2))
+	w.eventually("the first epoch is retired", func() bool { return w.epoch(first).Status == partiestypes.EPOCH_STATUS_RETIRED })
+
+	third := w.rotate(false, 5, 6, 7, 8)
+	w.serves(third)
+	require.Equal(t, third, w.decrypts(key, 3))
+	w.eventually("the second epoch is retired", func() bool { return w.epoch(second).Status == partiestypes.EPOCH_STATUS_RETIRED })
+	for i := 1; i <= 4; i++ {
+		w.eventually("who left has nothing", func() bool {
+			return !w.hasSecrets(i, first) && !w.hasSecrets(i, second) && len(w.nodes[i].board.Party().Main().Keys) == 0
+		})
+		w.stop(i)
+	}
+	require.Equal(t, third, w.decrypts(key, 4), "nobody waits for them")
+
+	// With all that it had it is nobody: the chain takes nothing from it, members do not
+	// talk to it, and what it put back goes again.
+	for object, raw := range kept {
+		require.NoError(t, w.nodes[1].store.Put(object, raw))
+	}
+	w.start(1)
+	w.eventually("it has nothing again", func() bool { return !w.hasSecrets(1, first) })
+	id := w.decrypt(key, w.encrypt(w.publicKey(key), tfhe.EUint16, number(5)))
+	w.eventually("decrypted", func() bool { return w.request(id).Status == kmstypes.REQUEST_STATUS_FULFILLED })
+	w.chain.view(func(ctx context.Context) {
+		_, err := kmskeeper.NewMsgServer(w.chain.kms).PostResults(ctx, &kmstypes.MsgPostResults{
+			Account: w.account(1), Results: []kmstypes.Result{{RequestId: id, Attempt: 1, EpochId: third}},
+		})
+		require.ErrorIs(t, err, kmstypes.ErrNotMember)
+	})
+}
+
+// keep copies all that a running party has under seal of its epochs.
+func (w *world) keep(i int) map[seal.Object][]byte {
+	objects, err := w.nodes[i].store.List()
+	require.NoError(w.t, err)
+	kept := map[seal.Object][]byte{}
+	for _, o := range objects {
+		if raw, err := w.nodes[i].store.Get(o); err == nil && secretOfEpoch(o.Kind) {
+			kept[o] = raw
+		}
+	}
+	return kept
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/party/metrics"
 	"github.com/tkms-network/tkms/enclave/party/post"
 	"github.com/tkms-network/tkms/enclave/party/status"
+	"github.com/tkms-network/tkms/enclave/party/trialcache"
 	"github.com/tkms-network/tkms/enclave/transport"
 	"github.com/tkms-network/tkms/x/kms/client"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
@@ -41,6 +42,7 @@ type Party struct {
 	poster  *post.Poster
 	blobs   blob.Fetcher
 	metrics *metrics.Metrics
+	trials  *trialcache.Cache
 	random  io.Reader
 	slots   chan struct{} // downloads under way
 	hosts   hosts
@@ -80,7 +82,8 @@ func New(cfg Config, board *status.Board, m *metrics.Metrics) *Party {
 	p := &Party{
 		cfg: cfg, board: board, metrics: m, random: rand.Reader, blobs: blob.Fetcher{Client: cfg.HTTP},
 		posted: map[string]int64{}, tasks: map[string]*task{}, slots: make(chan struct{}, max(1, cfg.Requests)), told: map[string]bool{},
-		hosts: hosts{known: map[uint64]provenHost{}}, seats: map[uint64]*seat{}, moves: map[uint64]*move{},
+		trials: &trialcache.Cache{Store: cfg.Store, Log: cfg.Log},
+		hosts:  hosts{known: map[uint64]provenHost{}}, seats: map[uint64]*seat{}, moves: map[uint64]*move{},
 	}
 	signer := client.Signer{ChainID: cfg.ChainID, Key: cfg.Identity.Signing}
 	p.poster = post.New(postChain{cfg.Chain}, signer, func(err error) { cfg.Log.Warn("post failed", "err", err) })
@@ -174,5 +177,5 @@ func (p *Party) observe(ctx context.Context, height int64, at time.Time) {
 // serving reports whether the seat's epoch answers requests, with this party.
 func (p *Party) serving(s *seat) bool {
 	c := s.current()
-	return !c.Removed && (c.Epoch.Status == partiestypes.EPOCH_STATUS_ACTIVE || c.Epoch.Status == partiestypes.EPOCH_STATUS_DRAINING)
+	return !c.Removed && !s.sharesOnly && (c.Epoch.Status == partiestypes.EPOCH_STATUS_ACTIVE || c.Epoch.Status == partiestypes.EPOCH_STATUS_DRAINING)
 }

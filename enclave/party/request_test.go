@@ -68,7 +68,7 @@ func TestAPartyWithoutABlobUsesItsItemsForNothingElse(t *testing.T) {
 	key := w.activeKey()
 	public := w.publicKey(key)
 	for _, n := range w.nodes[1:] {
-		w.eventually("stock", func() bool { return n.board.Party().StockItems > 0 })
+		w.eventually("stock", func() bool { return n.board.Party().Main().StockItems > 0 })
 	}
 	w.stop(4)
 	held := w.encrypt(public, tfhe.EUint64, number(11))
@@ -133,7 +133,7 @@ func TestOneSilentPartyDoesNotDelayWhatIsInStock(t *testing.T) {
 	key := w.activeKey()
 	public := w.publicKey(key)
 	for _, n := range w.nodes[1:] {
-		w.eventually("stock", func() bool { return n.board.Party().StockItems > 0 })
+		w.eventually("stock", func() bool { return n.board.Party().Main().StockItems > 0 })
 	}
 	w.stop(4)
 	id := w.decrypt(key, w.encrypt(public, tfhe.EUint64, number(1<<50)))
@@ -151,7 +151,7 @@ func TestAPartyRestartedInTheMiddleOfADecryptionAnswers(t *testing.T) {
 	key := w.activeKey()
 	public := w.publicKey(key)
 	for _, n := range w.nodes[1:] {
-		w.eventually("stock", func() bool { return n.board.Party().StockItems >= 512 })
+		w.eventually("stock", func() bool { return n.board.Party().Main().StockItems >= 512 })
 	}
 	w.stop(3)
 	w.stop(4)

@@ -123,7 +123,9 @@ func (s *seat) testReshared(ctx context.Context, next *committee.Committee, key 
 	e := &examination{
 		party: s.party, key: key, parameters: share.Parameters(),
 		sessions: sessions{seat: s, owner: reshareOwner(next), members: of.Parties, source: source, session: named},
-		compute:  func(ctx context.Context) ([]evaluate.Trial, error) { return s.party.trialsOf(ctx, key) },
+		compute: func(ctx context.Context) ([]evaluate.Trial, error) {
+			return s.party.trials.Trials(mpc.Digest(key.Id), share.Parameters(), func() ([]evaluate.Trial, error) { return s.party.trialsOf(ctx, key) })
+		},
 	}
 	var material kmstypes.KeyMaterial
 	if err := e.test(ctx, held, &material); err != nil {

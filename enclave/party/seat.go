@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
+	"github.com/tkms-network/tkms/enclave/party/backup"
 	"github.com/tkms-network/tkms/enclave/party/committee"
 	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/party/stock"
@@ -45,7 +46,11 @@ type seat struct {
 	code     *sharing.Code
 	sent     *recall.Log // what members that were away may ask for
 	erased   bool        // what only the set-up needed is gone; used by the goroutine that follows the chain
-	caughtUp bool        // what was open when this party came was taken; used by the same goroutine
+	// sharesOnly says that this party was restored from a backup: it has nothing of the
+	// set-up, hands its shares over at the next resharing, and does nothing else.
+	sharesOnly bool
+	backedUp   int  // number of keys that custodians have shares of; used by the same goroutine
+	caughtUp   bool // what was open when this party came was taken; used by the same goroutine
 
 	mu        sync.Mutex
 	committee *committee.Committee
@@ -83,6 +88,9 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 		stocks: map[preproc.Shape]*stock.Stock{}, open: map[string]itemRange{}, held: map[string]*heldKey{}, silent: map[string]sharing.Parties{},
 		accused: map[mpc.Digest]accusation{},
 	}
+	if s.sharesOnly, err = backup.Restored(p.cfg.Store, c.Epoch.Id); err != nil {
+		return nil, err
+	}
 	s.mesh, err = transport.New(transport.Config{
 		Self: c.Self, Network: mpc.Hash("tkms/v1/network", []byte(p.cfg.ChainID), mpc.Uint64(c.Epoch.Id)),
 		Identity: p.cfg.Identity.TLS, Port: p.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
@@ -104,6 +112,24 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 	}
 	s.ctx, s.cancel = context.WithCancel(p.ctx)
 	return s, nil
+}
+
+// backUp gives custodians the shares of an epoch that serves, whenever there are more.
+func (s *seat) backUp(c *committee.Committee) {
+	held := len(s.heldKeys())
+	if s.party.cfg.Backups == nil || held == s.backedUp {
+		return
+	}
+	s.backedUp = held
+	s.running.Go(func() {
+		made, err := s.party.cfg.Backups.Keep(c.Epoch.Id)
+		switch {
+		case err != nil:
+			s.party.cfg.Log.Error("the shares are not backed up", "epoch", c.Epoch.Id, "err", err)
+		case made:
+			s.party.cfg.Log.Info("shares backed up", "epoch", c.Epoch.Id, "keys", held)
+		}
+	})
 }
 
 // close leaves the seat and waits for its work to end.
@@ -160,7 +186,7 @@ func (s *seat) observe(ctx context.Context, c *committee.Committee) error {
 	if err := s.mesh.SetPeers(c.Peers); err != nil {
 		return fmt.Errorf("update peers: %w", err)
 	}
-	if c.Removed {
+	if c.Removed || s.sharesOnly {
 		return nil
 	}
 	if c.Convicted && !c.Epoch.Serving() {
@@ -189,6 +215,7 @@ func (s *seat) observe(ctx context.Context, c *committee.Committee) error {
 		if err := s.finishSetup(c); err != nil {
 			return err
 		}
+		s.backUp(c)
 		s.repeatAccusations(ctx, c)
 		return s.reportAbsent(ctx, c, stocks)
 	}

@@ -106,7 +106,7 @@ func TestAnEpochThatEndsIsLeftAndItsSecretsAreErased(t *testing.T) {
 	pinned := w.decrypt(key, w.encrypt(public, tfhe.EUint8, number(5)))
 	set(partiestypes.EPOCH_STATUS_DRAINING)
 	w.requireValues(pinned, number(5))
-	w.eventually("draining shows", func() bool { return w.nodes[1].board.Party().EpochStatus == "draining" })
+	w.eventually("draining shows", func() bool { return w.nodes[1].board.Party().Main().State == "draining" })
 	set(partiestypes.EPOCH_STATUS_RETIRED)
 	for _, n := range w.nodes[1:] {
 		w.eventually("the secrets are erased", func() bool {

@@ -195,7 +195,7 @@ func TestAUserReadsDespiteASilentParty(t *testing.T) {
 	key := w.activeKey()
 	public, alice := w.publicKey(key), newUser(t)
 	for _, n := range w.nodes[1:] {
-		w.eventually("stock", func() bool { return n.board.Party().StockItems > 0 })
+		w.eventually("stock", func() bool { return n.board.Party().Main().StockItems > 0 })
 	}
 	w.stop(3)
 	id := w.userDecrypt(key, alice, w.encryptUnpacked(public, tfhe.EUint64, number(1<<50)), w.encryptUnpacked(public, tfhe.EUint8, number(7)))
@@ -247,7 +247,7 @@ func TestAPartyRestartedInTheMiddleOfAUserDecryptionAnswers(t *testing.T) {
 	key := w.activeKey()
 	public, alice := w.publicKey(key), newUser(t)
 	for _, n := range w.nodes[1:] {
-		w.eventually("stock", func() bool { return n.board.Party().StockItems >= 512 })
+		w.eventually("stock", func() bool { return n.board.Party().Main().StockItems >= 512 })
 	}
 	w.stop(3)
 	w.stop(4)

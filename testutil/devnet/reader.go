@@ -26,6 +26,8 @@ type Reader struct {
 	devnet  *Devnet
 	session *client.UserSession
 	host    *acltypes.HostChain
+	// signers are those of an epoch.
+	epoch   uint64
 	signers [][kmstypes.AddressSize]byte
 }
 
@@ -40,8 +42,28 @@ func (u *User) Reader(ctx context.Context) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	signers, err := d.TKMS.Signers(ctx, FirstEpoch)
-	return &Reader{d, session, host, signers}, err
+	epoch, err := d.ActiveEpoch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signers, err := d.TKMS.Signers(ctx, epoch.Id)
+	return &Reader{d, session, host, epoch.Id, signers}, err
+}
+
+// signersOf returns the signers of the epoch that answers a question.
+func (r *Reader) signersOf(ctx context.Context, q client.UserQuestion) ([][kmstypes.AddressSize]byte, error) {
+	id, err := q.ID()
+	if err != nil {
+		return nil, err
+	}
+	request, err := r.devnet.Request(ctx, id[:])
+	if err != nil {
+		return nil, err
+	}
+	if request.EpochId == r.epoch {
+		return r.signers, nil
+	}
+	return r.devnet.TKMS.Signers(ctx, request.EpochId)
 }
 
 // Ask authorizes a question for handles of the dApp, from a minute ago for a day. Of a
@@ -208,7 +230,11 @@ func (r *Reader) Collect(ctx context.Context, q client.UserQuestion, job string)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := r.session.Read(q, r.signers, shares)
+	signers, err := r.signersOf(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := r.session.Read(q, signers, shares)
 	if err != nil {
 		return nil, err
 	}

@@ -208,7 +208,7 @@ func TestAPartyThatDiesDuringAKeysGenerationIsDoneWithoutAndComesBackLater(t *te
 	require.NoError(t, dead.Start())
 	w.until("the share is rebuilt", func() bool {
 		status, err := w.StatusOf(w.ctx, dead)
-		return err == nil && slices.Contains(status.Keys, hex.EncodeToString(w.KeyID))
+		return err == nil && slices.Contains(status.Main().Keys, hex.EncodeToString(w.KeyID))
 	})
 	w.requireNothingLeft(dead)
 	_, err = w.WaitEpoch(w.ctx, devnet.FirstEpoch, func(e partiestypes.Epoch) bool { return len(e.Excluded()) == 0 })

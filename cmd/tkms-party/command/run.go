@@ -3,10 +3,7 @@ package command
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -183,89 +180,4 @@ func serve(address string, board *status.Board, public *vault.Vault, registry *p
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(listener) }()
 	return func() { _ = server.Close(); <-done }, nil
-}
-
-func newStatus() *cobra.Command {
-	var output string
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show where a running party stands",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, s, err := settingsOf(cmd)
-			if err != nil {
-				return err
-			}
-			return showStatus(cmd.Context(), cmd.OutOrStdout(), s, output)
-		},
-	}
-	cmd.Flags().StringVar(&output, "output", "text", "text or json")
-	return cmd
-}
-
-func showStatus(ctx context.Context, out io.Writer, s *settings, output string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.StatusListen+"/status", nil)
-	if err != nil {
-		return err
-	}
-	response, err := (&http.Client{Timeout: 5 * time.Second}).Do(request)
-	if err != nil {
-		return cli.WithHint(err, "is the party running? start it with 'tkms-party run'")
-	}
-	defer response.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if output == "json" {
-		_, err := out.Write(raw)
-		return err
-	}
-	if output != "text" {
-		return errors.New("--output is text or json")
-	}
-	var p status.Party
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return err
-	}
-	printStatus(out, &p)
-	return nil
-}
-
-func printStatus(out io.Writer, p *status.Party) {
-	line := func(name, format string, arguments ...any) {
-		fmt.Fprintf(out, "%-14s %s\n", name, fmt.Sprintf(format, arguments...))
-	}
-	line("party", "%s (id %d)", p.Moniker, p.ID)
-	if p.Epoch == 0 {
-		line("epoch", "none: not a member of a live epoch yet")
-	} else {
-		line("epoch", "%d, %s, index %d", p.Epoch, p.EpochStatus, p.Index)
-	}
-	if p.Excluded {
-		line("excluded", "yes: the chain does not wait for this party until it is counted again")
-	}
-	line("verified", "block %d of %s", p.Height, p.BlockTime.Format(time.RFC3339))
-	line("keys", "%d", len(p.Keys))
-	line("stock", "%d offline items", p.StockItems)
-	connected := 0
-	for _, peer := range p.Peers {
-		if peer.Connected {
-			connected++
-		}
-	}
-	line("peers", "%d of %d connected; %d more may fail", connected, len(p.Peers), max(0, p.Margin))
-	for _, c := range p.Culprits {
-		evidence := c.Evidence
-		if evidence == "" {
-			evidence = "no evidence"
-		}
-		line("culprit", "%s (index %d): %s, in %s, %s", c.Moniker, c.Index, evidence, c.Protocol, c.Found.Format(time.RFC3339))
-	}
-	for _, s := range p.Simulated {
-		line("SIMULATED", "%s", s)
-	}
-	for _, t := range p.Trouble {
-		line("trouble", "%s", t)
-	}
 }

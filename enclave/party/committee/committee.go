@@ -35,6 +35,8 @@ type Committee struct {
 	Names []string
 	// Signers are the members' signing addresses, in index order.
 	Signers [][20]byte
+	// Vaults are the base URLs of the members' vaults, in index order.
+	Vaults []string
 	// Peers are the other members that are not removed.
 	Peers []transport.Peer
 	// Active are the members that the offline phase waits for.
@@ -66,6 +68,7 @@ func New(epoch partiestypes.Epoch, records []partiestypes.Party, own uint64) (*C
 			return nil, fmt.Errorf("%w: member %d", ErrRecord, i+1)
 		}
 		copy(c.Signers[i][:], party.SigningAddress)
+		c.Vaults = append(c.Vaults, party.VaultUrl)
 		c.Session[i+1], c.Names[i+1] = ed25519.PublicKey(party.SessionKey), party.Moniker
 		if member.Removed {
 			c.Active = c.Active.Without(sharing.PartiesOf(i + 1))

@@ -12,6 +12,7 @@ import (
 type Metrics struct {
 	Height   prometheus.Gauge
 	Stock    prometheus.Gauge
+	Margin   prometheus.Gauge
 	Requests *prometheus.CounterVec   // kind, outcome
 	Engine   *prometheus.HistogramVec // kind
 	// CiphertextBytes is labelled by the key that a ciphertext is under.
@@ -28,6 +29,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Height:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "tkms_party_verified_height_blocks", Help: "Newest block whose state is provable."}),
 		Stock:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "tkms_party_stock_items", Help: "Offline items made and not assigned."}),
+		Margin:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "tkms_party_margin", Help: "How many more members may fail before requests stop."}),
 		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_requests_total", Help: "Requests by kind and by outcome at this party."}, []string{"kind", "outcome"}),
 		Engine: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tkms_party_engine_seconds", Help: "From the proven request to the last opening.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
@@ -42,7 +44,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames to a member that were dropped."}, []string{"peer"}),
 		links:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tkms_party_link_up", Help: "1 if the link to a member is up."}, []string{"peer"}),
 	}
-	registry.MustRegister(m.Height, m.Stock, m.Requests, m.Engine, m.CiphertextBytes, m.Culprits, m.Evidence, m.sent, m.received, m.dropped, m.links)
+	registry.MustRegister(m.Height, m.Stock, m.Margin, m.Requests, m.Engine, m.CiphertextBytes, m.Culprits, m.Evidence, m.sent, m.received, m.dropped, m.links)
 	return m
 }
 

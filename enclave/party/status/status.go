@@ -84,26 +84,55 @@ type Culprit struct {
 	Found    time.Time `json:"found"`
 }
 
-// Party is where the party stands.
-type Party struct {
-	Moniker     string `json:"moniker"`
-	ID          uint64 `json:"id"`
-	Index       int    `json:"index"`
-	Epoch       uint64 `json:"epoch"`
-	EpochStatus string `json:"epoch_status"`
-	// Excluded says that the chain does not wait for this party.
-	Excluded bool `json:"excluded"`
-	// Height of the newest verified block.
-	Height    int64     `json:"height"`
-	BlockTime time.Time `json:"block_time"`
+// Epoch is the party's seat in one epoch.
+type Epoch struct {
+	ID uint64 `json:"id"`
+	// State is that on the chain, in lower case.
+	State string `json:"state"`
+	// Index is the own one of N members, of whom T may be corrupt.
+	Index int `json:"index"`
+	N     int `json:"n"`
+	T     int `json:"t"`
+	// Margin is how many more members may fail before the epoch answers no request:
+	// those connected and this one, less N−T. It is T at most, and below 0 when there
+	// are too few.
+	Margin int    `json:"margin"`
+	Peers  []Peer `json:"peers"`
+	// Keys are the ids of the keys whose shares are ready for use, in hex.
+	Keys []string `json:"keys"`
+	// SharesOnly says that the party has shares but not what the epoch's offline phase
+	// needs: it was restored from a backup and counts as absent until the next epoch.
+	SharesOnly bool `json:"shares_only,omitempty"`
 	// StockItems are offline items made and not assigned to a request yet.
 	StockItems int `json:"stock_items"`
 	// NextItem is the first offline item that no request has.
-	NextItem uint64   `json:"next_item"`
-	Keys     []string `json:"keys"`
-	Peers    []Peer   `json:"peers"`
-	// Margin is how many more parties may fail before requests stop.
-	Margin int `json:"margin"`
+	NextItem uint64 `json:"next_item"`
+	// Excluded are the members that the offline phase does not wait for, Convicted those
+	// of them that evidence is against.
+	Excluded  []int `json:"excluded,omitempty"`
+	Convicted []int `json:"convicted,omitempty"`
+}
+
+// Serving reports whether requests are answered in the epoch.
+func (e *Epoch) Serving() bool { return e.State == StateActive || e.State == StateDraining }
+
+// States of an epoch in which it serves.
+const (
+	StateActive   = "active"
+	StateDraining = "draining"
+)
+
+// Party is where the party stands.
+type Party struct {
+	Moniker string `json:"moniker"`
+	ID      uint64 `json:"id"`
+	// Height of the newest verified block.
+	Height    int64     `json:"height"`
+	BlockTime time.Time `json:"block_time"`
+	// LagMillis is how far the newest verified block is behind this machine's clock.
+	LagMillis int64 `json:"lag_ms"`
+	// Epochs are the seats, that of the earliest epoch first.
+	Epochs []Epoch `json:"epochs"`
 	// Culprits are the latest cheats found, the last one last.
 	Culprits  []Culprit `json:"culprits,omitempty"`
 	Simulated []string  `json:"simulated,omitempty"`
@@ -112,6 +141,22 @@ type Party struct {
 	// Failing says that some of it keeps this party from its work. Other members
 	// that are away, or a registration that lapses soon, do not.
 	Failing bool `json:"failing"`
+	// Warnings say that a committee is about to lose its margin, or has.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Main is the epoch that new requests come to, or else the newest one; all its fields
+// are zero if there is none.
+func (p Party) Main() Epoch {
+	for _, e := range p.Epochs {
+		if e.State == StateActive {
+			return e
+		}
+	}
+	if len(p.Epochs) == 0 {
+		return Epoch{}
+	}
+	return p.Epochs[len(p.Epochs)-1]
 }
 
 // keep bounds the requests remembered, keepCulprits the cheats.
@@ -126,6 +171,7 @@ type Board struct {
 
 	mu       sync.Mutex
 	party    Party
+	monitor  monitor
 	requests map[string]Request
 	order    []string
 }
@@ -151,11 +197,25 @@ func (b *Board) Culprit(c Culprit) {
 	})
 }
 
+// SetEpochs replaces the seats. It returns the warnings that are new, and those that
+// are over, for the log.
+func (b *Board) SetEpochs(epochs []Epoch) (raised, over []Warning) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.party.Epochs = epochs
+	b.party.Warnings, raised, over = b.monitor.observe(b.now(), epochs)
+	return raised, over
+}
+
 // Party returns the party's standing.
 func (b *Board) Party() Party {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.party
+	p := b.party
+	if !p.BlockTime.IsZero() {
+		p.LagMillis = b.now().Sub(p.BlockTime).Milliseconds()
+	}
+	return p
 }
 
 // Request changes the progress of a request, made when it is new.
@@ -185,7 +245,9 @@ func (b *Board) Handler() http.Handler {
 		if party.Failing {
 			code = http.StatusServiceUnavailable
 		}
-		write(w, code, map[string]any{"ok": code == http.StatusOK, "trouble": party.Trouble, "height": party.Height})
+		write(w, code, map[string]any{
+			"ok": code == http.StatusOK, "degraded": len(party.Warnings) > 0, "trouble": party.Trouble, "warnings": party.Warnings, "height": party.Height,
+		})
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, b.Party()) })
 	mux.HandleFunc("GET /requests/{id}", func(w http.ResponseWriter, r *http.Request) {

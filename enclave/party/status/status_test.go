@@ -53,3 +53,36 @@ func TestTheBoardForgetsTheOldestRequestsFirst(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, get(t, board, "/requests/0", &map[string]string{}))
 	require.Equal(t, http.StatusOK, get(t, board, "/requests/4999", &status.Request{}))
 }
+
+func TestAMarginThatIsGoneDegradesHealthButIsNotThisPartysFailure(t *testing.T) {
+	now := time.Now()
+	board := status.NewBoard(func() time.Time { return now })
+	epochs := []status.Epoch{{ID: 1, State: status.StateDraining}, {ID: 2, State: status.StateActive, N: 4, T: 1, Margin: 0}, {ID: 3, State: "resharing"}}
+	board.SetEpochs(epochs)
+	now = now.Add(time.Minute)
+	raised, over := board.SetEpochs(epochs)
+	require.Len(t, raised, 1)
+	require.Empty(t, over)
+	var health struct {
+		OK, Degraded bool
+		Warnings     []status.Warning
+	}
+	require.Equal(t, http.StatusOK, get(t, board, "/health", &health))
+	require.True(t, health.OK && health.Degraded)
+	require.Equal(t, raised, health.Warnings)
+	party := board.Party()
+	require.EqualValues(t, 2, party.Main().ID)
+	party.Epochs = party.Epochs[2:]
+	require.EqualValues(t, 3, party.Main().ID, "none is active: the newest")
+	party.Epochs = nil
+	require.Zero(t, party.Main())
+}
+
+func TestTheLagIsThatOfTheMomentOfAsking(t *testing.T) {
+	now := time.Now()
+	board := status.NewBoard(func() time.Time { return now })
+	require.Zero(t, board.Party().LagMillis, "no block was verified")
+	board.Update(func(p *status.Party) { p.BlockTime = now })
+	now = now.Add(90 * time.Second)
+	require.EqualValues(t, 90_000, board.Party().LagMillis)
+}

@@ -139,7 +139,7 @@ func (r *run) useUp(ctx context.Context, large []*item, lost *devnet.Party, inde
 		stock := 0
 		for _, p := range r.net.Parties {
 			if s, err := r.net.StatusOf(ctx, p); err == nil {
-				stock = max(stock, s.StockItems)
+				stock = max(stock, s.Main().StockItems)
 			}
 		}
 		group, groupCtx := errgroup.WithContext(ctx)
