@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tkms-network/tkms/enclave/party/backup"
 	"github.com/tkms-network/tkms/enclave/party/status"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/transport"
@@ -260,13 +261,16 @@ func (p *Party) eraseEpoch(epoch uint64) error {
 			return fmt.Errorf("erase the secrets of epoch %d: %w", epoch, err)
 		}
 	}
+	if p.cfg.Backups != nil {
+		return p.cfg.Backups.Forget(epoch)
+	}
 	return nil
 }
 
 // secretOfEpoch reports whether objects of a kind go with their epoch.
 func secretOfEpoch(kind string) bool {
 	switch kind {
-	case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep, kindVector:
+	case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep, kindVector, backup.KindRestored:
 		return true
 	default:
 		return false
@@ -328,7 +332,7 @@ func (s *seat) status() status.Epoch {
 		}
 		out.Peers = append(out.Peers, status.Peer{Index: link.Index, Connected: link.Up})
 	}
-	out.Margin = connected + 1 - (c.N - c.T)
+	out.Margin, out.SharesOnly = connected+1-(c.N-c.T), s.sharesOnly
 	return out
 }
 

@@ -122,6 +122,9 @@ func (s *seat) check(now time.Time) []finding {
 	case c.Excluded:
 		found = append(found, finding{"exclusion", "excluded as absent: the offline phase goes on without this party until it is counted again", false})
 	}
+	if s.sharesOnly {
+		return append(found, finding{"shares only", fmt.Sprintf("restored from a backup: shares only in epoch %d; this party works again from the next refresh, ask for one", c.Epoch.Id), false})
+	}
 	keys, err := s.loadKeys(c)
 	switch {
 	case err != nil:
