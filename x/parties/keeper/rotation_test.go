@@ -203,6 +203,17 @@ func TestAnEpochDrainsNoLongerThanItsDeadline(t *testing.T) {
 	r.requireStatus(1, types.EPOCH_STATUS_RETIRED)
 }
 
+func TestAnEpochThatOwesNothingDrainsForOneBlock(t *testing.T) {
+	r := newRotation(t)
+	r.work.busy[1] = false
+	id := r.rotate(types.MsgRotate{})
+	r.setUp(id)
+	r.reshare(id)
+	r.requireStatus(1, types.EPOCH_STATUS_DRAINING)
+	r.blocks(1)
+	r.requireStatus(1, types.EPOCH_STATUS_RETIRED)
+}
+
 func TestGovernanceEndsTheDrainingOfAnEpoch(t *testing.T) {
 	r := newRotation(t)
 	retire := func(from string, epoch uint64) error {
