@@ -58,6 +58,9 @@ type Config struct {
 	Dir string
 	// Validators and Parties are their numbers, 4 each by default.
 	Validators, Parties int
+	// Seats is how many of the parties, the first ones, form the first committee; all by
+	// default.
+	Seats int
 	// Params names the parameter set of the network's key, "production-pke" by default.
 	// The chain admits an insecure one only if it is this.
 	Params string
@@ -131,6 +134,9 @@ func New(cfg Config) (*Devnet, error) {
 	}
 	if cfg.Parties == 0 {
 		cfg.Parties = 4
+	}
+	if cfg.Seats == 0 {
+		cfg.Seats = cfg.Parties
 	}
 	if cfg.StockItems == 0 {
 		cfg.StockItems = 4096

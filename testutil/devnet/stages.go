@@ -103,7 +103,7 @@ func (d *Devnet) stageRegister(i int) func(context.Context) (string, error) {
 
 func (d *Devnet) stageEpoch(ctx context.Context) (string, error) {
 	var ids []uint64
-	for _, p := range d.Parties {
+	for _, p := range d.Parties[:d.Config.Seats] {
 		ids = append(ids, p.ID)
 	}
 	if err := d.Govern(ctx, "form the first committee", &partiestypes.MsgFormCommittee{Authority: Authority(), PartyIds: ids}); err != nil {

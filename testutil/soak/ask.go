@@ -90,7 +90,7 @@ func (r *run) way(a Ask) Ask {
 func (r *run) try(ctx context.Context, a Ask, tries int) error {
 	a = r.way(a)
 	if a.Kind == AskRead {
-		return r.tryRead(ctx, a)
+		return r.tryRead(ctx, a, tries)
 	}
 	var asked []*value
 	for _, at := range a.Values {
@@ -130,7 +130,7 @@ func (r *run) try(ctx context.Context, a Ask, tries int) error {
 
 // tryRead has a user read. A start of the validity of its own makes each request of the
 // plan another one for the chain.
-func (r *run) tryRead(ctx context.Context, a Ask) error {
+func (r *run) tryRead(ctx context.Context, a Ask, tries int) error {
 	from := r.readers[a.Reader]
 	var asked []*value
 	var want []string
@@ -148,7 +148,7 @@ func (r *run) tryRead(ctx context.Context, a Ask) error {
 		return err
 	}
 	r.ledger.expect(a.Number, id[:], nil)
-	reading, err := from.Read(ctx, question)
+	reading, err := from.At(r.nodes[(a.Node+tries)%len(r.nodes)]).Read(ctx, question)
 	if err != nil {
 		return err
 	}

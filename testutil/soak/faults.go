@@ -52,8 +52,14 @@ func (r *run) begin(ctx context.Context, f Fault) error {
 			l.Cut()
 		}
 	case CommitteeChange:
-		return r.rotate(ctx, f.Members)
+		// Requests go on meanwhile.
+		r.rotating.Go(func() {
+			if err := r.rotate(ctx, f.Members); err != nil && ctx.Err() == nil {
+				r.ledger.violate("%s: %s", f, err)
+			}
+		})
 	default:
+		r.rotating.Wait()
 		return r.beginParty(ctx, r.net.Parties[f.Target-1], f)
 	}
 	return nil
@@ -226,7 +232,7 @@ func (r *run) absence(ctx context.Context, p *devnet.Party) (partiestypes.Absenc
 	if err != nil {
 		return partiestypes.Absence{}, err
 	}
-	epoch, err := node.Epoch(ctx, r.epoch)
+	epoch, err := node.Epoch(ctx, r.epoch.Load())
 	if err != nil {
 		return partiestypes.Absence{}, err
 	}
@@ -377,11 +383,14 @@ func (r *run) rotate(ctx context.Context, numbers []int) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	epoch, err := at.Rotate(ctx, 0, members...)
-	if err == nil {
-		r.epoch = epoch.Id
+	if err != nil {
+		return err
 	}
-	return err
+	r.epoch.Store(epoch.Id)
+	r.say("epoch %d is active after %s: n = %d, t = %d", epoch.Id, time.Since(began).Round(time.Millisecond), len(epoch.Members), epoch.T)
+	return nil
 }
 
 // corrupt changes a byte of the file in which a party has its share of the key.

@@ -272,6 +272,9 @@ func (p *Plan) committees() []Fault {
 	return out
 }
 
+// seats is how many parties the first committee has.
+func (p *Plan) seats() int { return len(p.committees()[0].Members) }
+
 func (p *Plan) drawLane(random *rand.Rand, l lane, members []int, begin, end int) {
 	kinds := deal(random, l.kinds)
 	for at := begin; ; {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tkms-network/tkms/testutil/devnet"
@@ -60,8 +61,10 @@ type run struct {
 	readers []*reader
 	ledger  *ledger
 	report  *Report
-	// epoch is the one that serves; operator the account that registered the parties.
-	epoch    uint64
+	// epoch is the one that serves, rotating the change to the next one; operator the
+	// account that registered the parties.
+	epoch    atomic.Uint64
+	rotating sync.WaitGroup
 	operator string
 	damages  map[string]damage
 	clocks   int
@@ -76,13 +79,14 @@ type run struct {
 // the network. The error is ErrViolated if it went through and something does not hold.
 func Run(ctx context.Context, o RunOptions) (report *Report, err error) {
 	r := &run{
-		plan: NewPlan(o.Options), wire: &wire{}, began: time.Now(), ledger: newLedger(), console: console.New(o.Out), epoch: devnet.FirstEpoch,
+		plan: NewPlan(o.Options), wire: &wire{}, began: time.Now(), ledger: newLedger(), console: console.New(o.Out),
 		damages: map[string]damage{}, report: &Report{Faults: map[FaultKind]int{}},
 	}
+	r.epoch.Store(devnet.FirstEpoch)
 	r.console.Line("%s", r.plan)
 	r.console.Line("load average %s", measure.LoadAverage())
 	r.net, err = devnet.New(devnet.Config{
-		Bin: o.Bin, Dir: o.Dir, Parties: r.plan.Parties, Validators: r.plan.Validators, StockItems: stockItems, ReadyBlocks: readyBlocks,
+		Bin: o.Bin, Dir: o.Dir, Parties: r.plan.Parties, Seats: r.plan.seats(), Validators: r.plan.Validators, StockItems: stockItems, ReadyBlocks: readyBlocks,
 		Route: r.wire.route, Carry: r.wire.carry,
 	})
 	if err != nil {
@@ -142,6 +146,7 @@ func (r *run) serveAll(ctx context.Context) {
 		}
 	}
 	asking.Wait()
+	r.rotating.Wait()
 	r.turn(ctx, r.plan.Requests+1)
 }
 

@@ -51,6 +51,7 @@ func soakCommand() *cobra.Command {
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of requests and faults")
 	f.IntVar(&o.Requests, "requests", 200, "number of requests")
 	f.IntVar(&o.Parties, "parties", 7, "number of MPC parties: 4, 7, 10 or 13")
+	f.BoolVar(&o.Rotations, "rotations", false, "have the committee change meanwhile: from the first four parties to all, refreshed, and to the last four")
 	f.BoolVar(&dry, "plan", false, "print the plan only")
 	return cmd
 }
