@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,6 +127,9 @@ func planFrom(cmd *cobra.Command, clientCtx client.Context, args []string, s *Sn
 	var messages []sdk.Msg
 	var err error
 	if len(args) == 1 {
+		if slices.ContainsFunc(append(wishFlags, flagFile), cmd.Flags().Changed) {
+			return nil, fmt.Errorf("%w: name a proposal, or say what to change", ErrWish)
+		}
 		if id, notNumber := strconv.ParseUint(args[0], 10, 64); notNumber == nil {
 			if messages, err = proposalMessages(cmd.Context(), clientCtx, id); err != nil {
 				return nil, fmt.Errorf("proposal %d: %w", id, err)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/cosmos/cosmos-sdk/client"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/types/query"
 
@@ -309,6 +310,22 @@ func TestAProposalOfGovernanceIsReadWhole(t *testing.T) {
 	require.Equal(t, []Image{imageOf(image(1))}, o.Rejects)
 	_, err = (&Plan{Rotate: &types.MsgRotate{PartyIds: []uint64{99}}, Params: s.Params}).outlook(s)
 	require.ErrorIs(t, err, types.ErrUnknownParty)
+}
+
+func TestAProposalIsNamedOrSaid(t *testing.T) {
+	cmd := newRehearseCommand()
+	require.NoError(t, cmd.Flags().Parse([]string{"--refresh"}))
+	_, err := planFrom(cmd, client.Context{}, []string{"7"}, network(4))
+	require.ErrorIs(t, err, ErrWish)
+	plan, err := planFrom(cmd, client.Context{}, nil, network(4))
+	require.NoError(t, err)
+	require.NotNil(t, plan.Rotate)
+
+	file := filepath.Join(t.TempDir(), "proposal.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"replace":[{"old":4,"new":5}]}`), 0o600))
+	plan, err = planFrom(newRehearseCommand(), client.Context{}, []string{file}, network(4))
+	require.NoError(t, err)
+	require.Equal(t, []uint64{1, 2, 3, 5}, plan.Rotate.PartyIds)
 }
 
 func TestAnOperatorRehearsesARefreshOnly(t *testing.T) {

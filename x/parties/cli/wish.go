@@ -34,6 +34,11 @@ const (
 	flagRehearsal    = "rehearsal"
 )
 
+// wishFlags say what to change, if no file does.
+var wishFlags = []string{
+	flagRefresh, flagMembers, flagAdd, flagRemove, flagReplace, flagT, flagAccept, flagReject, flagRefreshEvery, flagRehearsal,
+}
+
 var (
 	// ErrNothing says that nothing is to be changed.
 	ErrNothing = errors.New("nothing is to be changed")
@@ -96,7 +101,7 @@ func addWishFlags(cmd *cobra.Command) {
 	f.StringSlice(flagReject, nil, "file of an enclave image that is no longer accepted once the epoch before has ended")
 	f.Uint64(flagRefreshEvery, 0, "have the chain refresh the shares every so many blocks from now on (0: never)")
 	f.Bool(flagRehearsal, false, "do everything but the activation")
-	for _, name := range []string{flagRefresh, flagMembers, flagAdd, flagRemove, flagReplace, flagT, flagAccept, flagReject, flagRefreshEvery, flagRehearsal} {
+	for _, name := range wishFlags {
 		cmd.MarkFlagsMutuallyExclusive(flagFile, name)
 	}
 }
