@@ -44,7 +44,8 @@
 // Not guaranteed: progress, as in package agree: one silent party of E stops it. Shares
 // of corrupt parties may be wrong, which what is built on them has to bear: it does, as
 // these parties can send wrong shares of anything. There is no noise of bounded size
-// (ErrNoise): nothing proves that a dealer's is small. A party that was not there has no
+// (ErrNoise): nothing proves that a dealer's is small; it is made of random bits or, where
+// there is a set-up for them, of pseudo-random sharings (TakeNoise). A party that was not there has no
 // shares, and cannot rebuild them. There is no transferable evidence but equivocation.
 //
 // Sources: eprint 2025/699, figures 59–63 (batched verification of dealings by a random

@@ -22,6 +22,7 @@ type Source struct {
 	context mpc.Digest
 
 	mu    sync.RWMutex
+	noise *prss.Source
 	dealt map[drawKey][]stored
 }
 
@@ -91,7 +92,7 @@ func (m *Dealing) extract() (*Source, error) {
 			ring.Reduce(narrow[i], q.k)
 		}
 	}
-	s := &Source{code: m.Code, self: m.self, from: m.From, context: m.Context, dealt: map[drawKey][]stored{}}
+	s := NewSource(m.Code, m.self, m.From, m.Context)
 	for i, q := range p.demand {
 		e := stored{first: q.First, count: q.Count, origin: m.origin, demand: i}
 		for _, at := range p.slots[i] {
@@ -106,6 +107,12 @@ func (m *Dealing) extract() (*Source, error) {
 		s.dealt[key] = append(s.dealt[key], e)
 	}
 	return s, nil
+}
+
+// NewSource returns the source of party self of the members of from, to which dealings for
+// the context are joined. Nothing is drawn from it before.
+func NewSource(code *sharing.Code, self int, from sharing.Parties, context mpc.Digest) *Source {
+	return &Source{code: code, self: self, from: from, context: context, dealt: map[drawKey][]stored{}}
 }
 
 // Join adds what another dealing of the same parties made for the same context, ErrConfig
@@ -229,11 +236,45 @@ func (s *Source) DrawWide(a prss.Address, v prss.WideVectors) error {
 	return nil
 }
 
-// DrawNoise returns ErrNoise.
-func (*Source) DrawNoise(prss.Address, uint, []uint64) error { return ErrNoise }
+// TakeNoise lets noise be drawn from pseudo-random secret sharing, of the same parties and
+// in the same context (ErrConfig), where there are few enough for a set-up: noise needs a
+// word from each set, much less than random bits do.
+func (s *Source) TakeNoise(from *prss.Source) error {
+	if from.Self() != s.self || from.Context() != s.context || from.Code().N() != s.code.N() || from.Code().Degree() != s.code.Degree() {
+		return fmt.Errorf("%w: noise of another context or party", ErrConfig)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noise = from
+	return nil
+}
 
-// DrawWideNoise returns ErrNoise.
-func (*Source) DrawWideNoise(prss.Address, uint, []wide.Word) error { return ErrNoise }
+func (s *Source) noiseSource() (*prss.Source, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.noise == nil {
+		return nil, ErrNoise
+	}
+	return s.noise, nil
+}
+
+// DrawNoise draws from what TakeNoise took, ErrNoise without.
+func (s *Source) DrawNoise(a prss.Address, bound uint, dst []uint64) error {
+	from, err := s.noiseSource()
+	if err != nil {
+		return err
+	}
+	return from.DrawNoise(a, bound, dst)
+}
+
+// DrawWideNoise draws from what TakeNoise took, ErrNoise without.
+func (s *Source) DrawWideNoise(a prss.Address, bound uint, dst []wide.Word) error {
+	from, err := s.noiseSource()
+	if err != nil {
+		return err
+	}
+	return from.DrawWideNoise(a, bound, dst)
+}
 
 // run is a draw of consecutive items.
 type run struct {

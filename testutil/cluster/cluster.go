@@ -16,6 +16,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/vss"
 	"github.com/tkms-network/tkms/testutil/fault"
 )
 
@@ -32,6 +33,9 @@ type Config struct {
 	// Faults are the faulty parties, by index 1..n. More than ⌊(n−1)/3⌋ are
 	// accepted: protocols then fail.
 	Faults map[int]fault.Kind
+	// Dealt says that the parties deal each other their randomness even if they are few
+	// enough for pseudo-random secret sharing.
+	Dealt bool
 	// Log takes life-cycle messages of the network (default: discarded).
 	Log *slog.Logger
 }
@@ -57,8 +61,9 @@ type Cluster struct {
 type party struct {
 	index    int
 	identity *mpc.Identity
-	public   ed25519.PublicKey // of identity
-	keys     *prss.Keys
+	public   ed25519.PublicKey  // of identity
+	keys     *prss.Keys         // nil if there are too many parties
+	secret   [vss.SeedSize]byte // that it deals from
 	shares   keyShares
 	fault    *fault.Party // nil if it is honest
 }
@@ -114,12 +119,17 @@ func (c *Cluster) setUp(ctx context.Context, random io.Reader) error {
 	if err != nil {
 		return err
 	}
-	keys, err := c.setUpPRSS(ctx, random)
-	if err != nil {
-		return err
+	keys := make([]*prss.Keys, c.cfg.Parties)
+	if c.cfg.Parties <= maxPRSSMembers { // noise is not dealt
+		if keys, err = c.setUpPRSS(ctx, random); err != nil {
+			return err
+		}
 	}
 	for i := range c.cfg.Parties {
 		p := &party{index: i + 1, identity: identities[i], public: public[i], keys: keys[i]}
+		if _, err := io.ReadFull(random, p.secret[:]); err != nil {
+			return fmt.Errorf("secret of party %d: %w", p.index, err)
+		}
 		if kind, faulty := c.cfg.Faults[p.index]; faulty {
 			p.fault = &fault.Party{Kind: kind}
 		}
@@ -144,6 +154,12 @@ func newIdentities(n int) (identities []*mpc.Identity, public []ed25519.PublicKe
 	}
 	return identities, public, nil
 }
+
+// maxPRSSMembers is the number of parties above which randomness is always dealt.
+const maxPRSSMembers = 13
+
+// dealt reports whether the parties deal each other their randomness.
+func (c *Cluster) dealt() bool { return c.cfg.Dealt || c.cfg.Parties > maxPRSSMembers }
 
 // setUpPRSS plays the chain's part, which is to record the roots.
 func (c *Cluster) setUpPRSS(ctx context.Context, random io.Reader) ([]*prss.Keys, error) {

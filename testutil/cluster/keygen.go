@@ -20,6 +20,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/vss"
 )
 
 // ErrKeySet reports parties that came to different key sets.
@@ -107,6 +108,7 @@ type generation struct {
 	base     mpc.Session
 	attempts map[int]*keygen.Attempt
 	files    map[int]*keyfile.Files
+	sources  map[int]*vss.Source // of dealt randomness
 
 	mu sync.Mutex // guards the result and the members
 	// members are those that are done with all steps so far.
@@ -116,12 +118,12 @@ type generation struct {
 func (c *Cluster) newGeneration(k KeyConfig, g *Generation) (*generation, error) {
 	a := &generation{
 		Cluster: c, KeyConfig: k, result: g, base: c.newAttempt("keygen").session,
-		attempts: map[int]*keygen.Attempt{}, files: map[int]*keyfile.Files{},
+		attempts: map[int]*keygen.Attempt{}, files: map[int]*keyfile.Files{}, sources: map[int]*vss.Source{},
 	}
 	a.members = a.base.Parties
 	for _, i := range a.members.List() {
 		p := c.parties[i-1]
-		source, err := prss.NewSource(p.keys, c.code, a.session(0).ID()) // the randomness is the attempt's
+		source, err := a.source(p)
 		if err != nil {
 			return nil, errors.Join(err, a.close())
 		}
@@ -139,6 +141,48 @@ func (c *Cluster) newGeneration(k KeyConfig, g *Generation) (*generation, error)
 		}
 	}
 	return a, nil
+}
+
+// source returns what a party draws from in the attempt.
+func (a *generation) source(p *party) (prss.Randomness, error) {
+	context := a.session(0).ID() // the randomness is the attempt's
+	if !a.dealt() {
+		return prss.NewSource(p.keys, a.code, context)
+	}
+	dealt := vss.NewSource(a.code, p.index, a.base.Parties, context)
+	a.sources[p.index] = dealt
+	if p.keys == nil {
+		return dealt, nil
+	}
+	noise, err := prss.NewSource(p.keys, a.code, context)
+	if err != nil {
+		return nil, err
+	}
+	return dealt, dealt.TakeNoise(noise)
+}
+
+// dealFor has the members deal each other what steps draw, before any of these runs: later
+// chunks of a matrix have the factors of the first.
+func (a *generation) dealFor(ctx context.Context, first, next int) (again bool, err error) {
+	for step := first; a.dealt() && step < next; step++ {
+		demand, err := a.attempts[a.members.List()[0]].Demand(step)
+		if err != nil {
+			return false, err
+		}
+		if len(demand) == 0 {
+			continue
+		}
+		made := attempt{session: a.session(step), context: a.session(0).ID()}
+		if again, err := a.deal(ctx, &a.result.Offline, &made, demand); again || err != nil {
+			return again, err
+		}
+		for i, source := range made.dealt {
+			if err := a.sources[i].Join(source); err != nil {
+				return false, fmt.Errorf("party %d: %w", i, err)
+			}
+		}
+	}
+	return false, nil
 }
 
 func (a *generation) close() error {
@@ -196,6 +240,9 @@ func (a *generation) run(ctx context.Context) (again bool, err error) {
 			}
 		}
 		at := time.Now()
+		if again, err := a.dealFor(ctx, first, next); again || err != nil {
+			return again, err
+		}
 		if again, err := a.stage(ctx, first, next, steps[first].Offline); again || err != nil {
 			return again, err
 		}

@@ -100,6 +100,10 @@ func (a *generation) takeShares() error {
 		if attempt := a.attempts[p.index]; attempt != nil {
 			share = attempt.Share()
 		}
+		if share == nil && a.dealt() { // it was away when the others dealt
+			p.shares = keyShares{}
+			continue
+		}
 		if share == nil {
 			source, err := prss.NewSource(p.keys, a.code, a.session(0).ID())
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/enclave/vss"
 )
 
 // ErrStuck reports an offline phase that goes on with no set of parties: more than
@@ -21,6 +22,15 @@ var ErrStuck = errors.New("cluster: the offline phase cannot go on")
 type attempt struct {
 	session mpc.Session
 	context mpc.Digest
+	dealt   map[int]*vss.Source // by party, nil if randomness is pseudo-random
+}
+
+// randomness returns what a party draws from.
+func (c *Cluster) randomness(p *party, a attempt) (prss.Randomness, error) {
+	if c.dealt() {
+		return a.dealt[p.index], nil
+	}
+	return prss.NewSource(p.keys, c.code, a.context)
 }
 
 // made is what a run of an offline protocol gave.
@@ -45,11 +55,21 @@ func (m made) vouched(t int) (*preproc.Machine, error) {
 // offline runs an offline protocol with all parties that are not excluded until
 // enough of them have a batch that was verified, and excludes on the way whom
 // evidence convicts, more than t parties name, or more than t parties wait for. That
-// is what the chain does, only that it takes longer to call a party absent.
-func (c *Cluster) offline(ctx context.Context, phase *Phase, protocol string, enough int, start func(p *party, a attempt) (*preproc.Machine, error)) (made, error) {
+// is what the chain does, only that it takes longer to call a party absent. Demand is what
+// the machines draw.
+func (c *Cluster) offline(ctx context.Context, phase *Phase, protocol string, enough int, demand []prss.Demand, start func(p *party, a attempt) (*preproc.Machine, error)) (made, error) {
 	began, t := time.Now(), c.code.T()
 	for {
 		a := c.newAttempt(protocol)
+		if c.dealt() {
+			again, err := c.deal(ctx, phase, &a, demand)
+			if err != nil {
+				return made{}, err
+			}
+			if again {
+				continue
+			}
+		}
 		machines, list := map[int]mpc.Machine{}, map[int]*preproc.Machine{}
 		for _, i := range a.session.Parties.List() {
 			m, err := start(c.parties[i-1], a)
@@ -125,8 +145,16 @@ func (c *Cluster) makeStock(ctx context.Context, phase *Phase, shape preproc.Sha
 	}
 	first := c.nextItem
 	c.nextItem += uint64(count)
-	result, err := c.offline(ctx, phase, "offline batch", c.code.T()+1, func(p *party, a attempt) (*preproc.Machine, error) {
-		source, err := prss.NewSource(p.keys, c.code, a.context)
+	demand, err := preproc.Demand(shape.Sections(first, count))
+	if err != nil {
+		return nil, err
+	}
+	enough := c.code.T() + 1
+	if c.dealt() { // nobody rebuilds its shares
+		enough = c.code.Quorum()
+	}
+	result, err := c.offline(ctx, phase, "offline batch", enough, demand, func(p *party, a attempt) (*preproc.Machine, error) {
+		source, err := c.randomness(p, a)
 		if err != nil {
 			return nil, err
 		}
@@ -139,9 +167,13 @@ func (c *Cluster) makeStock(ctx context.Context, phase *Phase, shape preproc.Sha
 	}
 	for i, p := range c.parties {
 		var b *preproc.Batch
-		if m := result.machines[p.index]; m != nil {
+		m := result.machines[p.index]
+		switch {
+		case m != nil:
 			b, err = preproc.FromMachine(m, shape)
-		} else {
+		case c.dealt():
+			continue // it has no shares, and takes no part
+		default:
 			b, err = c.rebuildBatch(p, result, shape, first, count)
 		}
 		if err != nil {

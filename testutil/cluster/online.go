@@ -32,6 +32,9 @@ func (c *Cluster) online(ctx context.Context, phase *Phase, ciphertext *tfhe.Cip
 	machines, list := map[int]mpc.Machine{}, map[int]*decrypt.Machine{}
 	for _, i := range s.Parties.List() {
 		p := c.parties[i-1]
+		if stock[i-1] == nil && c.dealt() && c.code.N() > 1 { // it was away when the others dealt
+			continue
+		}
 		phases, err := phasesOf(p.shares[ciphertext.Key()], ciphertext)
 		if err != nil {
 			return nil, fmt.Errorf("party %d: %w", i, err)

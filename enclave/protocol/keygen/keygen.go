@@ -151,6 +151,14 @@ func New(c Config) (*Attempt, error) {
 	if len(a.parts) == 0 {
 		return nil, fmt.Errorf("%w: nothing to generate in %q", ErrConfig, c.Parameters.Name)
 	}
+	for _, q := range a.parts {
+		if !exactNoise(q, c.Mode) { // better now than when all else is made
+			if err := c.Source.DrawWideNoise(prss.Address{Kind: kind}, 0, nil); err != nil {
+				return nil, fmt.Errorf("%w: the noise of %v: %w", ErrConfig, q.Component, err)
+			}
+			break
+		}
+	}
 	context := c.Source.Context()
 	a.id = mpc.Hash("tkms/v1/keygen/attempt", context[:], c.KeyID[:], []byte(c.Parameters.Name), []byte(c.Mode.String()),
 		mpc.Uint64(uint64(c.From)), mpc.Uint64(uint64(code.N())), mpc.Uint64(uint64(code.Degree())), mpc.Uint64(uint64(c.StepBytes)))

@@ -55,6 +55,22 @@ func (a *Attempt) sections(s step) []preproc.Section {
 	return out
 }
 
+// Demand returns what a step draws, for who makes it to a measure: nothing if it draws only
+// what earlier ones did. The dealings of all steps are burnt together, as the attempt is if
+// one of them fails. ErrConfig if it draws noise, which nobody can deal.
+func (a *Attempt) Demand(step int) ([]prss.Demand, error) {
+	if step < 0 || step >= len(a.steps) {
+		return nil, fmt.Errorf("%w: number %d of %d", ErrStep, step, len(a.steps))
+	}
+	switch s := a.steps[step]; {
+	case s.Offline:
+		return preproc.Demand(a.sections(s))
+	case s.Stage == StageSeed:
+		return []prss.Demand{{Address: seedAddress, Layout: prss.Layout{Integers: 1}, Count: 2}}, nil
+	}
+	return nil, nil
+}
+
 // takeOffline returns what is kept of an offline step: of the secrets the key share
 // behind its length (4 bytes) and what was opened; of a product the packed δ, row by
 // row; of noise the words of the shares.

@@ -97,9 +97,12 @@ func littleEndian(v vector, d int, k uint) []byte {
 	return out
 }
 
+// seedAddress is where the two words of the seed are drawn.
+var seedAddress = prss.Address{Kind: kind + "/seed", K: 64}
+
 // seedShares returns shares of the seed, two words in an element.
 func (a *Attempt) seedShares() (vector, error) {
 	two := make([]uint64, SeedSize/8*a.code.Degree())
-	err := a.Source.Draw(prss.Address{Kind: kind + "/seed", K: 64}, prss.Vectors{Integers: [][]uint64{two}})
+	err := a.Source.Draw(seedAddress, prss.Vectors{Integers: [][]uint64{two}})
 	return vector{narrow: pack(a.code.Ring(), two)}, err
 }
