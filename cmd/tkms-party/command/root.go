@@ -34,6 +34,6 @@ func newRoot(faults Faults) *cobra.Command {
 		Long:  "One MPC party of a TKMS network. Each flag may also be given as a variable: --home is TKMS_HOME.",
 	}
 	root.PersistentFlags().String("home", ".tkms-party", "folder of configuration, sealed state and public vault")
-	root.AddCommand(newInit(), newRegisterMessage(), newRun(faults), newStatus(), newBackup())
+	root.AddCommand(newInit(), newRegisterMessage(), newRun(faults), newStatus(), newDoctor(), newBackup())
 	return root
 }

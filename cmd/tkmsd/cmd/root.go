@@ -83,7 +83,7 @@ func NewRootCommand() *cobra.Command {
 	addNodeCommands(root, description)
 	addClientCommands(root)
 	addNetworkCommands(root)
-	root.AddCommand(newVerifyCommand(description.Codec()))
+	root.AddCommand(newVerifyCommand(description.Codec()), newDoctorCommand())
 
 	commands := description.AutoCLI()
 	commands.ClientCtx = clientCtx
