@@ -18,8 +18,7 @@ func (r Ring) PackSquareAdd(dst []uint64, a *[4][]uint64) {
 	for i := range len(dst) / r.d {
 		var sum Elem
 		for p := 3; p >= 0; p-- {
-			e := r.At(a[p], i)
-			sum = r.Add(r.shift(sum), r.Add(r.Mul(e, e), e))
+			sum = r.Add(r.shift(sum), square5((*[5]uint64)(a[p][5*i:])))
 		}
 		r.Set(dst, i, r.Add(r.At(dst, i), sum))
 	}

@@ -21,15 +21,8 @@ func (r Ring) MulAdd(dst, src []uint64, m *Matrix) {
 	}
 	if r.d == 4 {
 		mulAdd4(dst, src, m)
-		return
-	}
-	for o := 0; o+r.d <= len(dst); o += r.d {
-		for j := range r.d {
-			x := src[o+j]
-			for c := range r.d {
-				dst[o+c] += x * m[j*MaxDegree+c]
-			}
-		}
+	} else {
+		mulAdd5(dst, src, m)
 	}
 }
 
@@ -48,6 +41,23 @@ func mulAdd4(dst, src []uint64, m *Matrix) {
 	}
 }
 
+// mulAdd5 has one row of the matrix after the other in registers.
+func mulAdd5(dst, src []uint64, m *Matrix) {
+	for j := range 5 {
+		m0, m1, m2, m3, m4 := m[5*j], m[5*j+1], m[5*j+2], m[5*j+3], m[5*j+4]
+		d, s := dst, src
+		for len(d) >= 5 && len(s) >= 5 {
+			x, e := s[j], (*[5]uint64)(d)
+			e[0] += x * m0
+			e[1] += x * m1
+			e[2] += x * m2
+			e[3] += x * m3
+			e[4] += x * m4
+			d, s = d[5:], s[5:]
+		}
+	}
+}
+
 // ScaleAdd adds x·src to dst for one integer x.
 func (r Ring) ScaleAdd(dst, src []uint64, x uint64) {
 	src = src[:len(dst)]
@@ -63,10 +73,8 @@ func (r Ring) MulVec(dst, a, b []uint64) {
 	}
 	if r.d == 4 {
 		mulVec4(dst, a, b)
-		return
-	}
-	for i := 0; i < len(dst)/r.d; i++ {
-		r.Set(dst, i, r.Add(r.At(dst, i), r.Mul(r.At(a, i), r.At(b, i))))
+	} else {
+		mulVec5(dst, a, b)
 	}
 }
 
@@ -85,14 +93,50 @@ func mulVec4(dst, a, b []uint64) {
 	}
 }
 
+// mulVec5 takes Y^5 = −Y² − 1, Y^6 = −Y³ − Y, Y^7 = −Y^4 − Y² and Y^8 = Y² + 1 − Y³.
+func mulVec5(dst, a, b []uint64) {
+	for len(dst) >= 5 && len(a) >= 5 && len(b) >= 5 {
+		a0, a1, a2, a3, a4 := a[0], a[1], a[2], a[3], a[4]
+		b0, b1, b2, b3, b4 := b[0], b[1], b[2], b[3], b[4]
+		c5 := a1*b4 + a2*b3 + a3*b2 + a4*b1
+		c6 := a2*b4 + a3*b3 + a4*b2
+		c7 := a3*b4 + a4*b3
+		c8 := a4 * b4
+		dst[0] += a0*b0 - c5 + c8
+		dst[1] += a0*b1 + a1*b0 - c6
+		dst[2] += a0*b2 + a1*b1 + a2*b0 - c5 - c7 + c8
+		dst[3] += a0*b3 + a1*b2 + a2*b1 + a3*b0 - c6 - c8
+		dst[4] += a0*b4 + a1*b3 + a2*b2 + a3*b1 + a4*b0 - c7
+		dst, a, b = dst[5:], a[5:], b[5:]
+	}
+}
+
+// square5 returns a² + a where d = 5.
+func square5(a *[5]uint64) (e [5]uint64) {
+	a0, a1, a2, a3, a4 := a[0], a[1], a[2], a[3], a[4]
+	c5 := 2 * (a1*a4 + a2*a3)
+	c6 := 2*a2*a4 + a3*a3
+	c7 := 2 * a3 * a4
+	c8 := a4 * a4
+	e[0] = a0 + a0*a0 - c5 + c8
+	e[1] = a1 + 2*a0*a1 - c6
+	e[2] = a2 + 2*a0*a2 + a1*a1 - c5 - c7 + c8
+	e[3] = a3 + 2*(a0*a3+a1*a2) - c6 - c8
+	e[4] = a4 + 2*(a0*a4+a1*a3) + a2*a2 - c7
+	return e
+}
+
 // SquareAdd adds a[i]² + a[i] to element i of dst. dst may not overlap a.
 func (r Ring) SquareAdd(dst, a []uint64) {
 	if len(dst) != len(a) {
 		panic("ring: vectors of different lengths")
 	}
 	if r.d != 4 {
-		r.MulVec(dst, a, a)
-		r.ScaleAdd(dst, a, 1)
+		for ; len(dst) >= 5 && len(a) >= 5; dst, a = dst[5:], a[5:] {
+			for c, x := range square5((*[5]uint64)(a)) {
+				dst[c] += x
+			}
+		}
 		return
 	}
 	for len(dst) >= 4 && len(a) >= 4 {
