@@ -96,6 +96,26 @@ func TestADevnetNeedsTimeForItsVotes(t *testing.T) {
 	require.Contains(t, stderr, "hint: --voting-period is at least 2s")
 }
 
+func TestADevnetWithMoreFaultsThanToleratedIsNotBegun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "net")
+	code, stdout, stderr := run("devnet", "--parties", "7", "--faults", "p1=silent,p2=crash-loop,p3=lying-node", "--dir", dir)
+	require.NotZero(t, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "error: more parties are faulty than the committee tolerates: 3 of 7 are, and at most 2 may be\nhint: ")
+	require.NoDirExists(t, dir)
+}
+
+func TestTheSamePlanIsPrintedForTheSameSeed(t *testing.T) {
+	plan := func(seed string) string {
+		code, stdout, stderr := run("devnet", "soak", "--plan", "--seed", seed, "--requests", "30")
+		require.Zero(t, code, stderr)
+		require.Contains(t, stdout, "plan of seed "+seed+": 30 requests")
+		return stdout
+	}
+	require.Equal(t, plan("5"), plan("5"))
+	require.NotEqual(t, plan("5")[20:], plan("6")[20:])
+}
+
 func TestALocalNetworkIsPreparedOnlyOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "net")
 	code, stdout, stderr := run("testnet", "init-files", "--dir", dir, "--validators", "2", "--base-port", "0", "--output", "json")
