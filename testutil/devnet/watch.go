@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -133,10 +134,11 @@ type watcher struct {
 	said   map[string]bool
 }
 
-func (w *watcher) once(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !w.said[text] {
-		w.said[text] = true
-		w.say(text)
+// once says something about a matter unless that was done.
+func (w *watcher) once(matter, format string, args ...any) {
+	if !w.said[matter] {
+		w.said[matter] = true
+		w.say(fmt.Sprintf(format, args...))
 	}
 }
 
@@ -146,34 +148,44 @@ func (w *watcher) look(ctx context.Context) error {
 		return err
 	}
 	for _, e := range evidence {
-		w.once("%s", w.devnet.describeEvidence(e))
+		w.once(fmt.Sprintf("evidence %d", e.Id), "%s", w.devnet.describeEvidence(e))
 	}
-	epoch, err := w.devnet.Epoch(ctx, FirstEpoch)
+	epoch, err := w.devnet.ActiveEpoch(ctx)
 	if err != nil {
 		return err
 	}
 	for _, a := range epoch.Absences {
 		if a.Excluded && !a.Convicted {
-			w.once("AWAY: %s, not waited for since height %d", w.devnet.memberName(epoch, a.Index), a.ExcludedHeight)
+			name := w.devnet.memberName(epoch, a.Index)
+			w.once("away "+name, "AWAY: %s, not waited for from height %d on, and whenever it is silent again", name, a.ExcludedHeight)
 		}
 	}
+	w.lookAtParties(ctx)
+	for number, c := range w.devnet.carriers {
+		if c.Told() > 0 {
+			w.once(fmt.Sprintf("lied to %d", number), "LIED TO: p%d by its own node; what it asks for it has from another", number)
+		}
+	}
+	return nil
+}
+
+// lookAtParties says whom parties name for messages that nobody signed.
+func (w *watcher) lookAtParties(ctx context.Context) {
+	namers := map[string][]string{}
 	for _, p := range w.devnet.Parties {
 		status, err := w.devnet.StatusOf(ctx, p)
 		if err != nil {
 			continue // it may be down
 		}
 		for _, c := range status.Culprits {
-			if c.Evidence == "" {
-				w.once("NAMED: %s by %s, for what it sent in %s; no evidence that convinces others", c.Moniker, p.Moniker, c.Protocol)
+			if matter := c.Moniker + " for what it sent in " + c.Protocol; c.Evidence == "" && !slices.Contains(namers[matter], p.Moniker) {
+				namers[matter] = append(namers[matter], p.Moniker)
 			}
 		}
 	}
-	for number, c := range w.devnet.carriers {
-		if c.Told() > 0 {
-			w.once("LIED TO: p%d by its own node; what it asks for it has from another", number)
-		}
+	for _, matter := range slices.Sorted(maps.Keys(namers)) {
+		w.once(matter, "NAMED: %s, by %s; no evidence that convinces others", matter, strings.Join(namers[matter], ", "))
 	}
-	return nil
 }
 
 // describeEvidence puts a conviction into one line.
@@ -185,7 +197,11 @@ func (d *Devnet) describeEvidence(e partiestypes.Evidence) string {
 	case 8:
 		subject = "offline batch " + new(big.Int).SetBytes(e.Subject).String()
 	default:
-		subject = "request or key " + hex.EncodeToString(e.Subject[:6]) + "…"
+		subject = "request"
+		if strings.HasPrefix(e.Protocol, "keygen") {
+			subject = "the generation of key"
+		}
+		subject += " " + hex.EncodeToString(e.Subject[:6]) + "…"
 	}
 	return fmt.Sprintf("CHEATED: %s, %s in %s (%s); evidence %d at height %d, shown by %s",
 		d.partyName(e.PartyId), kind, subject, e.Protocol, e.Id, e.Height, d.partyName(e.Reporter))
