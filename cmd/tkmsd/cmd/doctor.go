@@ -68,6 +68,7 @@ type doctor struct {
 		height int64
 		hash   []byte
 	}
+	proven uint64 // the epoch that is proven to be active, 0 if none is
 	now    func() time.Time
 	vaults *http.Client
 	report diagnosis.Report

@@ -113,6 +113,8 @@ func TestEpochsUnderWayAndFailedOnesAreSaid(t *testing.T) {
 	requireLevels(t, "one", judge(active), ok)
 	requireLevels(t, "an old one drains", judge(partiestypes.Epoch{Id: 1, Status: partiestypes.EPOCH_STATUS_DRAINING}, active), warn, ok)
 	requireLevels(t, "a new one is made", judge(active, partiestypes.Epoch{Id: 3, Status: partiestypes.EPOCH_STATUS_RESHARING}), ok, ok)
+	requireLevels(t, "it is the proven one", func(d *doctor) { d.proven = 2; judge(active)(d) }, ok)
+	requireLevels(t, "another is proven", func(d *doctor) { d.proven = 3; judge(active)(d) }, ok, fail)
 	failed := partiestypes.Epoch{Id: 3, Status: partiestypes.EPOCH_STATUS_FAILED}
 	requireLevels(t, "the latest failed", judge(active, failed), ok, warn)
 	failed.Id = 1

@@ -72,6 +72,9 @@ func (d *doctor) judgeEpochs(epochs []partiestypes.Epoch, height int64) (active 
 		d.report.Fail("epochs", "voters form a committee with 'tkmsd tx parties form-committee'", "there is no active epoch: no request is answered")
 		return nil
 	}
+	if d.proven != 0 && d.proven != active.Id {
+		d.report.Fail("epochs", "run it again, in case it was just activated; else do not use the node", "epoch %d is proven to be active, and not %d as the node says", d.proven, active.Id)
+	}
 	if failed != nil && failed.Id > active.Id {
 		d.report.Warn(fmt.Sprintf("epoch %d", failed.Id), "see the runbook of a stuck resharing; the epoch before goes on", "the rotation failed at block %d: %s", failed.ClosedHeight, failureOf(failed.Failure))
 	}

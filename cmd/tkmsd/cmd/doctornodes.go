@@ -3,6 +3,8 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 
@@ -32,6 +34,14 @@ type nodeSeen struct {
 	time                    time.Time
 	catchingUp              bool
 	client                  *client.Client
+}
+
+// release names the version, if the node's build has one.
+func (n *nodeSeen) release() string {
+	if n.version == "" {
+		return ""
+	}
+	return ", version " + n.version
 }
 
 // examineNodes asks each node and returns the furthest, nil if none answers.
@@ -87,7 +97,7 @@ func (d *doctor) judgeNodes(seen []*nodeSeen, best *nodeSeen) {
 		case n.version != best.version:
 			d.report.Warn(about, "all nodes should run the same version", "runs version %q, %s runs %q", n.version, best.address, best.version)
 		default:
-			d.report.OK(about, "chain %s, block %d, version %q", n.chain, n.height, n.version)
+			d.report.OK(about, "chain %s, block %d%s", n.chain, n.height, n.release())
 		}
 	}
 	if skew := d.now().Sub(best.time).Round(time.Second); skew.Abs() > clockSkew {
@@ -97,7 +107,8 @@ func (d *doctor) judgeNodes(seen []*nodeSeen, best *nodeSeen) {
 	}
 }
 
-// verify follows the chain from the trusted header, and has the active epoch proven.
+// verify follows the chain from the trusted header, and has it proven which epoch is
+// active.
 func (d *doctor) verify(ctx context.Context, best *nodeSeen) {
 	const about = "trust"
 	if d.trusted.hash == nil {
@@ -122,19 +133,25 @@ func (d *doctor) verify(ctx context.Context, best *nodeSeen) {
 	go func() { _ = follower.Run(ctx) }()
 	header, err := follower.Next(ctx, best.height-1)
 	if err != nil {
-		if stopped := follower.Stopped(); stopped != nil {
-			err = stopped
+		err = errors.Join(err, follower.Stopped())
+		for _, n := range follower.Nodes() {
+			err = errors.Join(err, n.Err)
 		}
 		d.report.Fail(about, "ask operators of other nodes for the header of that height: somebody lies, or your header is not of this chain", "the chain does not follow from the trusted header: %v", err)
 		return
 	}
 	// The header of a height proves the state after the block before it.
-	active, err := follower.Prove(ctx, partiestypes.StoreKey, partiestypes.ActiveEpochKey(), header.Height-1)
-	if err != nil {
-		d.report.Fail(about, "use other nodes", "no node proves the chain's state: %v", err)
+	raw, err := follower.Prove(ctx, partiestypes.StoreKey, partiestypes.ActiveEpochKey(), header.Height-1)
+	if err != nil || len(raw) != 0 && len(raw) != 8 {
+		d.report.Fail(about, "use other nodes", "no node proves which epoch is active: %v", err)
 		return
 	}
-	d.report.OK(about, "block %d follows from the trusted one, and its state is proven (%d bytes of the active epoch's record)", header.Height, len(active))
+	if len(raw) == 0 {
+		d.report.OK(about, "block %d follows from the trusted one; it is proven that no epoch is active", header.Height)
+		return
+	}
+	d.proven = binary.BigEndian.Uint64(raw)
+	d.report.OK(about, "block %d follows from the trusted one; it is proven that epoch %d is active", header.Height, d.proven)
 }
 
 // examineValidators looks at power and absence.
