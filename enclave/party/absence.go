@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
 	"github.com/tkms-network/tkms/enclave/party/stock"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/enclave/vss"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
@@ -22,18 +22,10 @@ func (s *seat) comeBack(ctx context.Context, c *committee.Committee) error {
 	if c.Convicted {
 		return nil
 	}
-	if err := s.holdKeys(c); err != nil {
-		return err
-	}
-	if keys, err := s.loadKeys(c); err != nil || keys == nil {
-		return err
-	}
-	transcript, err := s.transcript(c)
-	if err != nil {
-		return err
-	}
-	if transcript != mpc.Digest(c.Epoch.Transcript) {
-		return fmt.Errorf("%w: the keys held are of another set-up than the epoch's", ErrNoKeys)
+	if !c.Epoch.Dealt {
+		if ready, err := s.hasKeys(c); err != nil || !ready {
+			return err
+		}
 	}
 	if c.Ready() {
 		return nil
@@ -43,6 +35,24 @@ func (s *seat) comeBack(ctx context.Context, c *committee.Committee) error {
 		s.party.cfg.Log.Info("excluded as absent: asking to be counted again", "epoch", c.Epoch.Id, "generation", c.Epoch.Generation)
 		return s.party.poster.Message(ctx, &partiestypes.MsgReady{Account: s.party.account(), EpochId: c.Epoch.Id, Digest: digest[:]})
 	})
+}
+
+// hasKeys reports whether this party has the keys of the epoch, and gets them else.
+func (s *seat) hasKeys(c *committee.Committee) (bool, error) {
+	if err := s.holdKeys(c); err != nil {
+		return false, err
+	}
+	if keys, err := s.loadKeys(c); err != nil || keys == nil {
+		return false, err
+	}
+	transcript, err := s.transcript(c)
+	if err != nil {
+		return false, err
+	}
+	if transcript != mpc.Digest(c.Epoch.Transcript) {
+		return false, fmt.Errorf("%w: the keys held are of another set-up than the epoch's", ErrNoKeys)
+	}
+	return true, nil
 }
 
 // reportAbsent makes the chain's record of what this party reports what this party
@@ -97,18 +107,53 @@ func (w *watchedMachine) Receive(from int, round uint16, payload []byte) ([]mpc.
 	return w.Machine.Receive(from, round, payload)
 }
 
+// watchedDealing lets another goroutine ask a running dealing whom it waits for.
+type watchedDealing struct {
+	*vss.Dealing
+	mu sync.Mutex
+}
+
+// Start implements mpc.Machine.
+func (w *watchedDealing) Start() ([]mpc.Message, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Dealing.Start()
+}
+
+// Receive implements mpc.Machine.
+func (w *watchedDealing) Receive(from int, round uint16, payload []byte) ([]mpc.Message, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Dealing.Receive(from, round, payload)
+}
+
+func (w *watchedDealing) missing() sharing.Parties {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Missing()
+}
+
 func (w *watchedMachine) missing() sharing.Parties {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.Missing()
 }
 
-// watch notes, beyond patience, whom a machine waits for until ctx ends.
-func (s *seat) watch(ctx context.Context, what string, patience time.Duration, machine *watchedMachine) {
-	defer s.note(what, 0)
-	for pause(ctx, patience) {
-		s.note(what, machine.missing())
-	}
+// watching runs something of the offline phase that gives way to other work, and notes
+// whom it waits for beyond patience.
+func (s *seat) watching(ctx context.Context, what string, missing func() sharing.Parties, run func() error) error {
+	ctx, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer s.note(what, 0)
+		for pause(ctx, slowness*s.party.cfg.Patience) {
+			s.note(what, missing())
+		}
+	})
+	err := run()
+	stop()
+	watch.Wait()
+	return err
 }
 
 func (s *seat) note(what string, missing sharing.Parties) {

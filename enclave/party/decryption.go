@@ -44,7 +44,7 @@ func (s *seat) prepare(p tfhe.Parameters, share *keygen.KeyShare) (*heldKey, err
 		var err error
 		if kind.Wide() {
 			held.keys[kind], err = decrypt.NewWideKey(s.code, shape, share.PartWide(secret))
-			if err == nil && decrypt.Floods(s.code.N(), s.code.T(), shape.W) {
+			if err == nil && !s.dealt() && decrypt.Floods(s.code.N(), s.code.T(), shape.W) {
 				held.floods[kind], err = decrypt.NewFloodKey(s.code, shape.W, share.PartWide(secret))
 			}
 		} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/reshare"
+	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/seal"
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
@@ -45,7 +46,6 @@ type handover struct {
 	keys     []*kmstypes.Key // as of the epoch before
 	session  mpc.Digest
 	config   reshare.Config
-	machine  *reshare.Handover
 	mesh     *transport.Mesh
 	router   *session.Router
 	sent     *recall.Log
@@ -58,7 +58,9 @@ type handover struct {
 
 	mu       sync.Mutex
 	next     *committee.Committee // of the new epoch, as last proven
+	machine  *reshare.Handover    // of the exchange, nil before that begins
 	height   int64
+	broken   error          // why there is no exchange
 	err      error          // of the latest step
 	vectors  map[int][]byte // that are sealed here, by old index
 	fetching map[int]bool   // old indices whose vectors are asked for
@@ -90,11 +92,6 @@ func newHandover(ctx context.Context, m *move, height int64) (*handover, error) 
 	if err := h.configure(ctx, m, height); err != nil {
 		return nil, err
 	}
-	var err error
-	if h.machine, err = reshare.NewHandover(h.config); err != nil {
-		return nil, err
-	}
-	h.forgetShares()
 	if err := h.load(); err != nil {
 		return nil, err
 	}
@@ -127,7 +124,7 @@ func (h *handover) configure(ctx context.Context, m *move, height int64) error {
 		return err
 	}
 	h.config, h.session = config, config.Session
-	if h.new != nil {
+	if h.new != nil && !m.next.Epoch.Dealt {
 		if h.config.Masks, err = h.new.source(h.session); err != nil {
 			return err
 		}
@@ -148,7 +145,7 @@ func (h *handover) configure(ctx context.Context, m *move, height int64) error {
 	return nil
 }
 
-// forgetShares lets go of the shares: the machine has what it needs.
+// forgetShares lets go of the shares.
 func (h *handover) forgetShares() { h.config.Shares = nil }
 
 // reshareConfig is what all members of both epochs know of an attempt alike.
@@ -247,14 +244,13 @@ func (h *handover) close() {
 	h.router.Close()
 	_ = h.mesh.Close()
 	h.running.Wait()
-	h.machine.Zero()
 }
 
 // observe takes newly proven records and returns what is wrong with the attempt.
 func (h *handover) observe(next, previous *committee.Committee, height int64) error {
 	h.mu.Lock()
 	h.next, h.height = next, height
-	err := h.err
+	err := errors.Join(h.err, h.broken)
 	h.mu.Unlock()
 	h.signal()
 	return errors.Join(err, h.mesh.SetPeers(h.peers(next, previous)))
@@ -269,6 +265,20 @@ func (h *handover) signal() {
 
 // exchange runs the machine that masks and vectors go through.
 func (h *handover) exchange() {
+	machine, err := h.begin()
+	if err != nil {
+		h.mu.Lock()
+		h.broken = err
+		h.mu.Unlock()
+		if h.ctx.Err() == nil {
+			h.party.cfg.Log.Error("a resharing cannot begin", "attempt", h.attempt, "err", err)
+		}
+		return
+	}
+	h.mu.Lock()
+	h.machine = machine
+	h.mu.Unlock()
+	defer machine.Zero()
 	var members sharing.Parties
 	for _, at := range h.config.Union {
 		members = members.With(at)
@@ -278,16 +288,61 @@ func (h *handover) exchange() {
 	asking, stop := context.WithCancel(h.ctx)
 	defer stop()
 	h.running.Go(func() { recall.Ask(asking, h.router, h.mesh.Self(), members, id, recall.Short) })
-	var machine mpc.Machine = h.machine
+	var running mpc.Machine = machine
 	if wrap := h.party.cfg.Wrap; wrap != nil {
-		identity := h.identity()
-		machine = wrap(h.session, members, identity, machine)
+		running = wrap(h.session, members, h.identity(), running)
 	}
-	machine = h.sent.Record(id, "resharing", members, machine)
-	err := h.router.Run(h.ctx, id, machine, session.WithParties(members.List()...))
+	running = h.sent.Record(id, "resharing", members, running)
+	err = h.router.Run(h.ctx, id, running, session.WithParties(members.List()...), session.WithBulk())
 	if err != nil && h.ctx.Err() == nil {
 		h.party.cfg.Log.Error("the exchange of a resharing ended", "attempt", h.attempt, "err", err)
 	}
+	// Members that were away come for what was sent as long as the attempt goes on.
+	<-h.ctx.Done()
+}
+
+// begin returns the machine of the exchange. Where masks are dealt that comes first.
+func (h *handover) begin() (*reshare.Handover, error) {
+	if h.new != nil && h.config.Masks == nil {
+		if err := h.dealMasks(); err != nil {
+			return nil, err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	machine, err := reshare.NewHandover(h.config)
+	h.forgetShares() // the machine has what it needs
+	return machine, err
+}
+
+// dealMasks has the members of the new epoch that take part deal each other the masks.
+func (h *handover) dealMasks() error {
+	var demand []prss.Demand
+	for _, d := range h.config.Draws() {
+		layout := prss.Layout{Integers: 1}
+		if d.Elements {
+			layout = prss.Layout{Elements: 1}
+		}
+		demand = append(demand, prss.Demand{Address: d.Address, Layout: layout, Count: d.Count})
+	}
+	h.mu.Lock()
+	named := h.party.reshareSession(h.next, "dealing for a resharing", h.config.Members)
+	h.mu.Unlock()
+	source, err := h.new.deal(h.ctx, named, reshareOwner(h.next), h.session, demand)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.config.Masks = source
+	return nil
+}
+
+// exchanged returns the machine of the exchange, nil before it runs.
+func (h *handover) exchanged() *reshare.Handover {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.machine
 }
 
 // identity signs as the member that this party is.
@@ -354,8 +409,11 @@ func (h *handover) step(next *committee.Committee, height int64) error {
 
 // post posts the digest of the own vector.
 func (h *handover) post(next *committee.Committee) error {
-	vector, ok := h.machine.Vector()
-	self := h.config.OldSelf
+	machine, self := h.exchanged(), h.config.OldSelf
+	if machine == nil {
+		return nil
+	}
+	vector, ok := machine.Vector()
 	if !ok || digestOf(next.Epoch.Resharing, self) != nil {
 		return nil
 	}
@@ -409,6 +467,10 @@ func (h *handover) load() error {
 // keepVectors seals the vectors that are those of the chain: who says that it has one
 // can pass it on.
 func (h *handover) keepVectors(r *partiestypes.Resharing) error {
+	machine := h.exchanged()
+	if machine == nil {
+		return nil
+	}
 	for _, entry := range r.Digests {
 		old := int(entry.Index)
 		h.mu.Lock()
@@ -417,7 +479,7 @@ func (h *handover) keepVectors(r *partiestypes.Resharing) error {
 		if held {
 			continue
 		}
-		if vector, ok := h.machine.Received(old); ok {
+		if vector, ok := machine.Received(old); ok {
 			if err := h.keep(entry, vector); err != nil {
 				return err
 			}
@@ -541,6 +603,9 @@ func (h *handover) prove(next *committee.Committee) error {
 	default:
 		return nil
 	}
+	if h.exchanged() == nil {
+		return nil // there are no masks yet
+	}
 	vectors := map[int][]byte{}
 	h.mu.Lock()
 	for _, index := range r.Used {
@@ -555,7 +620,9 @@ func (h *handover) prove(next *committee.Committee) error {
 	h.proof = ended
 	var ctx context.Context
 	ctx, h.forsake = context.WithCancel(h.ctx)
+	h.mu.Lock()
 	config := h.config
+	h.mu.Unlock()
 	config.Members = h.members
 	h.running.Go(func() {
 		found := h.new.takeOver(ctx, config, h.keys, next, vectors)

@@ -159,6 +159,13 @@ func (g *examination) testItems(ctx context.Context, held *heldKey, trials []*tr
 			continue
 		}
 		protocol := fmt.Sprintf("key test items %d-%d", shape.K, shape.W)
+		demand, err := preproc.Demand(shape.Sections(0, count))
+		if err == nil {
+			err = g.dealFor(ctx, protocol, demand)
+		}
+		if err != nil {
+			return nil, err
+		}
 		machine, err := preproc.NewBatch(g.offline(protocol), shape, 0, count)
 		if err != nil {
 			return nil, err

@@ -270,7 +270,7 @@ func (p *Party) eraseEpoch(epoch uint64) error {
 // secretOfEpoch reports whether objects of a kind go with their epoch.
 func secretOfEpoch(kind string) bool {
 	switch kind {
-	case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep, kindVector, backup.KindRestored:
+	case kindContribution, kindOpenings, kindComplaint, kindKeys, kindBatch, kindKeyShare, kindKeyOpened, kindKeyStep, kindVector, kindDealing, backup.KindRestored:
 		return true
 	default:
 		return false

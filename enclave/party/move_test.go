@@ -309,6 +309,26 @@ func TestCommitteesGrowAndChangeAndWhoLeftIsPowerless(t *testing.T) {
 	})
 }
 
+func TestSixteenMembersTakeOverAndGiveBack(t *testing.T) {
+	w := newWorld(t, 16, nil)
+	first := w.activeEpoch(4)
+	key := w.activeKey()
+	all := make([]int, 16)
+	for i := range all {
+		all[i] = i + 1
+	}
+	second := w.rotate(false, all...)
+	w.serves(second)
+	record := w.epoch(second)
+	require.True(t, record.Dealt)
+	require.EqualValues(t, 5, record.T)
+	require.Equal(t, second, w.decrypts(key, 1))
+	w.eventually("the first epoch is retired", func() bool { return w.epoch(first).Status == partiestypes.EPOCH_STATUS_RETIRED })
+	third := w.rotate(false, 13, 14, 15, 16)
+	w.serves(third)
+	require.Equal(t, third, w.decrypts(key, 2))
+}
+
 // keep copies all that a running party has under seal of its epochs.
 func (w *world) keep(i int) map[seal.Object][]byte {
 	objects, err := w.nodes[i].store.List()

@@ -37,7 +37,7 @@ func (s *seat) stock(shape preproc.Shape) (*stock.Stock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if keys == nil {
+	if keys == nil && !c.Epoch.Dealt {
 		return nil, fmt.Errorf("%w: this party did not take part in the set-up of epoch %d", ErrNoKeys, c.Epoch.Id)
 	}
 	st, fresh, err := s.openStock(shape, s.onDemand(shape), c, keys)
@@ -73,7 +73,7 @@ func (s *seat) openStock(shape preproc.Shape, onDemand func(number uint64) bool,
 	if st := s.stocks[shape]; st != nil {
 		return st, false, nil
 	}
-	st, err := stock.New(stock.Config{
+	config := stock.Config{
 		ChainID: s.party.cfg.ChainID, Epoch: c.Epoch.Id, Shape: shape, Code: s.code, Identity: s.identity, Sessions: batchSessions{s},
 		Source: func(generation uint32) (*prss.Source, error) {
 			return prss.NewSource(keys, s.code, preproc.Context(keys.Epoch(), generation))
@@ -85,7 +85,17 @@ func (s *seat) openStock(shape preproc.Shape, onDemand func(number uint64) bool,
 		Accuse: func(named mpc.Session, found []preproc.Evidence, culprits sharing.Parties) {
 			s.accuseAll(s.ctx, named, found, culprits)
 		},
-	})
+	}
+	if c.Epoch.Dealt {
+		config.Deal = func(ctx context.Context, batch mpc.Session, demand []prss.Demand) (prss.Randomness, error) {
+			named := batch
+			named.Protocol = "dealing for an offline batch"
+			owner := "batch " + session.ID(batch.ID()).String()
+			defer s.sent.Drop(owner + ", dealing")
+			return s.deal(ctx, named, owner+", dealing", batch.ID(), demand)
+		}
+	}
+	st, err := stock.New(config)
 	if err != nil {
 		return nil, false, err
 	}

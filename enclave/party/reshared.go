@@ -116,7 +116,7 @@ func (s *seat) testReshared(ctx context.Context, next *committee.Committee, key 
 		named.Protocol = "resharing, " + protocol
 		return named
 	}
-	source, err := s.source(named("tests").ID())
+	source, err := s.drawn(named("tests").ID(), of.Parties)
 	if err != nil {
 		return err
 	}
@@ -162,16 +162,12 @@ func (p *Party) trialsOf(ctx context.Context, key *kmstypes.Key) ([]evaluate.Tri
 	if at < 0 {
 		return p.computeTrials(ctx, key.Id, public, nil)
 	}
-	set, size, err := p.cfg.Vault.Open([32]byte(key.Material.Objects[at].Digest))
+	set, size, err := p.cfg.Vault.Local([32]byte(key.Material.Objects[at].Digest))
 	if err != nil {
 		return nil, fmt.Errorf("key set %x: %w", key.Id, err)
 	}
 	defer func() { _ = set.Close() }()
-	readable, ok := set.(io.ReaderAt)
-	if !ok {
-		return nil, fmt.Errorf("key set %x: %w", key.Id, errors.ErrUnsupported)
-	}
-	keys, err := tfhe.OpenKeySet(readable, size, parameters)
+	keys, err := tfhe.OpenKeySet(set, size, parameters)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +185,9 @@ func (s *seat) reshared(key *kmstypes.Key) bool {
 func (p *Party) restoreReshared(ctx context.Context, s *seat) error {
 	next := s.current()
 	r := next.Epoch.Resharing
+	if next.Epoch.Dealt {
+		return fmt.Errorf("%w: its members dealt what new shares were made of; the next refresh brings one", ErrNoKeys)
+	}
 	height := p.heightNow()
 	previous, err := loadCommittee(ctx, p.cfg.Chain, next.Epoch.From, p.id, height)
 	if err != nil {

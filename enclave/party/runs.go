@@ -2,7 +2,6 @@ package party
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/tkms-network/tkms/enclave/mpc"
@@ -17,7 +16,7 @@ type sessions struct {
 	seat    *seat
 	owner   string          // of what is sent
 	members sharing.Parties // that the offline sessions wait for
-	source  *prss.Source
+	source  prss.Randomness
 	// session names the session of a protocol.
 	session func(protocol string) mpc.Session
 }
@@ -50,12 +49,9 @@ func (r *sessions) offline(protocol string) preproc.Config {
 func (r *sessions) runOffline(ctx context.Context, protocol string, machine *preproc.Machine, usual time.Duration, options ...session.Option) error {
 	of := r.session(protocol)
 	watched := &watchedMachine{Machine: machine}
-	watching, stop := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() { r.seat.watch(watching, r.owner+" "+protocol, slowness*r.seat.party.cfg.Patience, watched) })
-	err := r.seat.runFor(ctx, session.ID(of.ID()), r.owner, r.members, watched, usual, options...)
-	stop()
-	watch.Wait()
+	err := r.seat.watching(ctx, r.owner+" "+protocol, watched.missing, func() error {
+		return r.seat.runFor(ctx, session.ID(of.ID()), r.owner, r.members, watched, usual, options...)
+	})
 	culprits := mpc.Culprits(err)
 	r.seat.accuseAll(ctx, of, machine.Evidence(), culprits)
 	if culprits != 0 && len(machine.Evidence()) == 0 {

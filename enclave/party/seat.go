@@ -28,7 +28,7 @@ const (
 	kindComplaint    = "prss-complaint-key"
 	kindKeys         = "prss-keys"
 	kindBatch        = "offline-batch"
-	kindKeyShare     = "key-share"
+	kindKeyShare     = backup.KindKeyShare
 	kindKeyOpened    = "key-opened"
 	kindKeyStep      = "key-step"
 )
@@ -65,6 +65,7 @@ type seat struct {
 	silent  map[string]sharing.Parties // whom key generations wait for, by task
 	accused map[mpc.Digest]accusation
 
+	dealing sync.Mutex
 	pinging sync.Mutex
 	pinged  uint32 // round trip in microseconds, 0 before it is measured
 }

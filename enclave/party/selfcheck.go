@@ -125,6 +125,9 @@ func (s *seat) check(now time.Time) []finding {
 	if s.sharesOnly {
 		return append(found, finding{"shares only", fmt.Sprintf("restored from a backup: shares only in epoch %d; this party works again from the next refresh, ask for one", c.Epoch.Id), false})
 	}
+	if c.Epoch.Dealt {
+		return found
+	}
 	keys, err := s.loadKeys(c)
 	switch {
 	case err != nil:

@@ -133,6 +133,9 @@ func (s *seat) loadKeys(c *committee.Committee) (*prss.Keys, error) {
 
 // holdKeys gets the keys of a set-up that is over, if this party missed them.
 func (s *seat) holdKeys(c *committee.Committee) error {
+	if c.Epoch.Dealt {
+		return nil
+	}
 	keys, err := s.loadKeys(c)
 	if err != nil || keys != nil {
 		return err

@@ -104,8 +104,13 @@ func run(ctx context.Context, home string, s *settings, faults Faults, log *slog
 	defer stop()
 	courtesy.MakeRoom(party.BackgroundThreads)
 	log.Info("party starts", "moniker", s.Moniker, "chain", s.ChainID, "operator", s.Operator, "enclave_device", "SIMULATED")
+	backups, closeBackups, err := s.backups(home, store)
+	if err != nil {
+		return err
+	}
+	defer closeBackups()
 	p := party.New(party.Config{
-		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Journal: echoes, Vault: public,
+		ChainID: s.ChainID, Moniker: s.Moniker, Identity: keys, Store: store, Journal: echoes, Backups: backups, Vault: public,
 		Scratch: filepath.Join(home, "keys"), Listen: s.Listen,
 		Chain: lightChain{client}, HTTP: &http.Client{Timeout: 10 * time.Second},
 		StockTarget: s.StockItems, RareStockEvery: s.RareStockEvery, Patience: time.Duration(s.PatienceMillis) * time.Millisecond, Requests: s.MaxOpenRequests,

@@ -47,7 +47,7 @@ func parseOpenings(raw []byte) ([]opening, error) {
 // one of them is honest. It asks for generations that are not held already.
 func (s *Stock) catchUp(ctx context.Context, number uint64) (made, error) {
 	code := s.cfg.Code
-	if code.N() == 1 {
+	if code.N() == 1 || s.cfg.Deal != nil {
 		return made{}, ErrDisagree
 	}
 	others := sharing.AllParties(code.N()).Without(sharing.PartiesOf(s.cfg.Identity.Self()))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 )
@@ -246,12 +247,12 @@ func (s *Stock) produce(ctx context.Context, number uint64, m members) (made, er
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s.note(number, 0)
-	source, err := s.source(m.generation)
+	named := s.naming(number, m)
+	id := named.ID()
+	source, err := s.randomness(running, number, m)
 	if err != nil {
 		return made{}, err
 	}
-	named := s.naming(number, m)
-	id := named.ID()
 	inner, err := preproc.NewBatch(preproc.Config{
 		Source: source, Session: id, From: m.active, Identity: s.cfg.Identity, Journal: s.cfg.Journal,
 	}, s.cfg.Shape, number*BatchItems, BatchItems)
@@ -286,6 +287,39 @@ func (s *Stock) produce(ctx context.Context, number uint64, m members) (made, er
 		return rescued, nil
 	}
 	return made{m.generation, batch}, err
+}
+
+// randomness returns what the batch is drawn from.
+func (s *Stock) randomness(ctx context.Context, number uint64, m members) (prss.Randomness, error) {
+	if s.cfg.Deal == nil {
+		return s.source(m.generation)
+	}
+	demand, err := preproc.Demand(s.cfg.Shape.Sections(number*BatchItems, BatchItems))
+	if err != nil {
+		return nil, err
+	}
+	dealing, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go s.endWhenChanged(dealing, cancel, number, m)
+	return s.cfg.Deal(dealing, s.naming(number, m), demand)
+}
+
+// endWhenChanged ends a dealing when the set of members changes.
+func (s *Stock) endWhenChanged(ctx context.Context, cancel context.CancelCauseFunc, number uint64, m members) {
+	for {
+		s.mu.Lock()
+		changed, same := s.changed, s.members == m && s.wanted(number)
+		s.mu.Unlock()
+		if !same {
+			cancel(errOtherwise)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
 }
 
 // accuse passes on what a session found about its members.

@@ -66,7 +66,10 @@ type Config struct {
 	Code    *sharing.Code
 	// Source returns the randomness of a generation of the excluded set: no two have
 	// a context in common.
-	Source   func(generation uint32) (*prss.Source, error)
+	Source func(generation uint32) (*prss.Source, error)
+	// Deal, if not nil, takes the place of Source: the members deal each other what the
+	// session of a batch draws. Who was not there then cannot have the batch.
+	Deal     func(ctx context.Context, batch mpc.Session, demand []prss.Demand) (prss.Randomness, error)
 	Identity *mpc.Identity
 	Sessions Sessions
 	Store    Store

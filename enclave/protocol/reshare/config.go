@@ -57,7 +57,8 @@ type Config struct {
 	Union []int
 	// Masks belong to a member of New.
 	Masks Masks
-	// Shares belong to a member of Old: its share of each item.
+	// Shares belong to a member of Old: its share of each item. One that lost some has
+	// none here: it hands nothing over, and takes over all the same.
 	Shares []*keygen.KeyShare
 	// Members are those of New that take part, n₂−t₂ at least.
 	Members sharing.Parties

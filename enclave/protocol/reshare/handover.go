@@ -44,7 +44,7 @@ func NewHandover(c Config) (*Handover, error) {
 		return nil, err
 	}
 	h := &Handover{config: c, segments: segments(c.Items)}
-	if c.OldSelf > 0 {
+	if c.OldSelf > 0 && c.Shares != nil {
 		if err := c.checkShares(); err != nil {
 			return nil, err
 		}
@@ -60,6 +60,9 @@ func NewHandover(c Config) (*Handover, error) {
 	}
 	return h, nil
 }
+
+// hands reports whether the party hands shares over.
+func (h *Handover) hands() bool { return h.openers != nil }
 
 // takesPart reports whether the party is a new member that is not excluded.
 func (c *Config) takesPart() bool { return c.NewSelf > 0 && c.Members.Has(c.NewSelf) }
@@ -84,7 +87,9 @@ func (h *Handover) Start() ([]mpc.Message, error) {
 				clear(drawn)
 			}
 			if j == c.OldSelf {
-				h.addMasks(c.NewSelf, i, shares)
+				if h.hands() {
+					h.addMasks(c.NewSelf, i, shares)
+				}
 				continue
 			}
 			payload := wide.AppendPacked(make([]byte, 0, h.maskBytes(s)), shares, s.k)
@@ -119,7 +124,7 @@ func (h *Handover) Receive(from int, round uint16, payload []byte) ([]mpc.Messag
 
 func (h *Handover) receiveMasks(from, i int, payload []byte) ([]mpc.Message, error) {
 	c := &h.config
-	if c.OldSelf == 0 || from == c.NewSelf || !c.Members.Has(from) || h.malformed.Has(from) || h.openers[i].Have().Has(from) {
+	if !h.hands() || from == c.NewSelf || !c.Members.Has(from) || h.malformed.Has(from) || h.openers[i].Have().Has(from) {
 		return nil, nil
 	}
 	s := h.segments[i]
@@ -151,7 +156,7 @@ func (h *Handover) receivePart(from, i int, payload []byte) {
 // advance sends the own vector when all masks are known.
 func (h *Handover) advance() ([]mpc.Message, error) {
 	c := &h.config
-	if c.OldSelf == 0 || h.vector != nil || slices.ContainsFunc(h.openers, func(o *sharing.WideOpener) bool { return !o.Done() }) {
+	if !h.hands() || h.vector != nil || slices.ContainsFunc(h.openers, func(o *sharing.WideOpener) bool { return !o.Done() }) {
 		return nil, nil
 	}
 	var parts [][]byte
@@ -183,7 +188,7 @@ func (h *Handover) advance() ([]mpc.Message, error) {
 func (h *Handover) Done() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.config.OldSelf > 0 && h.vector == nil {
+	if h.hands() && h.vector == nil {
 		return false
 	}
 	for old := 1; h.config.NewSelf > 0 && old <= h.config.Old.N(); old++ {

@@ -98,6 +98,19 @@ func TestMasksComeFromPseudoRandomSecretSharing(t *testing.T) {
 	w.check(secrets)
 }
 
+func TestAMemberThatLostItsShareTakesOverAllTheSame(t *testing.T) {
+	items := testItems(tfhe.NameTest)
+	both := newCommittee(t, 4, 1)
+	shares := deal(t, both, items, 5)
+	secrets := open(t, both, items, shares)
+	w := newWorld(t, both, both, shares, items)
+	w.shares[2] = nil
+	w.run()
+	require.NotContains(t, w.vectors, 2)
+	w.check(secrets)
+	require.NotNil(t, w.conclusions[2].Shares())
+}
+
 func TestSeveralKeysAreResharedAtOnce(t *testing.T) {
 	items := testItems(tfhe.NameTest, tfhe.NameTest, tfhe.NameTest)
 	old, next := newCommittee(t, 4, 1), newCommittee(t, 4, 2)
