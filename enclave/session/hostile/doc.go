@@ -1,5 +1,5 @@
 // Package hostile plays a malicious party against the router and the protocol machines
-// that a party runs, all kinds of them: set-up, offline phase, decryption, key
+// that a party runs, all kinds of them: set-up, dealing, offline phase, decryption, key
 // generation, resharing, and calls for what was sent. It has tests only.
 //
 // They show that whatever one registered party sends, in sessions that it is in and in

@@ -18,6 +18,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/ring/wide"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/vss"
 	"github.com/tkms-network/tkms/testutil/dealer"
 )
 
@@ -61,7 +62,7 @@ func makeWorld() (w *world, err error) {
 	if w.code, err = sharing.New(parties, sharing.Threshold(parties), degree); err != nil {
 		return nil, err
 	}
-	for _, add := range []func() error{w.addSetup, w.addDecryptions, w.addFlooding, w.addKeygen} {
+	for _, add := range []func() error{w.addSetup, w.addDealing, w.addDecryptions, w.addFlooding, w.addKeygen} {
 		if err := add(); err != nil {
 			return nil, err
 		}
@@ -102,6 +103,16 @@ func (w *world) addSetup() error {
 	}
 	w.add("set-up", func(i int) (mpc.Machine, error) { return prss.NewSetup(contributions[i], roots) })
 	w.add("comparison of keys", func(i int) (mpc.Machine, error) { return prss.NewComparison(w.keys[i]), nil })
+	return nil
+}
+
+func (w *world) addDealing() error {
+	w.add("dealing", func(i int) (mpc.Machine, error) {
+		return vss.New(vss.Config{
+			Code: w.code, Session: mpc.Hash("dealing"), Context: mpc.Hash("dealt"), From: sharing.AllParties(parties), Identity: w.identities[i], Secret: [vss.SeedSize]byte{byte(i)},
+			Demand: []prss.Demand{{Address: prss.Address{Kind: "bit", K: 17}, Layout: prss.Layout{Integers: 1, Zeros: 1}, Count: 4}},
+		})
+	})
 	return nil
 }
 
