@@ -114,19 +114,24 @@ func allRequests(ctx context.Context, node *devnet.Devnet) ([]kmstypes.Request, 
 	}
 }
 
-// judgeEvidence requires that whoever is convicted cheated, or was made to look like it by
-// an old folder.
+// judgeEvidence requires that whoever is convicted, or signed what is wrong, cheated or was
+// made to look like it by an old folder.
 func (r *run) judgeEvidence(ctx context.Context) error {
 	evidence, err := r.net.Evidence(ctx)
 	if err != nil {
 		return err
 	}
 	r.report.Convictions = len(evidence)
+	cheats := r.plan.cheats()
 	for _, e := range evidence {
-		if !slices.ContainsFunc(r.plan.Faults, func(f Fault) bool {
-			return (f.Kind == PartyCheating || f.Kind == PartyStale) && r.net.Parties[f.Target-1].ID == e.PartyId
-		}) {
+		if !slices.ContainsFunc(cheats, func(number int) bool { return r.net.Parties[number-1].ID == e.PartyId }) {
 			r.ledger.violate("party %d is convicted (%s, evidence %d) and was honest", e.PartyId, e.Kind, e.Id)
+		}
+	}
+	indices := r.plan.indices(cheats)
+	for index := range r.ledger.wrong {
+		if !indices[index] {
+			r.ledger.violate("the member of index %d signed a wrong share or plaintext, and no such party cheated", index)
 		}
 	}
 	return nil

@@ -384,10 +384,11 @@ func (r *run) rotate(ctx context.Context, numbers []int) error {
 		return err
 	}
 	began := time.Now()
-	epoch, err := at.Rotate(ctx, 0, members...)
+	rotated, err := at.Rotate(ctx, devnet.Rotation{Members: members})
 	if err != nil {
 		return err
 	}
+	epoch := rotated.Epoch
 	r.epoch.Store(epoch.Id)
 	r.say("epoch %d is active after %s: n = %d, t = %d", epoch.Id, time.Since(began).Round(time.Millisecond), len(epoch.Members), epoch.T)
 	return nil

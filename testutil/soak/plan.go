@@ -272,6 +272,31 @@ func (p *Plan) committees() []Fault {
 	return out
 }
 
+// cheats are the numbers of parties that send what is wrong, by their will or by their
+// folder's age.
+func (p *Plan) cheats() []int {
+	var out []int
+	for _, f := range p.Faults {
+		if f.Kind == PartyCheating || f.Kind == PartyStale {
+			out = append(out, f.Target)
+		}
+	}
+	return out
+}
+
+// indices are those that parties have in any of the committees.
+func (p *Plan) indices(numbers []int) map[int]bool {
+	out := map[int]bool{}
+	for _, c := range p.committees() {
+		for _, n := range numbers {
+			if at := slices.Index(c.Members, n); at >= 0 {
+				out[at+1] = true
+			}
+		}
+	}
+	return out
+}
+
 // seats is how many parties the first committee has.
 func (p *Plan) seats() int { return len(p.committees()[0].Members) }
 
