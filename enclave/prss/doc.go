@@ -18,6 +18,9 @@
 // adds a number of its own distribution, so what t parties do not know of the sum is
 // that of one set at least, and the sum is wider by the square root of their number.
 //
+// Time and memory grow with the number of sets. Where they are too many the parties deal
+// each other the same values (package vss); protocols that take either have a Randomness.
+//
 // Guarantees against t corrupt parties: drawn values are pseudo-random given all
 // that the corrupt parties know, since one set contains none of them. It does not
 // hide anything from t+1 parties: together they know every key. Keys, and all

@@ -84,6 +84,7 @@ func (m *Dealing) extract() (*Source, error) {
 			return nil, fmt.Errorf("vss: read a share: %w", err)
 		}
 		clear(m.shares[dealer])
+		m.shares[dealer] = []byte{} // it was there
 	}
 	for i, q := range p.pools[:p.masks] {
 		if q.wide() {
