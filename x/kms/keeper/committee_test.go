@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"fmt"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -43,7 +44,7 @@ func newCommittee(t testing.TB, id uint64, n, first int) *committee {
 		c.parties = append(c.parties, partiestypes.Party{
 			Id: id, SigningAddress: crypto.PubkeyToAddress(key.PublicKey).Bytes(),
 			Operator: account(string(rune('a' + number))).String(), Account: partyAccount(number).String(),
-			VaultUrl: "http://vault", Simulated: true,
+			VaultUrl: fmt.Sprint("http://vault", number), Simulated: true,
 		})
 	}
 	return c

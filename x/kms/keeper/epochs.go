@@ -152,8 +152,12 @@ func (k Keeper) TakeOver(ctx context.Context, from, to uint64) error {
 	if err := k.moveHostChains(ctx, next); err != nil {
 		return err
 	}
+	vaults, err := k.vaultsOf(ctx, next)
+	if err != nil {
+		return err
+	}
 	for _, id := range held {
-		if err := k.moveKey(ctx, id, from, to); err != nil {
+		if err := k.moveKey(ctx, id, from, to, vaults); err != nil {
 			return err
 		}
 	}
@@ -230,12 +234,12 @@ func (k Keeper) forgetHostEpoch(ctx context.Context, hostChainID, active uint64)
 
 // moveKey gives an active key to another epoch. What was said of it when it was generated
 // stays: members, noise and failures are those of the epoch that did.
-func (k Keeper) moveKey(ctx context.Context, id []byte, from, to uint64) error {
+func (k Keeper) moveKey(ctx context.Context, id []byte, from, to uint64, vaults []string) error {
 	key, err := k.key(ctx, id)
 	if err != nil {
 		return err
 	}
-	key.GeneratedEpochId, key.EpochId = key.Generator(), to
+	key.GeneratedEpochId, key.EpochId, key.Vaults = key.Generator(), to, vaults
 	if err := k.heldKeys.Remove(ctx, collections.Join(from, id)); err != nil {
 		return err
 	}
@@ -243,6 +247,21 @@ func (k Keeper) moveKey(ctx context.Context, id []byte, from, to uint64) error {
 		return err
 	}
 	return k.saveKey(ctx, key)
+}
+
+// vaultsOf returns where the members of an epoch serve the files of keys.
+func (k Keeper) vaultsOf(ctx context.Context, epoch partiestypes.Epoch) ([]string, error) {
+	members, err := k.parties.EpochParties(ctx, epoch)
+	if err != nil {
+		return nil, err
+	}
+	var vaults []string
+	for _, party := range members {
+		if !party.Removed && party.VaultUrl != "" {
+			vaults = append(vaults, party.VaultUrl)
+		}
+	}
+	return vaults, nil
 }
 
 // Ended implements partiestypes.Work: the epoch's host chains go to the active one, and

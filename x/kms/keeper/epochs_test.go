@@ -69,6 +69,14 @@ func (f *fixture) hostEpoch(host uint64) *types.QueryHostEpochResponse {
 	return response
 }
 
+// vaults are those of the active epoch's members.
+func (f *fixture) vaults() (urls []string) {
+	for _, p := range f.parties.parties {
+		urls = append(urls, p.VaultUrl)
+	}
+	return urls
+}
+
 func (f *fixture) hasWork(epoch uint64) bool {
 	f.Helper()
 	has, err := f.keeper.HasWork(f.ctx, epoch)
@@ -94,11 +102,12 @@ func TestKeysGoToTheEpochThatTakesOverAndStayWhatTheyWere(t *testing.T) {
 	f.rotate(7, 11)
 	require.Empty(t, f.held(epochID))
 	require.Equal(t, ids, f.held(epochID+1))
-	before.EpochId, before.GeneratedEpochId = epochID+1, epochID
+	before.EpochId, before.GeneratedEpochId, before.Vaults = epochID+1, epochID, f.vaults()
+	require.Len(t, before.Vaults, 7, "its files are where the shares are")
 	require.Equal(t, before, f.key(f.keyID), "its noise, words and threshold are those of the parties that generated it")
 
 	f.rotate(4, 21)
-	before.EpochId = epochID + 2
+	before.EpochId, before.Vaults = epochID+2, f.vaults()
 	require.Equal(t, before, f.key(f.keyID))
 	require.Equal(t, ids, f.held(epochID+2))
 	require.NoError(t, f.do(func(ctx context.Context) error {
@@ -358,6 +367,10 @@ func TestNoUserDecryptionWithAThresholdThatClientsDoNotExpect(t *testing.T) {
 	require.ErrorIs(t, err, types.ErrCommitteeTooLarge)
 	f.accepted(handle(1, handles.Uint8))
 	f.parties.epoch.T = 2
+	f.parties.epoch.Dealt = true
+	_, _, err = f.sendUser(f.userDecryption(u64(1)))
+	require.ErrorIs(t, err, types.ErrCommitteeTooLarge)
+	f.parties.epoch.Dealt = false
 	f.acceptedUser(u64(1))
 
 	f.rotate(16, 1)

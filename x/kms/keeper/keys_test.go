@@ -24,7 +24,7 @@ func TestAKeyBecomesActiveWhen2tPlus1PartiesPostEqualMaterial(t *testing.T) {
 		require.EqualValues(t, 100, key.ActiveHeight)
 		require.Equal(t, bytes.Repeat([]byte{9}, 32), key.EchoDigest)
 		require.Equal(t, []string{types.StandInEnclave}, key.Simulated)
-		require.Equal(t, "http://vault", key.Contributions[0].VaultUrl)
+		require.Equal(t, "http://vault1", key.Contributions[0].VaultUrl)
 		bound, err := f.queries.HostKey(f.ctx, &types.QueryHostKeyRequest{HostChainId: hostChain})
 		require.NoError(t, err)
 		require.Equal(t, key, bound.Key)

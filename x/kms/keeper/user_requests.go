@@ -99,7 +99,8 @@ func (q question) checkUserLimits(limits acltypes.Limits, epoch partiestypes.Epo
 		return types.ErrTooManyBits.Wrapf("%d, at most %d", bits, limits.MaxUserDecryptionBits)
 	}
 	// Clients know the number of signers only, and take the degree of sharings from it.
-	if n := len(epoch.Members); n > reencrypt.MaxParties || int(epoch.T) != (n-1)/3 {
+	// Where randomness is dealt there is none for the masks of shares.
+	if n := len(epoch.Members); n > reencrypt.MaxParties || int(epoch.T) != (n-1)/3 || epoch.Dealt {
 		return types.ErrCommitteeTooLarge.Wrapf("%d members, %d of them corrupt at most", n, epoch.T)
 	}
 	size, err := types.ShareSize(q.batch, epoch.T)

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tkms-network/tkms/x/kms/types"
 )
@@ -75,9 +76,9 @@ func Files(key *types.Key) ([]File, error) {
 	if err := m.Validate(key.Params); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoMaterial, err)
 	}
-	var vaults []string
+	vaults := slices.Clone(key.Vaults) // of the present holders first
 	for _, c := range key.Contributions {
-		if c.Material.Equal(m) && c.VaultUrl != "" {
+		if c.Material.Equal(m) && c.VaultUrl != "" && !slices.Contains(vaults, c.VaultUrl) {
 			vaults = append(vaults, c.VaultUrl)
 		}
 	}

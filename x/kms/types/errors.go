@@ -50,7 +50,7 @@ var (
 	ErrNoLongerValid         = errorsmod.Register(ModuleName, 39, "the authorization has expired")
 	ErrNotSignedByUser       = errorsmod.Register(ModuleName, 40, "the authorization is not what the user signed for this host chain")
 	ErrTooManyBits           = errorsmod.Register(ModuleName, 41, "too many plaintext bits for one user decryption")
-	ErrCommitteeTooLarge     = errorsmod.Register(ModuleName, 42, "clients cannot put the shares of this epoch together: it has more than 15 members, or tolerates fewer corruptions than so many can")
+	ErrCommitteeTooLarge     = errorsmod.Register(ModuleName, 42, "clients cannot put the shares of this epoch together: it has more than 15 members, tolerates fewer corruptions than so many can, or its randomness is dealt")
 	ErrWrongKind             = errorsmod.Register(ModuleName, 43, "a plaintext for a user decryption, or a share for a public one")
 	ErrInvalidShare          = errorsmod.Register(ModuleName, 44, "the share is not the party's for this request")
 
