@@ -11,6 +11,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/committee"
+	"github.com/tkms-network/tkms/enclave/party/metrics"
 	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/reshare"
@@ -47,6 +48,7 @@ type handover struct {
 	session  mpc.Digest
 	config   reshare.Config
 	mesh     *transport.Mesh
+	links    *metrics.Links
 	router   *session.Router
 	sent     *recall.Log
 
@@ -207,10 +209,11 @@ func (h *handover) connect(m *move) error {
 	if self == 0 {
 		self = h.config.Union[h.config.OldSelf-1]
 	}
+	h.links = p.metrics.Links(fmt.Sprintf("%d to %d", m.from, m.epoch))
 	var err error
 	h.mesh, err = transport.New(transport.Config{
 		Self: self, Network: mpc.Hash("tkms/v1/handover", []byte(p.cfg.ChainID), mpc.Uint64(m.epoch)),
-		Identity: p.cfg.Identity.TLS, Port: p.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
+		Identity: p.cfg.Identity.TLS, Port: p.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: h.links,
 	})
 	if err != nil {
 		return err
@@ -244,6 +247,7 @@ func (h *handover) close() {
 	h.router.Close()
 	_ = h.mesh.Close()
 	h.running.Wait()
+	h.links.Forget()
 }
 
 // observe takes newly proven records and returns what is wrong with the attempt.

@@ -11,6 +11,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/party/backup"
 	"github.com/tkms-network/tkms/enclave/party/committee"
+	"github.com/tkms-network/tkms/enclave/party/metrics"
 	"github.com/tkms-network/tkms/enclave/party/recall"
 	"github.com/tkms-network/tkms/enclave/party/stock"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
@@ -41,6 +42,7 @@ type seat struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 	mesh     *transport.Mesh
+	links    *metrics.Links
 	router   *session.Router
 	identity *mpc.Identity
 	code     *sharing.Code
@@ -87,14 +89,14 @@ func newSeat(p *Party, c *committee.Committee) (*seat, error) {
 	s := &seat{
 		party: p, identity: identity, code: code, sent: recall.New(), committee: c,
 		stocks: map[preproc.Shape]*stock.Stock{}, open: map[string]itemRange{}, held: map[string]*heldKey{}, silent: map[string]sharing.Parties{},
-		accused: map[mpc.Digest]accusation{},
+		accused: map[mpc.Digest]accusation{}, links: p.metrics.Links(fmt.Sprint(c.Epoch.Id)),
 	}
 	if s.sharesOnly, err = backup.Restored(p.cfg.Store, c.Epoch.Id); err != nil {
 		return nil, err
 	}
 	s.mesh, err = transport.New(transport.Config{
 		Self: c.Self, Network: mpc.Hash("tkms/v1/network", []byte(p.cfg.ChainID), mpc.Uint64(c.Epoch.Id)),
-		Identity: p.cfg.Identity.TLS, Port: p.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: p.metrics,
+		Identity: p.cfg.Identity.TLS, Port: p.port, Background: p.cfg.Background, Log: p.cfg.Log, Metrics: s.links,
 	})
 	if err != nil {
 		return nil, err
@@ -139,6 +141,7 @@ func (s *seat) close() {
 	s.router.Close()
 	_ = s.mesh.Close()
 	s.running.Wait()
+	s.links.Forget()
 }
 
 // current returns the committee as last proven.

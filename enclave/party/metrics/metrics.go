@@ -1,5 +1,5 @@
 // Package metrics holds what Prometheus scrapes of a party. Labels are bounded
-// by the number of members.
+// by the number of members, and of epochs that are not over.
 package metrics
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics of one party. It also observes the peer links (transport.Metrics).
+// Metrics of one party.
 type Metrics struct {
 	Height   prometheus.Gauge
 	Stock    prometheus.Gauge
@@ -39,35 +39,50 @@ func New(registry prometheus.Registerer) *Metrics {
 		}, []string{"key"}),
 		Culprits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_wrong_shares_total", Help: "Sessions in which a member sent wrong shares."}, []string{"index"}),
 		Evidence: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_evidence_total", Help: "Evidence found against a member."}, []string{"index", "kind"}),
-		sent:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_sent_bytes", Help: "Bytes sent to a member."}, []string{"peer"}),
-		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_received_bytes", Help: "Bytes received from a member."}, []string{"peer"}),
-		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames to a member that were dropped."}, []string{"peer"}),
-		links:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tkms_party_link_up", Help: "1 if the link to a member is up."}, []string{"peer"}),
+		sent:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_sent_bytes", Help: "Bytes sent to a member, by its index in whatever epoch."}, []string{"peer"}),
+		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_received_bytes", Help: "Bytes received from a member, by its index in whatever epoch."}, []string{"peer"}),
+		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames to a member, by its index in whatever epoch that were dropped."}, []string{"peer"}),
+		links:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tkms_party_link_up", Help: "1 if the link to a member is up."}, []string{"epoch", "peer"}),
 	}
 	registry.MustRegister(m.Height, m.Stock, m.Margin, m.Requests, m.Engine, m.CiphertextBytes, m.Culprits, m.Evidence, m.sent, m.received, m.dropped, m.links)
 	return m
 }
 
+// Links observes the links to the members of one epoch: it is a transport.Metrics.
+type Links struct {
+	metrics *Metrics
+	epoch   string
+}
+
+// Links returns the metrics of an epoch's links, or of those over which an epoch takes
+// over from another: name tells them apart.
+func (m *Metrics) Links(name string) *Links { return &Links{m, name} }
+
+// Forget drops the metrics of links that are no more.
+func (l *Links) Forget() {
+	l.metrics.links.DeletePartialMatch(prometheus.Labels{"epoch": l.epoch})
+}
+
 // Sent implements transport.Metrics.
-func (m *Metrics) Sent(peer, _, bytes int) {
-	m.sent.WithLabelValues(strconv.Itoa(peer)).Add(float64(bytes))
+func (l *Links) Sent(peer, _, bytes int) {
+	l.metrics.sent.WithLabelValues(strconv.Itoa(peer)).Add(float64(bytes))
 }
 
 // Received implements transport.Metrics.
-func (m *Metrics) Received(peer, bytes int) {
-	m.received.WithLabelValues(strconv.Itoa(peer)).Add(float64(bytes))
+func (l *Links) Received(peer, bytes int) {
+	l.metrics.received.WithLabelValues(strconv.Itoa(peer)).Add(float64(bytes))
 }
 
 // Dropped implements transport.Metrics.
-func (m *Metrics) Dropped(peer, frames int) {
-	m.dropped.WithLabelValues(strconv.Itoa(peer)).Add(float64(frames))
+func (l *Links) Dropped(peer, frames int) {
+	l.metrics.dropped.WithLabelValues(strconv.Itoa(peer)).Add(float64(frames))
 }
 
 // Link implements transport.Metrics.
-func (m *Metrics) Link(peer int, up bool) {
+func (l *Links) Link(peer int, up bool) {
 	value := 0.0
 	if up {
 		value = 1
 	}
-	m.links.WithLabelValues(strconv.Itoa(peer)).Set(value)
+	l.metrics.links.WithLabelValues(l.epoch, strconv.Itoa(peer)).Set(value)
 }
