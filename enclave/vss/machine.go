@@ -91,7 +91,7 @@ func New(c Config) (*Dealing, error) {
 		return nil, err
 	}
 	m := &Dealing{
-		Config: c, plan: p, self: self, origin: newOrigin(p, c.Session, self, c.Secret),
+		Config: c, plan: p, self: self, origin: newOrigin(p, c.Session, c.Secret),
 		shares: make([][]byte, n+1), received: make([][]byte, n+1), coins: newSecrets(p),
 	}
 	m.disputes.init()

@@ -56,18 +56,17 @@ func (p *plan) commitsSeed(list []byte, session mpc.Digest, dealer int, seed []b
 type origin struct {
 	plan    *plan
 	session mpc.Digest
-	self    int
 	seed    mpc.Digest
 	lists   [][]byte // by party, nil until they are agreed on
 
 	seeds secrets
 }
 
-func newOrigin(p *plan, session mpc.Digest, self int, secret [SeedSize]byte) *origin {
+func newOrigin(p *plan, session mpc.Digest, secret [SeedSize]byte) *origin {
 	mac := hmac.New(sha256.New, secret[:])
 	label := mpc.Hash("tkms/v1/vss/dealer", session[:])
 	mac.Write(label[:])
-	return &origin{plan: p, session: session, self: self, seed: mpc.Digest(mac.Sum(nil)), seeds: newSecrets(p)}
+	return &origin{plan: p, session: session, seed: mpc.Digest(mac.Sum(nil)), seeds: newSecrets(p)}
 }
 
 // blind is what the own commitment to a member's share is blinded with.
