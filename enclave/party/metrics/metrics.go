@@ -41,7 +41,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		Evidence: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_evidence_total", Help: "Evidence found against a member."}, []string{"index", "kind"}),
 		sent:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_sent_bytes", Help: "Bytes sent to a member, by its index in whatever epoch."}, []string{"peer"}),
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_received_bytes", Help: "Bytes received from a member, by its index in whatever epoch."}, []string{"peer"}),
-		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames to a member, by its index in whatever epoch that were dropped."}, []string{"peer"}),
+		dropped:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tkms_party_dropped_frames", Help: "Frames that were dropped, by the index of the member they were for."}, []string{"peer"}),
 		links:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tkms_party_link_up", Help: "1 if the link to a member is up."}, []string{"epoch", "peer"}),
 	}
 	registry.MustRegister(m.Height, m.Stock, m.Margin, m.Requests, m.Engine, m.CiphertextBytes, m.Culprits, m.Evidence, m.sent, m.received, m.dropped, m.links)
