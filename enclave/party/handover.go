@@ -21,6 +21,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/enclave/transport"
+	"github.com/tkms-network/tkms/enclave/vss"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -247,6 +248,9 @@ func (h *handover) close() {
 	h.router.Close()
 	_ = h.mesh.Close()
 	h.running.Wait()
+	if dealt, ok := h.config.Masks.(*vss.Source); ok {
+		dealt.Zero()
+	}
 	h.links.Forget()
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/enclave/tfhe/evaluate"
+	"github.com/tkms-network/tkms/enclave/vss"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -64,6 +65,32 @@ func (s *seat) keySource(keys *prss.Keys, key *kmstypes.Key, p tfhe.Parameters, 
 		return nil, err
 	}
 	return prss.NewSource(keys, s.code, s.keySession(key, p, members, keygen.Protocol(mode, 0)).ID())
+}
+
+// dealtKeysFrom is the number of members from which the randomness of a key's generation
+// is dealt although the epoch has keys of a set-up: a bit costs so many sets 20 times as
+// much otherwise.
+const dealtKeysFrom = 13
+
+// keyRandomness returns what an attempt draws from; what is dealt is to be joined.
+func (s *seat) keyRandomness(key *kmstypes.Key, p tfhe.Parameters, members sharing.Parties, mode keygen.Mode) (prss.Randomness, error) {
+	context := s.keySession(key, p, members, keygen.Protocol(mode, 0)).ID()
+	if s.dealt() {
+		return vss.NewSource(s.code, s.identity.Self(), members, context), nil
+	}
+	keys, err := s.loadKeys(s.current())
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, ErrNoKeys
+	}
+	pseudo, err := s.keySource(keys, key, p, members)
+	if err != nil || s.code.N() < dealtKeysFrom {
+		return pseudo, err
+	}
+	source := vss.NewSource(s.code, s.identity.Self(), members, context)
+	return source, source.TakeNoise(pseudo)
 }
 
 // startKey begins to generate a key that the chain recorded.
@@ -159,14 +186,7 @@ func (p *Party) begin(s *seat, t *task) (*generation, error) {
 	if !members.Has(c.Self) {
 		return nil, fmt.Errorf("%w: excluded when the attempt began", committee.ErrNotMember)
 	}
-	keys, err := s.loadKeys(c)
-	if err != nil {
-		return nil, err
-	}
-	if keys == nil {
-		return nil, ErrNoKeys
-	}
-	source, err := s.keySource(keys, t.key, parameters, members)
+	source, err := s.keyRandomness(t.key, parameters, members, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/protocol/keygen"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
 	"github.com/tkms-network/tkms/enclave/session"
+	"github.com/tkms-network/tkms/enclave/vss"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
@@ -124,6 +125,9 @@ func (g *generation) finished() int {
 // run runs the steps that are not done: those of the offline stage, then, agreed on
 // by the chain, the others. The files have all bodies afterwards.
 func (g *generation) run(ctx context.Context) error {
+	if err := g.deal(ctx); err != nil {
+		return err
+	}
 	if err := g.stages(ctx, keygen.StageSecrets, keygen.StageNoise); err != nil {
 		return err
 	}
@@ -143,6 +147,24 @@ func (g *generation) run(ctx context.Context) error {
 		return err
 	}
 	return g.stages(ctx, keygen.StageRows, keygen.StageRows)
+}
+
+// deal has the members deal what the steps draw, where that is not pseudo-random. After a
+// restart what was dealt is dealt again: steps that are done draw it, too.
+func (g *generation) deal(ctx context.Context) error {
+	if _, dealt := g.source.(*vss.Source); !dealt {
+		return nil
+	}
+	for step := range g.attempt.Steps() {
+		demand, err := g.attempt.Demand(step)
+		if err != nil {
+			return err
+		}
+		if err := g.dealFor(ctx, keygen.Protocol(g.mode, step), demand); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stages runs what is not done of stages that do not depend on each other, some steps

@@ -309,6 +309,20 @@ func TestCommitteesGrowAndChangeAndWhoLeftIsPowerless(t *testing.T) {
 	})
 }
 
+func TestManyMembersGenerateAKeyOfDealtRandomness(t *testing.T) {
+	w := newWorld(t, 7, func(p *partiestypes.Params) { p.PrssMaxMembers = 4 })
+	epoch := w.activeEpoch()
+	record := w.epoch(epoch)
+	require.True(t, record.Dealt)
+	require.Empty(t, record.Roots, "there is no set-up")
+	key := w.activeKey()
+	require.Equal(t, epoch, w.decrypts(key, 1))
+	w.stop(5)
+	require.Equal(t, epoch, w.decrypts(key, 2))
+	w.start(5)
+	w.eventually("it holds the key again", func() bool { return w.holds(5, key) })
+}
+
 func TestSixteenMembersTakeOverAndGiveBack(t *testing.T) {
 	w := newWorld(t, 16, nil)
 	first := w.activeEpoch(4)

@@ -115,6 +115,9 @@ func (p *Party) restoreOnce(ctx context.Context, s *seat, key *kmstypes.Key) err
 		}
 		return s.openStocks(held)
 	}
+	if s.dealt() || s.code.N() >= dealtKeysFrom {
+		return fmt.Errorf("%w: its members dealt what the key was made of; the next refresh brings a share", ErrNoKeys)
+	}
 	parameters, err := tfhe.ByName(key.Params)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/prss"
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
+	"github.com/tkms-network/tkms/enclave/vss"
 )
 
 const (
@@ -274,7 +275,12 @@ func (s *Stock) produce(ctx context.Context, number uint64, m members) (made, er
 		machine.mu.Lock()
 		defer machine.mu.Unlock()
 		batch, failure = preproc.FromMachine(inner, s.cfg.Shape)
-	}, func() { s.accuse(named, machine, nil) }))
+	}, func() {
+		s.accuse(named, machine, nil)
+		if dealt, ok := source.(*vss.Source); ok {
+			dealt.Zero()
+		}
+	}))
 	stop()
 	watching.Wait()
 	s.note(number, 0)

@@ -183,12 +183,16 @@ func (s *Stock) load(file string, number uint64, generation uint32) error {
 	if err != nil {
 		return fmt.Errorf("stock: read %s: %w", file, err)
 	}
-	source, err := s.source(generation)
-	if err != nil {
-		return err
+	context := batch.Context() // of a dealt one no other word than the seal's
+	if s.cfg.Deal == nil {
+		source, err := s.source(generation)
+		if err != nil {
+			return err
+		}
+		context = source.Context()
 	}
 	first, count := batch.Range()
-	if first != number*BatchItems || count != BatchItems || batch.Shape() != s.cfg.Shape || batch.Context() != source.Context() || !batch.Fits(s.cfg.Code, s.cfg.Identity.Self()) {
+	if first != number*BatchItems || count != BatchItems || batch.Shape() != s.cfg.Shape || batch.Context() != context || !batch.Fits(s.cfg.Code, s.cfg.Identity.Self()) {
 		return fmt.Errorf("stock: %s belongs to another epoch or member: %w", file, preproc.ErrEncoding)
 	}
 	s.insert(number, made{generation, batch})
