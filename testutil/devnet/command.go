@@ -37,7 +37,7 @@ func (d *Devnet) Command(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // QueryFlags say whom a query asks.
-func (d *Devnet) QueryFlags() []string { return []string{"--node", d.Layout.Nodes[0].RPCURL()} }
+func (d *Devnet) QueryFlags() []string { return []string{"--node", d.Layout.Nodes[d.node].RPCURL()} }
 
 // TxFlags say who sends a transaction, and how.
 func (d *Devnet) TxFlags(account string) []string {

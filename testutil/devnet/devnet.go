@@ -117,6 +117,7 @@ type Devnet struct {
 	keys    map[string]*secp256k1.PrivKey
 	senders map[string]*client.Sender
 	payer   string // account of Decrypt
+	node    int    // whose node commands ask
 }
 
 // Party is one party's process.
@@ -280,7 +281,7 @@ func (d *Devnet) At(node int) (*Devnet, error) {
 		return nil, err
 	}
 	other := *d
-	other.TKMS, other.Far, other.senders, other.payer = c, c, map[string]*client.Sender{}, d.Layout.Nodes[node].Moniker
+	other.TKMS, other.Far, other.senders, other.payer, other.node = c, c, map[string]*client.Sender{}, d.Layout.Nodes[node].Moniker, node
 	return &other, nil
 }
 

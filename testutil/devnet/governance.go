@@ -10,6 +10,8 @@ import (
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tkms-network/tkms/app/genesis"
 )
 
 const govGas = 2_000_000
@@ -20,21 +22,22 @@ func Authority() string { return authtypes.NewModuleAddress(govtypes.ModuleName)
 // Govern submits one proposal with the messages, has every validator vote yes,
 // and waits until it is executed.
 func (d *Devnet) Govern(ctx context.Context, title string, msgs ...sdk.Msg) error {
-	var depositParams govv1.QueryParamsResponse
-	if err := d.TKMS.Query(ctx, "/cosmos.gov.v1.Query/Params", &govv1.QueryParamsRequest{}, &depositParams); err != nil {
-		return err
-	}
 	proposer, err := d.Sender(ctx, d.Layout.Nodes[0].Moniker)
 	if err != nil {
 		return err
 	}
-	proposal, err := govv1.NewMsgSubmitProposal(msgs, sdk.NewCoins(depositParams.Params.MinDeposit...), proposer.Address().String(), "", title, title, false)
+	proposal, err := govv1.NewMsgSubmitProposal(msgs, genesis.DevnetGovernance().MinDeposit, proposer.Address().String(), "", title, title, false)
 	if err != nil {
 		return err
 	}
 	if _, err := proposer.Send(ctx, govGas, proposal); err != nil {
 		return fmt.Errorf("submit the proposal %q: %w", title, err)
 	}
+	return d.pass(ctx, title)
+}
+
+// pass has every validator vote for the newest proposal, and waits until it is executed.
+func (d *Devnet) pass(ctx context.Context, title string) error {
 	id, err := d.newestProposal(ctx)
 	if err != nil {
 		return err

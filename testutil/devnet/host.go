@@ -17,6 +17,7 @@ import (
 	"github.com/tkms-network/tkms/app/localnet"
 	hostapi "github.com/tkms-network/tkms/testutil/hostchain/api"
 	hostclient "github.com/tkms-network/tkms/testutil/hostchain/client"
+	"github.com/tkms-network/tkms/x/acl/slots"
 	acltypes "github.com/tkms-network/tkms/x/acl/types"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
@@ -65,7 +66,7 @@ func (d *Devnet) HostChainRecord(ctx context.Context) (acltypes.HostChain, error
 	}
 	record := acltypes.HostChain{
 		Id: info.ChainID, Name: fmt.Sprintf("devnet fhEVM %d (SIMULATED validator network)", info.ChainID), HeaderKind: acltypes.HEADER_KIND_QBFT, ValidatorsHeight: head,
-		AclLayout: "fhevm-0.10", BindingRule: acltypes.BINDING_RULE_REGISTRY, RegistrySlot: info.Slots.RegistryBase.Bytes(),
+		AclLayout: slots.LayoutFhevm010, BindingRule: acltypes.BINDING_RULE_REGISTRY, RegistrySlot: info.Slots.RegistryBase.Bytes(),
 		VerifierDomain: acltypes.VerifierDomain{Name: "Decryption", Version: "1", ChainId: info.Gateway.ChainID, VerifyingContract: info.Gateway.Decryption.Bytes()},
 		Fees:           acltypes.Fees{PublicDecryptionPerBlock: 100, UserDecryptionPerBlock: 100, PerRequest: 1000},
 		Limits: acltypes.Limits{
@@ -86,7 +87,11 @@ func (d *Devnet) HostChainRecord(ctx context.Context) (acltypes.HostChain, error
 	if record.Acl, err = contract(info.Contracts.ACL); err != nil {
 		return record, err
 	}
-	record.Registry, err = contract(info.Contracts.Registry)
+	if record.Registry, err = contract(info.Contracts.Registry); err != nil {
+		return record, err
+	}
+	verifier, err := contract(info.Contracts.KMSVerifier)
+	record.Verifier, record.VerifierLayout = &verifier, slots.LayoutFhevm010
 	return record, err
 }
 
