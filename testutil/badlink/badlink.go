@@ -7,6 +7,7 @@
 package badlink
 
 import (
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -156,7 +157,7 @@ func (l *Link) pass(from, to net.Conn) {
 			chunks <- chunk{append([]byte(nil), buffer[:n]...), due}
 		}
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				_ = to.Close()
 			}
 			break
