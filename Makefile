@@ -37,7 +37,7 @@ bench-engine: build ## Measure the MPC engine alone, and where its time goes
 	$(BUILD)/tkmsd bench engine --cpuprofile $(BUILD)/profiles
 
 bench-plots: build ## Draw into docs/ how the engine scales
-	$(BUILD)/tkmsd bench engine --parties 1,4,7,10,13 --plot docs
+	$(BUILD)/tkmsd bench engine --parties 1,4,7,10,13,16 --plot docs
 
 test: hostchain-artifacts ## Run the tests
 	go test -timeout 20m ./...

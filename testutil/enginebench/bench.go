@@ -31,6 +31,11 @@ type Options struct {
 	RoundTrip time.Duration
 	// Variant is the way of decryption.
 	Variant Variant
+	// Dealt has the parties deal each other their randomness even if they are few enough
+	// for pseudo-random secret sharing.
+	Dealt bool
+	// Silent is how many parties, the last ones, are silent in MeasureSilence.
+	Silent int
 	// ProfileDir is where CPU profiles of party 1 are written; none if empty.
 	ProfileDir string
 	// Progress takes a line a step, and what the processes say on standard error.
@@ -46,6 +51,9 @@ const (
 	bulkRuns, memoryRuns, kernelRuns = 3, 3, 10
 )
 
+// rowBlocks are the blocks of a session in tables of single sessions.
+var rowBlocks = []int{1, euint64Blocks, euint2048Blocks}
+
 // kernelItems is how many bits or products a party makes in a run: fewer where each
 // takes more sets of keys.
 func kernelItems(parties int) int {
@@ -54,6 +62,12 @@ func kernelItems(parties int) int {
 	}
 	return 1 << 12
 }
+
+// maxPRSS is the number of parties above which randomness is always dealt.
+const maxPRSS = 13
+
+// dealt reports whether n parties deal each other their randomness.
+func (o *Options) dealt(n int) bool { return n > 1 && (o.Dealt || n > maxPRSS) }
 
 func (o *Options) check() error {
 	if len(o.Command) == 0 || len(o.Parties) == 0 || o.Repeats < 1 || o.RoundTrip < 0 {
@@ -120,7 +134,7 @@ func measureNetwork(ctx context.Context, o *Options, n int, in *input) (*Network
 		return nil, err
 	}
 	defer b.fleet.close()
-	for _, blocks := range []int{1, euint64Blocks, euint2048Blocks} {
+	for _, blocks := range rowBlocks {
 		if err := b.row(blocks); err != nil {
 			return nil, err
 		}
@@ -150,7 +164,7 @@ func startBench(ctx context.Context, o *Options, n int, in *input) (*bench, erro
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{o: o, in: in, shape: shape, out: &Network{Parties: n, Variant: string(variantOf(shape))}}
+	b := &bench{o: o, in: in, shape: shape, out: &Network{Parties: n, Dealt: o.dealt(n), Variant: string(variantOf(shape))}}
 	b.progress("set up")
 	start := time.Now()
 	if b.fleet, err = startFleet(ctx, o, n, shape, in); err != nil {

@@ -40,9 +40,14 @@ func testInput(t *testing.T) *input {
 
 func testFleet(t *testing.T, n int, roundTrip time.Duration, in *input) *fleet {
 	t.Helper()
+	return fleetOf(t, n, &Options{RoundTrip: roundTrip}, in)
+}
+
+func fleetOf(t *testing.T, n int, o *Options, in *input) *fleet {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
-	o := &Options{Command: []string{os.Args[0], partyArgument}, Progress: io.Discard, RoundTrip: roundTrip}
+	o.Command, o.Progress = []string{os.Args[0], partyArgument}, io.Discard
 	shape, err := Tree.Shape(0)
 	require.NoError(t, err)
 	f, err := startFleet(ctx, o, n, shape, in)
@@ -66,6 +71,33 @@ func TestPartiesInProcessesDecryptWhatWasEncrypted(t *testing.T) {
 		written, err := os.ReadFile(filepath.Join(in.dir, fmt.Sprintf("echo-%d-1", n)))
 		require.NoError(t, err)
 		require.Equal(t, n > 1, bytes.Trim(written, "\x00") != nil, "ECHOs are on disk")
+	}
+}
+
+func TestPartiesThatDealEachOtherRandomnessDecryptWhatWasEncrypted(t *testing.T) {
+	in := testInput(t)
+	f := fleetOf(t, 4, &Options{Dealt: true}, in)
+	sent := map[jobKind]int64{}
+	for _, kind := range []jobKind{jobOnline, jobTotal} {
+		j := job{Kind: kind, Runs: 2, Blocks: 5, Last: 3, Batches: 3, Overlap: 2}
+		r, err := f.run(j, in.digest(&j))
+		require.NoError(t, err)
+		sent[kind] = r.sent
+	}
+	drawn := testFleet(t, 4, 0, in)
+	j := job{Kind: jobTotal, Runs: 2, Blocks: 5, Last: 3, Batches: 3, Overlap: 2}
+	r, err := drawn.run(j, in.digest(&j))
+	require.NoError(t, err)
+	require.Greater(t, sent[jobTotal], 2*r.sent, "what is dealt is sent")
+	require.Less(t, sent[jobOnline], r.sent)
+	_, err = f.run(job{Kind: jobBits, Runs: 1, Blocks: 100, Last: 100, Batches: 1}, nil)
+	require.NoError(t, err)
+}
+
+func TestManyPartiesDeal(t *testing.T) {
+	for n, want := range map[int]bool{1: false, 4: false, 13: false, 16: true} {
+		require.Equal(t, want, (&Options{}).dealt(n))
+		require.Equal(t, n > 1, (&Options{Dealt: true}).dealt(n))
 	}
 }
 
@@ -148,6 +180,15 @@ func TestOptionsThatMeasureNothingAreRefused(t *testing.T) {
 		_, err := Run(t.Context(), o)
 		require.ErrorIs(t, err, ErrOptions)
 		_, err = Scale(t.Context(), o)
+		require.ErrorIs(t, err, ErrOptions)
+		o.Silent = 1
+		_, err = MeasureSilence(t.Context(), o)
+		require.ErrorIs(t, err, ErrOptions)
+	}
+	for _, silent := range []int{-1, 0, 2} {
+		o := good
+		o.Silent = silent
+		_, err := MeasureSilence(t.Context(), o)
 		require.ErrorIs(t, err, ErrOptions)
 	}
 }

@@ -39,6 +39,7 @@ type process struct {
 // fleet is n parties, connected, with a key among them.
 type fleet struct {
 	code    *sharing.Code
+	dealt   bool       // the parties deal each other what they draw
 	parties []*process // index-1
 	jobs    uint64
 	// kill ends all processes at once: one that waits for another does not read.
@@ -53,7 +54,7 @@ func startFleet(ctx context.Context, o *Options, n int, shape preproc.Shape, in 
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f := &fleet{code: code, kill: cancel}
+	f := &fleet{code: code, dealt: o.dealt(n), kill: cancel}
 	defer func() {
 		if err != nil {
 			f.close()
@@ -79,7 +80,7 @@ func startFleet(ctx context.Context, o *Options, n int, shape preproc.Shape, in 
 	return f, nil
 }
 
-// setUp connects the parties, runs PRSS among them and deals the key.
+// setUp connects the parties, runs PRSS among them unless they deal, and deals the key.
 func (f *fleet) setUp(o *Options, shape preproc.Shape, in *input) error {
 	n := len(f.parties)
 	var network, epoch [32]byte
@@ -106,7 +107,7 @@ func (f *fleet) setUp(o *Options, shape preproc.Shape, in *input) error {
 				others = append(others, a.Peer)
 			}
 		}
-		return &command{Join: &joinCommand{Peers: others, Keys: keys, Epoch: epoch}}
+		return &command{Join: &joinCommand{Peers: others, Keys: keys, Epoch: epoch, Dealt: f.dealt}}
 	})
 	if err != nil {
 		return err
@@ -115,8 +116,10 @@ func (f *fleet) setUp(o *Options, shape preproc.Shape, in *input) error {
 	for i, a := range joined {
 		roots[i+1] = a.Root
 	}
-	if _, err := f.ask(func(int) *command { return &command{SetUp: &setUpCommand{Roots: roots}} }); err != nil {
-		return err
+	if !f.dealt {
+		if _, err := f.ask(func(int) *command { return &command{SetUp: &setUpCommand{Roots: roots}} }); err != nil {
+			return err
+		}
 	}
 	shares, err := dealer.Deal(rand.Reader, n, f.code.T(), f.code.Degree(), in.key)
 	if err != nil {
@@ -162,8 +165,8 @@ func (f *fleet) failed(i int, err error) error {
 
 // result is what all runs of a job gave.
 type result struct {
-	// times has the time of each run: from the first party's start until n−t parties
-	// had the value.
+	// times has the time of each run: from the first party's start until n−t parties that
+	// are not silent had the value.
 	times []time.Duration
 	// allocations and allocated are medians over the runs of the most that a party
 	// made; peak is the highest of all.
@@ -203,7 +206,7 @@ func (f *fleet) run(j job, want *mpc.Digest) (*result, error) {
 				return nil, f.failed(i, errors.New("the values are not those that were encrypted"))
 			}
 		}
-		out.times = append(out.times, timeOf(all, f.code.Quorum()))
+		out.times = append(out.times, timeOf(all[:len(all)-j.Silent], f.code.Quorum()))
 		var most ran
 		for _, r := range all {
 			most.Allocations, most.AllocatedBytes = max(most.Allocations, r.Allocations), max(most.AllocatedBytes, r.AllocatedBytes)

@@ -145,7 +145,7 @@ func (b *bench) forms() error {
 			return err
 		}
 		ways := []string{wayMasked}
-		if f.kind.Wide() && decrypt.Floods(b.fleet.code.N(), b.fleet.code.T(), f.shape(false).W) {
+		if f.kind.Wide() && !b.fleet.dealt && decrypt.Floods(b.fleet.code.N(), b.fleet.code.T(), f.shape(false).W) {
 			ways = append(ways, wayFlooded)
 		}
 		for _, way := range ways {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/mpc"
 	"github.com/tkms-network/tkms/enclave/protocol/preproc"
+	"github.com/tkms-network/tkms/testutil/fault"
 	"github.com/tkms-network/tkms/testutil/measure"
 )
 
@@ -50,6 +51,9 @@ type job struct {
 	// Form names the ciphertext of a jobForm, Flood says that it takes no items.
 	Form  string
 	Flood bool
+	// Silent is how many parties, the last ones, hear the others in the online phase and
+	// say nothing.
+	Silent int
 	// Profile is the file for the CPU profile of all runs, none if empty.
 	Profile string
 }
@@ -80,6 +84,14 @@ type prepared struct {
 	profile *os.File
 	cpu     time.Duration
 	sent    int64
+}
+
+// faultOf returns what a party does wrong in the online phase, nil if nothing.
+func (j *job) faultOf(p *party) *fault.Party {
+	if p.link.index <= p.link.parties-j.Silent {
+		return nil
+	}
+	return &fault.Party{Kind: fault.Silent}
 }
 
 // prepare gets ready for the runs of a job.

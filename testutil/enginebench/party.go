@@ -21,6 +21,7 @@ import (
 	"github.com/tkms-network/tkms/enclave/session"
 	"github.com/tkms-network/tkms/enclave/sharing"
 	"github.com/tkms-network/tkms/enclave/tfhe"
+	"github.com/tkms-network/tkms/enclave/vss"
 )
 
 // linger is how long a party goes on checking late shares. A party of a network
@@ -39,7 +40,8 @@ type party struct {
 	epoch    mpc.Digest
 	own      *prss.Contribution
 	keys     *prss.Keys
-	source   *prss.Source
+	source   *prss.Source       // nil if the parties deal each other what they draw
+	secret   [vss.SeedSize]byte // that it deals from
 
 	shape      preproc.Shape
 	key        *decrypt.Key
@@ -127,6 +129,10 @@ func (p *party) join(ctx context.Context, c *joinCommand) (mpc.Digest, error) {
 	if p.identity, err = p.link.join(ctx, c); err != nil {
 		return mpc.Digest{}, err
 	}
+	if c.Dealt {
+		_, err = rand.Read(p.secret[:])
+		return mpc.Digest{}, err
+	}
 	if p.own, err = prss.NewContribution(rand.Reader, p.epoch, p.link.index, n, p.code.T()); err != nil {
 		return mpc.Digest{}, err
 	}
@@ -192,10 +198,39 @@ func (p *party) section(kind jobKind, first uint64, count int) preproc.Section {
 	return preproc.Section{Kind: "bench/product", K: p.shape.W, First: first, Count: count, Products: 1}
 }
 
-func (p *party) offlineConfig(id mpc.Digest) preproc.Config {
-	return preproc.Config{
-		Source: p.source, Session: id, From: sharing.AllParties(p.code.N()), Identity: p.identity, Journal: p.journal,
+// offlineConfig is that of a session which makes sections, with what it draws: of the
+// party's keys, or dealt for it now.
+func (p *party) offlineConfig(ctx context.Context, id mpc.Digest, sections []preproc.Section) (preproc.Config, error) {
+	c := preproc.Config{Session: id, From: sharing.AllParties(p.code.N()), Identity: p.identity, Sections: sections, Journal: p.journal}
+	if p.source != nil {
+		c.Source = p.source
+		return c, nil
 	}
+	dealt, err := p.deal(ctx, id, sections)
+	if err != nil {
+		return c, fmt.Errorf("deal: %w", err)
+	}
+	c.Source = dealt
+	return c, nil
+}
+
+// deal has the parties deal each other what the session id draws to make sections.
+func (p *party) deal(ctx context.Context, id mpc.Digest, sections []preproc.Section) (*vss.Source, error) {
+	demand, err := preproc.Demand(sections)
+	if err != nil {
+		return nil, err
+	}
+	own := mpc.Hash("tkms/v1/enginebench/dealing", id[:])
+	machine, err := vss.New(vss.Config{
+		Code: p.code, Session: own, Context: id, From: sharing.AllParties(p.code.N()), Identity: p.identity, Secret: p.secret,
+		Demand: demand, Journal: p.journal,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var dealt *vss.Source
+	err = p.run(ctx, own, machine, func() { dealt = machine.Source() })
+	return dealt, err
 }
 
 // run runs a machine to its end; it goes on taking late messages after that.
@@ -210,8 +245,10 @@ func (p *party) run(ctx context.Context, id mpc.Digest, machine mpc.Machine, don
 
 // make makes one section.
 func (p *party) make(ctx context.Context, id mpc.Digest, section preproc.Section) error {
-	c := p.offlineConfig(id)
-	c.Sections = []preproc.Section{section}
+	c, err := p.offlineConfig(ctx, id, []preproc.Section{section})
+	if err != nil {
+		return err
+	}
 	machine, err := preproc.New(c)
 	if err != nil {
 		return err
@@ -221,7 +258,11 @@ func (p *party) make(ctx context.Context, id mpc.Digest, section preproc.Section
 
 // offline makes the items first … first+count−1.
 func (p *party) offline(ctx context.Context, id mpc.Digest, shape preproc.Shape, first uint64, count int) (*preproc.Batch, error) {
-	machine, err := preproc.NewBatch(p.offlineConfig(id), shape, first, count)
+	c, err := p.offlineConfig(ctx, id, shape.Sections(first, count))
+	if err != nil {
+		return nil, err
+	}
+	machine, err := preproc.NewBatch(c, shape, first, count)
 	if err != nil {
 		return nil, err
 	}
@@ -259,6 +300,7 @@ func (p *party) online(ctx context.Context, id mpc.Digest, phases *decrypt.Phase
 		return nil, err
 	}
 	var values []uint64
-	err = p.run(ctx, id, machine, func() { values = machine.Values() })
+	spoken := p.job.faultOf(p).Wrap(id, sharing.AllParties(p.code.N()), p.identity, machine)
+	err = p.run(ctx, id, spoken, func() { values = machine.Values() })
 	return values, err
 }

@@ -45,6 +45,10 @@ func (s *Scaling) plots() map[string]plot {
 		title: "Throughput in batches of " + number(batchBlocks) + " blocks", note: note, xLabel: "parties", yLabel: "blocks a second",
 		lines: []series{{name: "from stock"}, {name: "with offline"}},
 	}
+	parties := plot{
+		title: "Latency of a euint64", note: note, xLabel: bulk.xLabel, yLabel: online.yLabel,
+		lines: []series{{name: "from stock"}, {name: "with offline"}},
+	}
 	for _, n := range s.Bulk {
 		var o, t, r series
 		o.name = fmt.Sprintf("n = %d", n.Parties)
@@ -55,6 +59,10 @@ func (s *Scaling) plots() map[string]plot {
 				o.add(x, p.OnlineMS)
 				t.add(x, p.TotalMS)
 				r.add(x, x/p.TotalMS*1000)
+				if p.Blocks == euint64Blocks {
+					parties.lines[0].add(float64(p.Parties), p.OnlineMS)
+					parties.lines[1].add(float64(p.Parties), p.TotalMS)
+				}
 			}
 		}
 		online.lines, total.lines, rate.lines = append(online.lines, o), append(total.lines, t), append(rate.lines, r)
@@ -62,12 +70,14 @@ func (s *Scaling) plots() map[string]plot {
 		bulk.lines[1].add(float64(n.Parties), n.Total)
 		bulk.xTicks = append(bulk.xTicks, float64(n.Parties))
 	}
+	parties.xTicks = bulk.xTicks
 	for _, p := range []*plot{&online, &total, &rate} {
 		p.xTicks = []float64{1, 10, 100, 1000, 10_000}
 	}
 	return map[string]plot{
 		"engine-latency-stock.svg": online, "engine-latency-offline.svg": total,
 		"engine-throughput-blocks.svg": rate, "engine-throughput-parties.svg": bulk,
+		"engine-latency-parties.svg": parties,
 	}
 }
 

@@ -54,6 +54,12 @@ func TestPlotsAreWellFormedAndLabelled(t *testing.T) {
 		}
 	}
 	require.Len(t, s.plots()["engine-latency-stock.svg"].lines, 3)
+	byParties := s.plots()["engine-latency-parties.svg"].lines
+	require.Equal(t, []float64{1, 4, 7}, byParties[0].xs)
+	for i, n := range byParties[0].xs {
+		require.InDelta(t, n*(0.5+0.32), byParties[0].ys[i], 1e-9)
+		require.InDelta(t, 2*n*(0.5+0.32), byParties[1].ys[i], 1e-9)
+	}
 }
 
 func TestNamesOfLinesDoNotOverlap(t *testing.T) {
@@ -80,8 +86,9 @@ func TestTheTableOfScalingHasAllPoints(t *testing.T) {
 	var out bytes.Buffer
 	s := sampleScaling()
 	s.Points = s.Points[1:]
+	s.Bulk[2].Dealt = true
 	require.NoError(t, s.WriteText(&out))
-	require.Regexp(t, `blocks +\| +n = 1 +n = 4 +n = 7\n`, out.String())
+	require.Regexp(t, `blocks +\| +n = 1 +n = 4 +n = 7, dealt\n`, out.String())
 	require.Regexp(t, `1 +\| +- +2\.04 / 4\.08 +3\.57 / 7\.14`, out.String())
 	require.Regexp(t, `blocks/s +\| +90000 / 50000`, out.String())
 }

@@ -71,6 +71,7 @@ var groups = []group{
 	{"TLS records", []string{"crypto/tls"}},
 	{"hashing", []string{"crypto/sha256", "crypto/internal/fips140/sha256", module + "enclave/mpc/merkle", module + "enclave/mpc.Hash"}},
 	{"PRSS", []string{module + "enclave/prss"}},
+	{"dealing", []string{module + "enclave/vss"}},
 	{"openings: parity checks, interpolation", []string{module + "enclave/sharing"}},
 	{"packing", []string{module + "enclave/ring.Unpack", module + "enclave/ring.AppendPacked"}},
 	{"modulus switch and dot product", []string{module + "enclave/tfhe", module + "enclave/protocol/decrypt.dot", module + "enclave/protocol/decrypt.(*Key)"}},

@@ -26,7 +26,9 @@ type Report struct {
 
 // Network is what one number of parties reached.
 type Network struct {
-	Parties int    `json:"parties"`
+	Parties int `json:"parties"`
+	// Dealt says that the parties dealt each other their randomness.
+	Dealt   bool   `json:"dealt"`
 	Variant string `json:"variant"`
 	// SetUpMS is from the start of the processes until all have keys.
 	SetUpMS float64 `json:"set_up_ms"`
@@ -120,7 +122,11 @@ func (r *Report) WriteText(w io.Writer) error {
 		if n.Parties == 1 {
 			noun = "party"
 		}
-		fmt.Fprintf(w, "\n%d %s, variant %s; milliseconds from the first party's start until n-t parties have the value\n\n", n.Parties, noun, n.Variant)
+		dealt := ""
+		if n.Dealt {
+			dealt = ", randomness dealt"
+		}
+		fmt.Fprintf(w, "\n%d %s, variant %s%s; milliseconds from the first party's start until n-t parties have the value\n\n", n.Parties, noun, n.Variant, dealt)
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintln(table, "\t|\tonline, from stock\t\t\t\t\t|\twith the offline phase\t\t\t\t\t")
 		fmt.Fprintln(table, "blocks\t|\truns\tp50\tp95\tallocations\tbytes/block\t|\truns\tp50\tp95\tallocations\tbytes/block\t")

@@ -40,9 +40,11 @@ type Point struct {
 // BulkPoint is the throughput in batches, in blocks a second, from stock and with
 // the offline phase.
 type BulkPoint struct {
-	Parties int     `json:"parties"`
-	Online  float64 `json:"online_per_second"`
-	Total   float64 `json:"total_per_second"`
+	Parties int `json:"parties"`
+	// Dealt says that the parties dealt each other their randomness.
+	Dealt  bool    `json:"dealt"`
+	Online float64 `json:"online_per_second"`
+	Total  float64 `json:"total_per_second"`
 }
 
 // Scale measures sessions of 1 to 10,000 blocks with each number of parties, as long
@@ -92,7 +94,7 @@ func scaleNetwork(ctx context.Context, o *Options, n int, in *input, out *Scalin
 			break
 		}
 	}
-	bulk := BulkPoint{Parties: n}
+	bulk := BulkPoint{Parties: n, Dealt: b.out.Dealt}
 	for _, phase := range []struct {
 		kind jobKind
 		into *float64
@@ -115,21 +117,21 @@ func (s *Scaling) WriteJSON(w io.Writer) error { return writeJSON(w, s) }
 
 // WriteText writes the tables behind the plots.
 func (s *Scaling) WriteText(w io.Writer) error {
-	var parties []int
-	for _, b := range s.Bulk {
-		parties = append(parties, b.Parties)
-	}
 	fmt.Fprintf(w, "\nmedian milliseconds of a session, online from stock / with the offline phase; variant %s\n\n", s.Variant)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	line := "blocks\t|\t"
-	for _, n := range parties {
-		line += fmt.Sprintf("n = %d\t", n)
+	for _, b := range s.Bulk {
+		line += fmt.Sprintf("n = %d", b.Parties)
+		if b.Dealt {
+			line += ", dealt"
+		}
+		line += "\t"
 	}
 	fmt.Fprintln(table, line)
 	for _, blocks := range scalingBlocks {
 		line = fmt.Sprintf("%d\t|\t", blocks)
-		for _, n := range parties {
-			i := slices.IndexFunc(s.Points, func(p Point) bool { return p.Parties == n && p.Blocks == blocks })
+		for _, b := range s.Bulk {
+			i := slices.IndexFunc(s.Points, func(p Point) bool { return p.Parties == b.Parties && p.Blocks == blocks })
 			if i < 0 {
 				line += "-\t"
 				continue

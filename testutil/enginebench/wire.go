@@ -42,11 +42,13 @@ type listenCommand struct {
 	Dir string
 }
 
-// joinCommand connects the parties and has them commit to PRSS contributions.
+// joinCommand connects the parties and has them commit to PRSS contributions, unless
+// they are to deal each other what they draw.
 type joinCommand struct {
 	Peers []transport.Peer // without the party itself
 	Keys  [][]byte         // Ed25519 signing keys of parties 1..n
 	Epoch mpc.Digest
+	Dealt bool
 }
 
 // setUpCommand runs the set-up of PRSS with the roots that all committed to.

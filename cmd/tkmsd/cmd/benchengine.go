@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -33,10 +35,12 @@ func benchEngineCommand() *cobra.Command {
 		Long: "Measure the MPC engine alone, without chain and relayer: parties are processes that talk TLS over the loopback\n" +
 			"interface, make offline material with signatures and echo, and decrypt real ciphertexts of the production\n" +
 			"parameters. A time is from the moment the first party starts until n-t parties have the value.\n\n" +
-			"With --plot it measures how latency and throughput scale instead, and writes diagrams.\n" +
+			"With --plot it measures how latency and throughput scale instead, and writes diagrams; with --silent, what\n" +
+			"decryption takes while some parties say nothing. More than 13 parties deal each other their randomness.\n" +
 			"Figures mean something on an idle machine only: see the load average.",
 		Example: "tkmsd bench engine\ntkmsd bench engine --parties 1,4,7 --cpuprofile profiles\n" +
-			"tkmsd bench engine --round-trip 80ms\ntkmsd bench engine --parties 1,4,7,10,13 --plot docs",
+			"tkmsd bench engine --round-trip 80ms\ntkmsd bench engine --parties 1,4,7,10,13,16 --plot docs\n" +
+			"tkmsd bench engine --silent 1",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != flags.OutputFormatText && output != flags.OutputFormatJSON {
@@ -62,20 +66,7 @@ func benchEngineCommand() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			o.Command, o.Progress, o.Variant = []string{self, "bench", enginePartyName}, cmd.ErrOrStderr(), enginebench.Variant(variant)
-			if plots != "" {
-				scaling, err := enginebench.Scale(ctx, o)
-				if err != nil {
-					return interrupted(ctx.Err(), err)
-				}
-				if err := scaling.WritePlots(plots); err != nil {
-					return err
-				}
-				if output == flags.OutputFormatJSON {
-					return scaling.WriteJSON(cmd.OutOrStdout())
-				}
-				return scaling.WriteText(cmd.OutOrStdout())
-			}
-			report, err := enginebench.Run(ctx, o)
+			report, err := measureEngine(ctx, o, plots)
 			if err != nil {
 				return interrupted(ctx.Err(), err)
 			}
@@ -92,8 +83,33 @@ func benchEngineCommand() *cobra.Command {
 	f.StringVar(&variant, "variant", string(enginebench.Auto), "way of decryption: tree, chain, or auto for what parties choose at this round trip")
 	f.StringVar(&o.ProfileDir, "cpuprofile", "", "folder for CPU profiles of party 1; the report then tells where its time goes")
 	f.StringVar(&plots, "plot", "", "folder for diagrams of how latency and throughput scale")
+	f.BoolVar(&o.Dealt, "dealt", false, "have the parties deal each other randomness even if pseudo-random secret sharing would do")
+	f.IntVar(&o.Silent, "silent", 0, "measure instead how long it takes with so many parties silent, and with all")
 	f.StringVarP(&output, flags.FlagOutput, "o", flags.OutputFormatText, "output format (text|json)")
+	cmd.MarkFlagsMutuallyExclusive("silent", "plot")
+	cmd.MarkFlagsMutuallyExclusive("silent", "cpuprofile")
 	return cmd
+}
+
+// engineReport is what a measurement gave.
+type engineReport interface {
+	WriteJSON(w io.Writer) error
+	WriteText(w io.Writer) error
+}
+
+// measureEngine measures what the flags ask for, and draws plots into their folder.
+func measureEngine(ctx context.Context, o enginebench.Options, plots string) (engineReport, error) {
+	switch {
+	case plots != "":
+		scaling, err := enginebench.Scale(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return scaling, scaling.WritePlots(plots)
+	case o.Silent != 0:
+		return enginebench.MeasureSilence(ctx, o)
+	}
+	return enginebench.Run(ctx, o)
 }
 
 // interrupted replaces the error of a run that was ended from outside.

@@ -137,6 +137,7 @@ func TestEngineBenchmarksRefuseWhatTheyCannotMeasure(t *testing.T) {
 		{"--output=xml", "error: --output is text or json, not \"xml\"\n"},
 		{"--variant=none", "error: enginebench: invalid options: no variant \"none\"\n"},
 		{"--repeats=0", "error: enginebench: invalid options: "},
+		{"--silent=2", "error: enginebench: invalid options: 2 of 4 parties silent, of which 1 to 1 may be\n"},
 	} {
 		code, stdout, stderr := run("bench", "engine", c.args)
 		require.Equal(t, 1, code)
