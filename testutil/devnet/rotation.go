@@ -236,6 +236,19 @@ func phaseOf(e partiestypes.Epoch) string {
 	return name
 }
 
+// Between returns the seconds from one block to another, as the chain has them.
+func (d *Devnet) Between(ctx context.Context, from, to int64) (float64, error) {
+	first, err := d.TKMS.RPC().Header(ctx, &from)
+	if err != nil {
+		return 0, err
+	}
+	last, err := d.TKMS.RPC().Header(ctx, &to)
+	if err != nil {
+		return 0, err
+	}
+	return last.Header.Time.Sub(first.Header.Time).Seconds(), nil
+}
+
 // ActiveEpoch returns the epoch that holds the keys.
 func (d *Devnet) ActiveEpoch(ctx context.Context) (partiestypes.Epoch, error) { return d.Epoch(ctx, 0) }
 

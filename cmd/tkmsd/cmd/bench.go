@@ -45,7 +45,7 @@ func benchCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(benchEngineCommand(), enginePartyCommand(), benchUsersCommand(), benchKeygenCommand())
+	cmd.AddCommand(benchEngineCommand(), enginePartyCommand(), benchUsersCommand(), benchKeygenCommand(), benchRotationCommand())
 	f := cmd.Flags()
 	b.addFlags(cmd)
 	f.IntSliceVar(&o.Parties, "parties", []int{1, 4}, "numbers of parties to measure: 1, 4, 7, 10 or 13")

@@ -86,22 +86,11 @@ func (g *generation) prepare(ctx context.Context) (_ string, err error) {
 	return "", err
 }
 
-// read has the user read her value once.
-func (g *generation) read(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	reading, err := g.reader.read(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return reading.Latency, nil
-}
-
 func (g *generation) idle(ctx context.Context) (string, error) {
 	var all []time.Duration
 	for i := range idleReads {
 		g.console.Progress("%d of %d", i+1, idleReads)
-		latency, err := g.read(ctx)
+		latency, err := g.reader.latency(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -140,7 +129,7 @@ func (g *generation) generate(ctx context.Context) (string, error) {
 			}
 			done = true
 		case <-time.After(readPause):
-			latency, err := g.read(ctx)
+			latency, err := g.reader.latency(ctx)
 			if err != nil {
 				return "", err
 			}

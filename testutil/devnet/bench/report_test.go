@@ -62,3 +62,19 @@ func TestAReportOfManyUsersTellsRateLossesAndWhatItTook(t *testing.T) {
 	require.NoError(t, report.WriteText(&text))
 	require.Contains(t, text.String(), "failed: no node answers")
 }
+
+func TestAReportOfChangesHasThePhasesAndTheWaitsOfEach(t *testing.T) {
+	report := &RotationReport{CPUs: 2, Params: "production", Changes: []Change{{
+		From: 4, To: 7, Seconds: 8.25, Phases: []Stage{{"resharing", 1.5}, {"proving", 2}}, Reads: 9, SentMB: 3,
+		Idle: figure([]time.Duration{time.Second}, 0), Busy: figure([]time.Duration{1500 * time.Millisecond}, 0),
+		Processes: []Process{{Kind: devnet.KindValidators, Processes: 4, CPUSeconds: 1}, {Kind: devnet.KindParties, Processes: 7, CPUSeconds: 14}},
+	}}}
+	var text, encoded bytes.Buffer
+	require.NoError(t, report.WriteText(&text))
+	require.Regexp(t, `4 → 7 +8\.2 +2\.0 +3\.0 +1000 +1000 +1500 +1500 +9\n`, text.String())
+	require.Contains(t, text.String(), "4 → 7: resharing 1.5 s, proving 2.0 s\n")
+	require.NoError(t, report.WriteJSON(&encoded))
+	var back RotationReport
+	require.NoError(t, json.Unmarshal(encoded.Bytes(), &back))
+	require.Equal(t, *report, back)
+}

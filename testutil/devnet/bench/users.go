@@ -237,3 +237,14 @@ func (r *reader) read(ctx context.Context) (*devnet.Reading, error) {
 	}
 	return reading, nil
 }
+
+// latency has the user read her value once, and tells how long that took.
+func (r *reader) latency(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	reading, err := r.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return reading.Latency, nil
+}
