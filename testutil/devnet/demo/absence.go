@@ -91,7 +91,7 @@ func (r *run) disclosed(ctx context.Context, t tfhe.Type, count int) ([]*item, e
 
 // indexOf returns a party's index in the epoch.
 func (r *run) indexOf(ctx context.Context, p *devnet.Party) (uint32, error) {
-	epoch, err := r.net.Epoch(ctx, devnet.FirstEpoch)
+	epoch, err := r.net.ActiveEpoch(ctx)
 	if err != nil {
 		return 0, err
 	}

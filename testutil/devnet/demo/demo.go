@@ -29,6 +29,7 @@ const (
 	stepAbsence = 8
 	stepRead    = 9
 	stepAudit   = 10
+	stepRefresh = 11
 )
 
 // stockItems is how many offline items the parties keep ahead: enough for every
@@ -123,7 +124,7 @@ func (r *run) all(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, part := range []func(context.Context) error{r.compute, r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence, r.readAll, r.commandLine} {
+	for _, part := range []func(context.Context) error{r.compute, r.encryptAll, r.decryptAll, r.refuseAll, r.repeat, r.absence, r.readAll, r.commandLine, r.refresh} {
 		if err := part(ctx); err != nil {
 			return err
 		}

@@ -21,6 +21,8 @@ type Report struct {
 	Rejections  []Rejection  `json:"rejections"`
 	// Readings are values that only their owner saw.
 	Readings []Reading `json:"readings"`
+	// Refresh is how the parties got new shares.
+	Refresh *Refresh `json:"refresh,omitempty"`
 }
 
 // Step is one thing that was done.
@@ -59,6 +61,24 @@ type Reading struct {
 	ReaderMS float64 `json:"reader_ms"`
 	// Contributed are the indices of the parties whose shares were right.
 	Contributed []int `json:"contributed"`
+}
+
+// Refresh is a change of shares, with the times in which TKMS decrypted values before it,
+// meanwhile and after it.
+type Refresh struct {
+	// From and Epoch are the epochs before and after it.
+	From        uint64    `json:"from"`
+	Epoch       uint64    `json:"epoch"`
+	Phases      []Phase   `json:"phases"`
+	BeforeMS    []float64 `json:"before_ms"`
+	MeanwhileMS []float64 `json:"meanwhile_ms"`
+	AfterMS     []float64 `json:"after_ms"`
+}
+
+// Phase is one phase of it.
+type Phase struct {
+	Name string  `json:"name"`
+	MS   float64 `json:"ms"`
 }
 
 // Rejection is something that was refused as it must be.
