@@ -22,66 +22,70 @@ import (
 // registerGas covers a registration with its flat price for the document.
 const registerGas = 3_000_000
 
-// PrepareParties makes the parties' homes and keys. Their light clients trust a
-// block that all validators agree on.
+// PrepareParties makes the parties' homes and keys.
 func (d *Devnet) PrepareParties(ctx context.Context) error {
+	for i := range d.Config.Parties {
+		if _, err := d.AddParty(ctx, d.partyBinary(i+1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddParty makes the home and the keys of one more party, which runs a program and has yet
+// to be registered. Its light client trusts a block that all validators agree on.
+func (d *Devnet) AddParty(ctx context.Context, binary string) (*Party, error) {
 	height := int64(2)
 	commit, err := d.TKMS.RPC().Commit(ctx, &height)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var nodes []string
-	for _, node := range d.Layout.Nodes {
-		nodes = append(nodes, node.RPCURL())
-	}
-	ports, err := localnet.FreeAddresses(2 * d.Config.Parties)
+	ports, err := localnet.FreeAddresses(2)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	operator, err := d.Layout.Account(OperatorAccount)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i := range d.Config.Parties {
-		moniker := fmt.Sprintf("p%d", i+1)
-		binary := d.partyBinary(i + 1)
-		home := filepath.Join(d.Config.Dir, moniker)
-		p := &Party{
-			Process: newProcess(d.Config.Dir, moniker, binary, "run", "--home", home),
-			Moniker: moniker, Home: home, PeerAddr: ports[2*i], StatusAddr: ports[2*i+1],
-		}
-		if fault := d.Config.Faults[i+1]; fault.OfMessages() {
-			p.env = []string{"TKMS_FAULT=" + string(fault)}
-		}
-		// Each party names its own validator's node first.
-		own, err := d.carried(i+1, d.Layout.Nodes[i%len(nodes)])
-		if err != nil {
-			return err
-		}
-		advertised := p.PeerAddr
-		if d.Config.Route != nil {
-			if advertised, err = d.Config.Route(i+1, p.PeerAddr); err != nil {
-				return err
-			}
-		}
-		arguments := []string{
-			"init", "--home", home, "--chain-id", d.Layout.ChainID, "--moniker", moniker,
-			"--operator", operator.Address, "--nodes", own + "," + nodes[(i+1)%len(nodes)],
-			"--listen", p.PeerAddr, "--advertise", advertised, "--status-listen", p.StatusAddr,
-			"--trusted-height", fmt.Sprint(height), "--trusted-hash", hex.EncodeToString(commit.Commit.BlockID.Hash),
-			"--simulated-root-seed", hex.EncodeToString(d.root), "--stock-items", fmt.Sprint(d.Config.StockItems),
-		}
-		if d.Config.Patience != 0 {
-			arguments = append(arguments, "--patience-ms", fmt.Sprint(d.Config.Patience.Milliseconds()))
-		}
-		command := exec.CommandContext(ctx, binary, arguments...) //nolint:gosec // own binary
-		command.Env = append(os.Environ(), p.env...)
-		if output, err := command.CombinedOutput(); err != nil {
-			return fmt.Errorf("tkms-party init: %w: %s", err, output)
-		}
-		d.Parties = append(d.Parties, p)
+	number, nodes := len(d.Parties)+1, d.Layout.Nodes
+	moniker := fmt.Sprintf("p%d", number)
+	home := filepath.Join(d.Config.Dir, moniker)
+	p := &Party{
+		Process: newProcess(d.Config.Dir, moniker, binary, "run", "--home", home),
+		Moniker: moniker, Home: home, PeerAddr: ports[0], StatusAddr: ports[1],
 	}
-	return nil
+	if fault := d.Config.Faults[number]; fault.OfMessages() {
+		p.env = []string{"TKMS_FAULT=" + string(fault)}
+	}
+	// Each party names its own validator's node first.
+	own, err := d.carried(number, nodes[(number-1)%len(nodes)])
+	if err != nil {
+		return nil, err
+	}
+	advertised := p.PeerAddr
+	if d.Config.Route != nil {
+		if advertised, err = d.Config.Route(number, p.PeerAddr); err != nil {
+			return nil, err
+		}
+	}
+	arguments := []string{
+		"init", "--home", home, "--chain-id", d.Layout.ChainID, "--moniker", moniker,
+		"--operator", operator.Address, "--nodes", own + "," + nodes[number%len(nodes)].RPCURL(),
+		"--listen", p.PeerAddr, "--advertise", advertised, "--status-listen", p.StatusAddr,
+		"--trusted-height", fmt.Sprint(height), "--trusted-hash", hex.EncodeToString(commit.Commit.BlockID.Hash),
+		"--simulated-root-seed", hex.EncodeToString(d.root), "--stock-items", fmt.Sprint(d.Config.StockItems),
+	}
+	if d.Config.Patience != 0 {
+		arguments = append(arguments, "--patience-ms", fmt.Sprint(d.Config.Patience.Milliseconds()))
+	}
+	command := exec.CommandContext(ctx, binary, arguments...) //nolint:gosec // own binary
+	command.Env = append(os.Environ(), p.env...)
+	if output, err := command.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("tkms-party init: %w: %s", err, output)
+	}
+	d.Parties = append(d.Parties, p)
+	return p, nil
 }
 
 // partyBinary is the program that a party runs.
@@ -103,15 +107,21 @@ func (d *Devnet) Measurements() ([]partiestypes.Measurement, error) {
 			continue
 		}
 		measured[binary] = true
-		m, err := devnitro.MeasureFile(binary)
+		m, err := Measure(binary)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, partiestypes.Measurement{
-			TeeType: partiestypes.TEETypeDevNitro, Pcr0: m[0][:], Pcr1: m[1][:], Pcr2: m[2][:], Note: "devnet, SIMULATED device, " + filepath.Base(binary),
-		})
+		out = append(out, m)
 	}
 	return out, nil
+}
+
+// Measure returns what the simulated device reports for a program.
+func Measure(binary string) (partiestypes.Measurement, error) {
+	m, err := devnitro.MeasureFile(binary)
+	return partiestypes.Measurement{
+		TeeType: partiestypes.TEETypeDevNitro, Pcr0: m[0][:], Pcr1: m[1][:], Pcr2: m[2][:], Note: "devnet, SIMULATED device, " + filepath.Base(binary),
+	}, err
 }
 
 // RegisterParty has a party make its registration, posts it as its operator, and

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/tkms-network/tkms/enclave/tfhe"
 	"github.com/tkms-network/tkms/testutil/devnet"
+	"github.com/tkms-network/tkms/x/kms/client"
 	partiestypes "github.com/tkms-network/tkms/x/parties/types"
 )
 
@@ -156,4 +159,42 @@ func (w *world) requireSigners(epoch partiestypes.Epoch) {
 		require.EqualValues(w, s, info.KMS.Signers[i])
 	}
 	require.EqualValues(w, 2*epoch.T+1, info.KMS.Threshold)
+}
+
+// upgraded returns a program that is tkms-party of another build: the simulated device
+// measures the file.
+func (w *world) upgraded() string {
+	w.Helper()
+	program, err := os.ReadFile(filepath.Join(w.Config.Bin, "tkms-party"))
+	require.NoError(w, err)
+	path := filepath.Join(w.Config.Dir, "tkms-party-upgraded")
+	require.NoError(w, os.WriteFile(path, append(program, "the next build"...), 0o700))
+	return path
+}
+
+func TestAnEnclaveIsUpgradedByARotationAfterWhichTheOldOneIsRefused(t *testing.T) {
+	w := start(t, devnet.Config{}, nil)
+	user := w.user()
+	w.travel(user, w.give(user, 21), 21)
+
+	program := w.upgraded()
+	newer, err := devnet.Measure(program)
+	require.NoError(t, err)
+	older, err := w.Measurements()
+	require.NoError(t, err)
+	p5, err := w.AddParty(w.ctx, program)
+	require.NoError(t, err)
+	require.Error(t, w.RegisterParty(w.ctx, p5), "its image is not accepted yet")
+	require.NoError(t, w.Govern(w.ctx, "accept the next build", &partiestypes.MsgSetMeasurement{Authority: devnet.Authority(), Measurement: newer}))
+	require.NoError(t, w.RegisterParty(w.ctx, p5))
+
+	rotated, err := w.Rotate(w.ctx, devnet.Rotation{Members: w.members(1, 2, 3, 5), Rejects: older})
+	require.NoError(t, err)
+	journey := w.travel(user, w.give(user, 22), 22)
+	require.Equal(t, rotated.Epoch.Id, journey.Request.EpochId)
+	late, err := w.AddParty(w.ctx, filepath.Join(w.Config.Bin, "tkms-party"))
+	require.NoError(t, err)
+	var refusal *client.TxError
+	require.ErrorAs(t, w.RegisterParty(w.ctx, late), &refusal, "the old image")
+	require.Equal(t, (&client.TxError{Codespace: partiestypes.ErrAttestation.Codespace(), Code: partiestypes.ErrAttestation.ABCICode()}).Name(), refusal.Name())
 }
