@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,21 +23,24 @@ const ownerPatience = 10 * time.Second
 // ErrNotCertified reports signers that those of the verifier did not certify.
 var ErrNotCertified = errors.New("the verifier's signers did not certify those that are to follow")
 
-// handover is what the relayer gives the owner of the host chain's verifier.
+// handover is what the relayer gives the owner of the host chain's verifier, as far as the
+// owner needs it.
 type handover struct {
-	Network   string           `json:"tkmsChainId"`
+	Network string `json:"tkmsChainId"`
+	Epoch   uint64 `json:"epoch"`
+	Steps   []step `json:"steps"`
+}
+
+// step certifies the signers of an epoch.
+type step struct {
 	Epoch     uint64           `json:"epoch"`
 	Signers   []common.Address `json:"signers"`
 	Threshold uint32           `json:"threshold"`
-	Steps     []struct {
-		Epoch     uint64           `json:"epoch"`
-		Signers   []common.Address `json:"signers"`
-		Threshold uint32           `json:"threshold"`
-		Vouchers  []struct {
-			Signer    common.Address `json:"signer"`
-			Signature hexutil.Bytes  `json:"signature"`
-		} `json:"vouchers"`
-	} `json:"steps"`
+	Vouchers  []voucher        `json:"vouchers"`
+}
+
+type voucher struct {
+	Signature hexutil.Bytes `json:"signature"`
 }
 
 // HandOver does what the owner of the host chain's KMSVerifier has to do for an active
@@ -44,7 +48,7 @@ type handover struct {
 // nothing to do.
 func (d *Devnet) HandOver(ctx context.Context, epoch partiestypes.Epoch) error {
 	var due handover
-	begun := time.Time{}
+	var begun time.Time // of the owner's wait
 	for {
 		host, err := d.HostEpoch(ctx)
 		switch {
@@ -70,36 +74,41 @@ func (d *Devnet) HandOver(ctx context.Context, epoch partiestypes.Epoch) error {
 	}
 }
 
-// defineContext checks a hand-over by what the verifier takes now, and has the verifier
-// take the new signers.
+// defineContext has the verifier take the new signers, if those that it takes now
+// certified them.
 func (d *Devnet) defineContext(ctx context.Context, due handover) error {
 	info, err := d.HostClient.FetchInfo(ctx)
 	if err != nil {
 		return err
 	}
-	signers, threshold := info.KMS.Signers, info.KMS.Threshold
-	for _, step := range due.Steps {
+	signers, threshold, err := due.follow(info.KMS.Signers, info.KMS.Threshold)
+	if err != nil {
+		return err
+	}
+	return d.HostClient.SetKMSContext(ctx, signers, threshold)
+}
+
+// follow goes through the steps from the signers that a verifier takes, and returns those
+// at the end. Each step needs the words of a threshold of the signers before it.
+func (h *handover) follow(signers []common.Address, threshold uint64) ([]common.Address, uint64, error) {
+	for _, step := range h.Steps {
 		next := make([][20]byte, len(step.Signers))
 		for i, s := range step.Signers {
 			next[i] = s
 		}
-		digest := eip712.EpochVerification(due.Network, step.Epoch, next, step.Threshold)
-		vouched := map[common.Address]bool{}
-		for _, v := range step.Vouchers {
-			vouched[v.Signer] = eip712.Verify(digest, v.Signature, v.Signer) == nil
-		}
+		digest := eip712.EpochVerification(h.Network, step.Epoch, next, step.Threshold)
 		words := uint64(0)
 		for _, s := range signers {
-			if vouched[s] {
+			if slices.ContainsFunc(step.Vouchers, func(v voucher) bool { return eip712.Verify(digest, v.Signature, s) == nil }) {
 				words++
 			}
 		}
 		if words < threshold {
-			return fmt.Errorf("%w: %d of %d did for epoch %d", ErrNotCertified, words, threshold, step.Epoch)
+			return nil, 0, fmt.Errorf("%w: %d of %d did for epoch %d", ErrNotCertified, words, threshold, step.Epoch)
 		}
 		signers, threshold = step.Signers, uint64(step.Threshold)
 	}
-	return d.HostClient.SetKMSContext(ctx, signers, threshold)
+	return signers, threshold, nil
 }
 
 // HostEpoch tells which epoch serves the host chain.
