@@ -49,17 +49,6 @@ type Rotated struct {
 	Phases []Phase
 }
 
-// Until returns the time from the first phase to the end of a named one.
-func (r *Rotated) Until(name string) (sum time.Duration) {
-	for _, p := range r.Phases {
-		sum += p.Took
-		if p.Name == name {
-			break
-		}
-	}
-	return sum
-}
-
 // Names of the phases that are not those of x/parties.
 const (
 	// phaseHandOver is the host chain's: until TKMS has the proof of the new signers.

@@ -54,7 +54,7 @@ type secret struct {
 }
 
 // start brings a network up. Its logs stay if the test fails.
-func start(t *testing.T, parties int, faults map[int]fault.Kind) *world {
+func start(t *testing.T, cfg devnet.Config) *world {
 	t.Helper()
 	ctx, crs := needLibrary(t, 15*time.Minute)
 	bin, err := filepath.Abs(os.Getenv("TKMS_BIN"))
@@ -62,7 +62,8 @@ func start(t *testing.T, parties int, faults map[int]fault.Kind) *world {
 	require.NotEmpty(t, os.Getenv("TKMS_BIN"), "TKMS_BIN is the folder of the binaries")
 	dir, err := os.MkdirTemp("", "tkms-interop-")
 	require.NoError(t, err)
-	net, err := devnet.New(devnet.Config{Bin: bin, Dir: dir, Parties: parties, StockItems: 2048, CRS: crs.Path, Faults: faults})
+	cfg.Bin, cfg.Dir, cfg.StockItems, cfg.CRS = bin, dir, 2048, crs.Path
+	net, err := devnet.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, net.Stop())
@@ -78,7 +79,7 @@ func start(t *testing.T, parties int, faults map[int]fault.Kind) *world {
 		require.NoError(t, err, stage.Name)
 	}
 	w := &world{T: t, ctx: ctx, net: net}
-	t.Logf("%d parties, faults %v: up after %s, load average %s", parties, faults, time.Since(began).Round(time.Second), measure.LoadAverage())
+	t.Logf("%d parties, faults %v: up after %s, load average %s", cfg.Parties, cfg.Faults, time.Since(began).Round(time.Second), measure.LoadAverage())
 	// The relayer's records are a moment old: it may not know the key yet.
 	require.Eventually(t, func() bool {
 		response, err := http.Get(net.RelayerURL + "/v2/keyurl")
@@ -216,7 +217,7 @@ func report(t *testing.T, what string, series []time.Duration) {
 func TestClientLibraryReadsValuesOfEveryParty(t *testing.T) {
 	for _, parties := range []int{4, 7} {
 		t.Run(fmt.Sprintf("%d parties", parties), func(t *testing.T) {
-			w := start(t, parties, nil)
+			w := start(t, devnet.Config{Parties: parties})
 			secrets := w.keep(w.alice, sdkTypes()...)
 			for _, s := range secrets {
 				w.read(w.session, w.authorize(w.alice), s)
@@ -257,7 +258,7 @@ func (w *world) latencies(what string, s secret) {
 func TestClientLibraryReadsValuesBesideAPartyWithWrongShares(t *testing.T) {
 	for _, parties := range []int{4, 7} {
 		t.Run(fmt.Sprintf("%d parties", parties), func(t *testing.T) {
-			w := start(t, parties, map[int]fault.Kind{parties: fault.BadShare})
+			w := start(t, devnet.Config{Parties: parties, Faults: map[int]fault.Kind{parties: fault.BadShare}})
 			secrets := w.keep(w.alice, sdkTypes()...)
 			w.read(w.session, w.authorize(w.alice), secrets...)
 			w.latencies(fmt.Sprintf("userDecrypt euint64, n = %d, one wrong", parties), secrets[3])
@@ -267,6 +268,27 @@ func TestClientLibraryReadsValuesBesideAPartyWithWrongShares(t *testing.T) {
 				w.read(w.session, w.authorize(w.alice), secrets...)
 			}
 		})
+	}
+}
+
+// The library asks the host chain for the signers when it starts, so that an application
+// starts it anew when they have changed.
+func TestClientLibraryReadsValuesWhenTheCommitteeHasChanged(t *testing.T) {
+	w := start(t, devnet.Config{Parties: 7, Seats: 4})
+	secrets := w.keep(w.alice, sdkTypes()...)
+	w.read(w.session, w.authorize(w.alice), secrets...)
+	for i, seats := range [][]int{{1, 2, 3, 4, 5, 6, 7}, {7, 2, 5, 1}} {
+		var members []*devnet.Party
+		for _, number := range seats {
+			members = append(members, w.net.Parties[number-1])
+		}
+		rotated, err := w.net.Rotate(w.ctx, devnet.Rotation{Members: members})
+		require.NoError(t, err)
+		t.Logf("epoch %d, n = %d: %v", rotated.Epoch.Id, len(seats), rotated.Phases)
+		w.session = w.open(2)
+		w.read(w.session, w.authorize(w.alice), secrets...)
+		w.read(w.open(1), w.authorize(w.alice), secrets[3])
+		w.disclose(w.session, w.alice, secrets[i])
 	}
 }
 
