@@ -56,7 +56,7 @@ func (d *Devnet) HandOver(ctx context.Context, epoch partiestypes.Epoch) error {
 		case host.EpochId >= epoch.Id:
 			return nil
 		case due.Epoch != epoch.Id:
-			if code, err := getAnyJSON(ctx, d.RelayerURL+"/v1/handover", 0, &due); err != nil || code != http.StatusOK {
+			if code, err := getAnyJSON(ctx, d.RelayerURL+"/v1/handover", 0, &due); err != nil || code != http.StatusOK || len(due.Steps) == 0 {
 				due = handover{}
 			}
 			begun = time.Now()
@@ -74,12 +74,15 @@ func (d *Devnet) HandOver(ctx context.Context, epoch partiestypes.Epoch) error {
 	}
 }
 
-// defineContext has the verifier take the new signers, if those that it takes now
-// certified them.
+// defineContext has the verifier take the new signers, unless it does already, if those
+// that it takes now certified them.
 func (d *Devnet) defineContext(ctx context.Context, due handover) error {
 	info, err := d.HostClient.FetchInfo(ctx)
 	if err != nil {
 		return err
+	}
+	if last := due.Steps[len(due.Steps)-1]; slices.Equal(last.Signers, info.KMS.Signers) && uint64(last.Threshold) == info.KMS.Threshold {
+		return nil
 	}
 	signers, threshold, err := due.follow(info.KMS.Signers, info.KMS.Threshold)
 	if err != nil {

@@ -37,7 +37,8 @@ func demoCommand() *cobra.Command {
 		Short: "Run a whole network on this machine and check every step",
 		Long: "Run a whole network on this machine and check every step.\n\n" +
 			"Validators, parties, a relayer and an fhEVM host chain start as processes of their own; a key set is generated,\n" +
-			"used, values of every type are decrypted on the host chain's word, attacks are refused, a party dies and returns.\n" +
+			"used, values of every type are decrypted on the host chain's word, attacks are refused, a party dies and returns,\n" +
+			"the parties refresh their shares.\n" +
 			"The enclave device, the host chain's coprocessor and its validator network are SIMULATED.",
 		Example: "tkmsd demo\ntkmsd demo --types ebool,euint64 --seed 7\ntkmsd demo --keep --dir ./net --out ./demo.json",
 		Args:    cobra.NoArgs,
