@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -91,14 +90,8 @@ func benchEngineCommand() *cobra.Command {
 	return cmd
 }
 
-// engineReport is what a measurement gave.
-type engineReport interface {
-	WriteJSON(w io.Writer) error
-	WriteText(w io.Writer) error
-}
-
 // measureEngine measures what the flags ask for, and draws plots into their folder.
-func measureEngine(ctx context.Context, o enginebench.Options, plots string) (engineReport, error) {
+func measureEngine(ctx context.Context, o enginebench.Options, plots string) (benchReport, error) {
 	switch {
 	case plots != "":
 		scaling, err := enginebench.Scale(ctx, o)
