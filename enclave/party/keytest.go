@@ -20,9 +20,9 @@ import (
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 )
 
-// errTested reports wrong shares in a test decryption: the party that sent them must
-// not hold the key like this.
-var errTested = errors.New("party: wrong shares in the test decryptions")
+// errTested reports that this party's own shares were wrong in a test decryption: it
+// must not hold the key like this.
+var errTested = errors.New("party: this party's own shares were wrong in the test decryptions")
 
 // trial is a decryption that tests a key: a ciphertext, or the same by other means.
 type trial struct {
@@ -207,8 +207,10 @@ func (g *examination) try(ctx context.Context, t *trial, items map[preproc.Shape
 	if err := g.runOpening(ctx, t.protocol, machine, recall.Short, openingLinger, read, machine.Release); err != nil {
 		return false, err
 	}
-	if wrong != 0 {
-		return false, &mpc.CulpritError{Culprits: wrong, Err: errTested}
+	// Wrong shares of others are corrected, and they are named. Were they a reason to say
+	// nothing, one liar that shows them to few could keep any key from becoming active.
+	if self := g.seat.identity.Self(); wrong.Has(self) {
+		return false, &mpc.CulpritError{Culprits: sharing.PartiesOf(self), Err: errTested}
 	}
 	got, err := t.taken.outline.Recompose(values)
 	return err == nil && got.Cmp(t.Value) == 0, nil

@@ -99,11 +99,8 @@ func (p *Party) enter(ctx context.Context, id uint64, height int64) error {
 		}
 		p.cfg.Log.Info("took a seat", "epoch", id, "index", c.Self, "of", c.N)
 		p.mu.Lock()
-		p.seats[id] = s
+		p.seats[id] = s // it does what the record asks for with the next block
 		p.mu.Unlock()
-		if err := s.observe(ctx, c); err != nil {
-			return err
-		}
 	}
 	if c.Epoch.From != 0 && (c.Self != 0 || p.seatOf(c.Epoch.From) != nil) {
 		p.moves[id] = &move{party: p, epoch: id, from: c.Epoch.From}

@@ -105,6 +105,23 @@ func TestProgressIsOfTheCurrentAttemptOnly(t *testing.T) {
 	require.Empty(t, f.key(id).Progress)
 }
 
+func TestMembersThatAreSilentInTurnsAreLeftOutTogether(t *testing.T) {
+	f := newStore(t, 7)
+	id := f.generating(5)
+	f.parties.exclude(6)
+	f.endBlocks(100)
+	require.Equal(t, []uint32{6}, f.key(id).Without)
+	f.parties.exclude(7)
+	f.endBlocks(100)
+	key := f.key(id)
+	require.Equal(t, []uint32{6, 7}, key.Without, "the one that is back, too")
+	require.EqualValues(t, 3, key.Attempt)
+	// The others are needed all: whoever is excluded now is what counts.
+	f.parties.exclude(1)
+	f.endBlocks(100)
+	require.Equal(t, []uint32{1}, f.key(id).Without)
+}
+
 func TestMaterialNamesWhatItsParameterSetHas(t *testing.T) {
 	for _, params := range []string{types.Production, types.ProductionCompute, types.ProductionPKE} {
 		f := newStore(t, 4)

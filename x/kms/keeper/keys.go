@@ -176,6 +176,7 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 		key.Deadline = height + int64(params.KeyDeadlineBlocks)
 	}
 	created := key.Status == types.KEY_STATUS_UNSPECIFIED
+	earlier := *key
 	key.Echoes, key.EchoDigest, key.Contributions, key.Without, key.Progress = nil, nil, nil, nil, nil
 	epoch, err := k.parties.ActiveEpoch(ctx)
 	if err != nil {
@@ -197,7 +198,7 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 		return k.failKey(ctx, *key, types.KEY_FAILURE_NOISE)
 	}
 	key.Status, key.EpochId, key.Threshold = types.KEY_STATUS_GENERATING, epoch.Id, threshold(epoch)
-	key.Without = epoch.Excluded()
+	key.Without = without(epoch, earlier)
 	key.Attempt++
 	key.StartedHeight, key.Deadline = height, height+int64(params.KeyDeadlineBlocks)
 	if key.Simulated, err = k.standIns(ctx, standInsOf(key.Params), nil, epoch); err != nil {
@@ -213,6 +214,23 @@ func (k Keeper) beginAttempt(ctx context.Context, params types.Params, key *type
 		return err
 	}
 	return k.saveKey(ctx, *key)
+}
+
+// without returns the members that take no part in the next attempt: those that are
+// excluded, and those that earlier attempts in the epoch did without, as long as they are
+// t together. Members that are silent in turns, and back in between, would keep a key
+// from being generated else.
+func without(epoch partiestypes.Epoch, earlier types.Key) []uint32 {
+	out := epoch.Excluded()
+	if earlier.EpochId != epoch.Id {
+		return out
+	}
+	all := slices.Concat(out, earlier.Without)
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) <= int(epoch.T) {
+		return all
+	}
+	return out
 }
 
 // saveKey stores a key whose status or attempt changed and says so.

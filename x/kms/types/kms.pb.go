@@ -655,7 +655,8 @@ type Key struct {
 	ClosedHeight int64 `protobuf:"varint,19,opt,name=closed_height,json=closedHeight,proto3" json:"closed_height,omitempty"`
 	// Stand-ins that this key was made with, sorted, e.g. "enclave device".
 	Simulated []string `protobuf:"bytes,20,rep,name=simulated,proto3" json:"simulated,omitempty"`
-	// Members that were excluded when the current attempt began, ascending: they
+	// Members that were excluded when the current attempt began, or that earlier ones in
+	// the epoch did without, ascending: they
 	// take no part in it. The attempt ends when another member is excluded, since
 	// the offline stage waits for that.
 	Without []uint32 `protobuf:"varint,21,rep,packed,name=without,proto3" json:"without,omitempty"`
