@@ -112,13 +112,13 @@ func TestMembersThatAreSilentInTurnsAreLeftOutTogether(t *testing.T) {
 	f.endBlocks(100)
 	require.Equal(t, []uint32{6}, f.key(id).Without)
 	f.parties.exclude(7)
-	f.endBlocks(100)
+	f.endBlocks(200)
 	key := f.key(id)
 	require.Equal(t, []uint32{6, 7}, key.Without, "the one that is back, too")
 	require.EqualValues(t, 3, key.Attempt)
 	// The others are needed all: whoever is excluded now is what counts.
 	f.parties.exclude(1)
-	f.endBlocks(100)
+	f.endBlocks(300)
 	require.Equal(t, []uint32{1}, f.key(id).Without)
 }
 
