@@ -105,8 +105,8 @@ func (s *Silence) WriteJSON(w io.Writer) error { return writeJSON(w, s) }
 func (s *Silence) WriteText(w io.Writer) error {
 	fmt.Fprintf(w, "\nmilliseconds of a session from stock, with all parties and with %d of them silent\n\n", s.Silent)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\t\t\t|\tall\t\t|\tsome silent\t\t|\t\t")
-	fmt.Fprintln(table, "parties\tblocks\truns\t|\tp50\tp95\t|\tp50\tp95\t|\tp50 to p50\t")
+	fmt.Fprintln(table, "\t\t\t|\tall\t\t|\tsome silent\t\t|\tsome to all\t")
+	fmt.Fprintln(table, "parties\tblocks\truns\t|\tp50\tp95\t|\tp50\tp95\t|\tp50\t")
 	for _, r := range s.Rows {
 		fmt.Fprintf(table, "%d\t%d\t%d\t|\t%.2f\t%.2f\t|\t%.2f\t%.2f\t|\t%.2f\t\n",
 			r.Parties, r.Blocks, r.Runs, r.AllP50, r.AllP95, r.SomeP50, r.SomeP95, r.SomeP50/r.AllP50)
