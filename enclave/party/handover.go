@@ -222,6 +222,7 @@ func (h *handover) connect(m *move) error {
 	h.router, err = session.New(session.Config{Mesh: h.mesh, Parties: max(h.config.New.N(), slices.Max(h.config.Union)), Log: p.cfg.Log})
 	if err == nil {
 		h.router.Handle(recall.Method, h.sent.Serve)
+		h.router.Handle(methodTrials, h.serveTrials)
 		err = errors.Join(h.mesh.SetPeers(h.peers(m.next, m.previous)), h.mesh.Start(h.router.Receive))
 	}
 	if err != nil {
@@ -568,6 +569,15 @@ func (h *handover) receipt(next *committee.Committee, height int64) error {
 // fetchKeys brings what is published of the keys into the own vault: a member serves it,
 // and tests its shares with it.
 func (h *handover) fetchKeys(vaults []string) {
+	var trials sync.WaitGroup
+	trials.Go(func() {
+		for _, item := range h.config.Items {
+			if err := h.takeTrials(item); err != nil && h.ctx.Err() == nil {
+				h.party.cfg.Log.Warn("what tests a key is to be computed here", "err", err)
+			}
+		}
+	})
+	defer trials.Wait()
 	for _, key := range h.keys {
 		for said := false; ; said = true {
 			err := h.party.cfg.Vault.FetchKey(h.ctx, h.party.cfg.HTTP, key, vaults)
@@ -582,6 +592,7 @@ func (h *handover) fetchKeys(vaults []string) {
 			}
 		}
 	}
+	trials.Wait()
 	close(h.fetched)
 }
 

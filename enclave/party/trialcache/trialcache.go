@@ -82,6 +82,19 @@ func (c *Cache) load(key mpc.Digest, p tfhe.Parameters) ([]evaluate.Trial, error
 	return decode(key, p, raw)
 }
 
+// Encoded returns the trials of a key as they are kept, the same bytes at all parties, or
+// seal.ErrNotFound.
+func (c *Cache) Encoded(key mpc.Digest) ([]byte, error) { return c.Store.Get(object(key)) }
+
+// Take keeps encoded trials that somebody else computed. The caller knows that they are
+// right; what does not decode is refused.
+func (c *Cache) Take(key mpc.Digest, p tfhe.Parameters, encoded []byte) error {
+	if _, err := decode(key, p, encoded); err != nil {
+		return err
+	}
+	return c.Store.Put(object(key), encoded)
+}
+
 // Forget removes the trials of a key that is retired.
 func (c *Cache) Forget(key mpc.Digest) error { return c.Store.Delete(object(key)) }
 
