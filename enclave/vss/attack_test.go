@@ -80,9 +80,8 @@ func flip(to func(i int) bool) func(world, []*vss.Dealing, mpctest.Envelope) []m
 	}
 }
 
-func everyone(int) bool { return true }
-func one(i int) bool    { return i == 1 }
-func even(i int) bool   { return i%2 == 0 }
+func one(i int) bool  { return i == 1 }
+func even(i int) bool { return i%2 == 0 }
 
 // resign alters a signed vector and signs it again.
 func resign(check bool, to func(i int) bool) func(world, []*vss.Dealing, mpctest.Envelope) []mpctest.Envelope {
@@ -245,7 +244,7 @@ func attack(t *testing.T, n, liars int, c cheat, seed uint64) {
 			}
 			sources[i] = m.Source()
 		case burnt:
-			if !errors.Is(errs[i], c.err) || named == 0 || m.Source() != nil || c.err == vss.ErrBad && named != evil {
+			if !errors.Is(errs[i], c.err) || named == 0 || m.Source() != nil || errors.Is(c.err, vss.ErrBad) && named != evil {
 				t.Fatalf("party %d: culprits %v, %v", i, named, errs[i])
 			}
 		case dropped:

@@ -71,7 +71,6 @@ type Dealing struct {
 	checking  bool
 	disputes  disputes
 	revealing bool
-	concluded bool
 
 	source  *Source
 	failure error

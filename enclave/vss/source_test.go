@@ -121,7 +121,7 @@ func TestOnlyWhatWasDealtIsDrawn(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if s.DrawNoise(q.Address, 10, nil) != vss.ErrNoise || s.DrawWideNoise(q.Address, 10, nil) != vss.ErrNoise {
+	if !errors.Is(s.DrawNoise(q.Address, 10, nil), vss.ErrNoise) || !errors.Is(s.DrawWideNoise(q.Address, 10, nil), vss.ErrNoise) {
 		t.Error("noise was dealt")
 	}
 }
@@ -197,7 +197,7 @@ func TestSharesDoNotShowThemselves(t *testing.T) {
 			}
 		}
 	}
-	if raw, err := json.Marshal(s); err != nil || string(raw) != "{}" {
+	if raw, err := json.Marshal(s); err != nil || string(raw) != "{}" { //nolint:staticcheck // that nothing shows is what is tested
 		t.Errorf("%s, %v", raw, err)
 	}
 }

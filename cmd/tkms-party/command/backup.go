@@ -131,7 +131,7 @@ func readBackup(path string) ([]byte, error) {
 	if err != nil {
 		return nil, cli.WithHint(err, "name the backup with --in (TKMS_IN)")
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	return io.ReadAll(io.LimitReader(file, backup.MaxSize+1))
 }
 

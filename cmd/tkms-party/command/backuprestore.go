@@ -22,7 +22,7 @@ func readText(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	return io.ReadAll(io.LimitReader(file, maxText))
 }
 
@@ -105,7 +105,7 @@ func ageIdentities(path string) ([]age.Identity, error) {
 	if err != nil {
 		return nil, cli.WithHint(err, "name the file that age-keygen wrote with --identity (TKMS_IDENTITY)")
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	own, err := age.ParseIdentities(io.LimitReader(file, maxText))
 	if err != nil {
 		// age's errors repeat the line, which may be most of a secret key.

@@ -51,14 +51,14 @@ func (m mesh) Send(to int, parts ...[]byte) error {
 }
 
 // frames returns what goes out when a party sends a frame.
-func (s *stage) frames(from, to int, frame []byte) [][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (st *stage) frames(from, to int, frame []byte) [][]byte {
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	switch liar {
 	case from:
-		return s.lies.instead(to, frame)
+		return st.lies.instead(to, frame)
 	case to:
-		s.lies.heard[from] = bytes.Clone(frame)
+		st.lies.heard[from] = bytes.Clone(frame)
 	}
 	return [][]byte{frame}
 }
