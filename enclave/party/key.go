@@ -197,6 +197,7 @@ func (p *Party) begin(s *seat, t *task) (*generation, error) {
 		}},
 	}}
 	g.compute = func(ctx context.Context) ([]evaluate.Trial, error) {
+		_ = p.trials.Forget(mpc.Digest(t.key.Id)) // of files that an earlier life had
 		return p.trials.Trials(mpc.Digest(t.key.Id), parameters, func() ([]evaluate.Trial, error) { return g.computed(ctx) })
 	}
 	return g, g.open()
