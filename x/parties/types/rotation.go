@@ -8,6 +8,9 @@ import (
 	"github.com/tkms-network/tkms/enclave/mpc"
 )
 
+// maxInvolved is the number of parties that the members of two epochs can be together.
+const maxInvolved = 31
+
 // Terms are what a rotation asks for beside its members.
 type Terms struct {
 	// T is the number of corruptions tolerated; 0: as many as the members can.
@@ -54,6 +57,9 @@ func NewRotation(id uint64, from *Epoch, parties []Party, terms Terms, height in
 		if _, sits := from.MemberOf(member.PartyId); sits {
 			epoch.Accepted = append(epoch.Accepted, member.Index)
 		}
+	}
+	if both := from.N() + epoch.N() - len(epoch.Accepted); both > maxInvolved {
+		return Epoch{}, ErrInvalidCommittee.Wrapf("%d parties in both committees, at most %d: change it in two steps", both, maxInvolved)
 	}
 	return epoch, nil
 }

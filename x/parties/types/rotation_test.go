@@ -162,6 +162,15 @@ func TestLargeCommitteesHaveNoSetUp(t *testing.T) {
 	require.Equal(t, EPOCH_STATUS_ACTIVE, first.Status, "nobody accepts a seat in a first committee")
 }
 
+func TestTwoCommitteesHaveNoMorePartiesThanOneIndexCanName(t *testing.T) {
+	from, params := setUp(t, 13), rotationParams()
+	from.Members = append(from.Members, Member{Index: 14, PartyId: 24}, Member{Index: 15, PartyId: 25}, Member{Index: 16, PartyId: 26})
+	_, err := NewRotation(2, from, partiesFrom(41, 16), Terms{}, 200, params)
+	require.ErrorIs(t, err, ErrInvalidCommittee, "32 parties")
+	_, err = NewRotation(2, from, append(partiesFrom(41, 15), Party{Id: 11}), Terms{}, 200, params)
+	require.NoError(t, err)
+}
+
 func TestTheThresholdIsAtMostAThirdAndAtLeastOne(t *testing.T) {
 	for _, c := range []struct {
 		n         int
