@@ -47,6 +47,15 @@ func (s *seat) keySession(key *kmstypes.Key, p tfhe.Parameters, members sharing.
 	}
 }
 
+// allBut returns the members 1..n but for some.
+func allBut(n int, without []uint32) sharing.Parties {
+	members := sharing.AllParties(n)
+	for _, index := range without {
+		members = members.Without(sharing.PartiesOf(int(index)))
+	}
+	return members
+}
+
 // noiseMode returns how the noise of a key is made.
 func noiseMode(key *kmstypes.Key) (keygen.Mode, error) {
 	switch key.Noise {
@@ -179,10 +188,7 @@ func (p *Party) begin(s *seat, t *task) (*generation, error) {
 	// Who is a member of an epoch does not change: a committee of now will do, and of
 	// the header of the attempt's first block a restarted light client may have nothing.
 	c := s.current()
-	members := sharing.AllParties(c.N)
-	for _, index := range t.key.Without {
-		members = members.Without(sharing.PartiesOf(int(index)))
-	}
+	members := allBut(c.N, t.key.Without)
 	if !members.Has(c.Self) {
 		return nil, fmt.Errorf("%w: excluded when the attempt began", committee.ErrNotMember)
 	}

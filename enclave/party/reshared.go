@@ -193,13 +193,9 @@ func (p *Party) restoreReshared(ctx context.Context, s *seat) error {
 	if err != nil {
 		return err
 	}
-	var keys []*kmstypes.Key
-	for _, id := range r.KeyIds {
-		key := new(kmstypes.Key)
-		if err := record(ctx, p.cfg.Chain, kmstypes.StoreKey, kmstypes.StoreKeyOfKey(id), height, key); err != nil {
-			return err
-		}
-		keys = append(keys, under(key, next.Epoch.Id))
+	keys, err := p.resharedKeys(ctx, r, next.Epoch.Id, height)
+	if err != nil {
+		return err
 	}
 	config, err := p.reshareConfig(next, previous, keys)
 	if err != nil {
@@ -255,4 +251,14 @@ func wrongOf(next *committee.Committee) sharing.Parties {
 		}
 	}
 	return 0
+}
+
+// sealReshared seals new shares.
+func (s *seat) sealReshared(keys []*kmstypes.Key, shares []*keygen.KeyShare) error {
+	for i, key := range keys {
+		if err := s.sealKeyShare(under(key, s.epochID()), shares[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

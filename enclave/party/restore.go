@@ -37,13 +37,18 @@ func (s *seat) sealShare(key *kmstypes.Key, share *keygen.KeyShare, members shar
 	if err := s.party.cfg.Store.Put(keyObject(kindKeyOpened, key), vouched); err != nil {
 		return fmt.Errorf("seal the opened values: %w", err)
 	}
+	return s.sealKeyShare(key, share)
+}
+
+// sealKeyShare seals a share of a key, as of the epoch that the key is under.
+func (s *seat) sealKeyShare(key *kmstypes.Key, share *keygen.KeyShare) error {
 	encoded, err := share.MarshalBinary()
 	if err != nil {
 		return err
 	}
 	defer clear(encoded)
 	if err := s.party.cfg.Store.Put(keyObject(kindKeyShare, key), encoded); err != nil {
-		return fmt.Errorf("seal the share: %w", err)
+		return fmt.Errorf("seal the share of key %x: %w", key.Id, err)
 	}
 	return nil
 }
