@@ -11,10 +11,7 @@ import (
 )
 
 // advice is what the user can do about an error; the first that matches counts.
-var advice = []struct {
-	err  error
-	hint string
-}{
+var advice = []Advice{
 	{ErrKeyFile, "chmod 600 the file and put the key into it as 64 hexadecimal digits"},
 	{ErrHandleArgument, "write --handle 0x<64 digits>:0x<40 digits>, once for each value"},
 	{ErrMustWait, "leave --wait out"},
@@ -41,6 +38,12 @@ var advice = []struct {
 	{ErrTimeout, "raise --wait-timeout (TKMS_WAIT_TIMEOUT) and ask again: that is a new request with its own price"},
 }
 
+// Advice is what the user can do about an error.
+type Advice struct {
+	About error
+	Hint  string
+}
+
 // hintedError is an error that knows what its reader can do about it.
 type hintedError struct {
 	error
@@ -53,11 +56,17 @@ func (e *hintedError) Unwrap() error { return e.error }
 // Hint returns the advice.
 func (e *hintedError) Hint() string { return e.hint }
 
-func hinted(err error) error {
-	for _, a := range advice {
-		if errors.Is(err, a.err) {
-			return &hintedError{err, a.hint}
+// WithHint returns an error with a method Hint that says what to do about it.
+func WithHint(err error, hint string) error { return &hintedError{err, hint} }
+
+// Advise returns an error with the hint of the first advice about it, if there is one.
+func Advise(err error, list []Advice) error {
+	for _, a := range list {
+		if errors.Is(err, a.About) {
+			return WithHint(err, a.Hint)
 		}
 	}
 	return err
 }
+
+func hinted(err error) error { return Advise(err, advice) }

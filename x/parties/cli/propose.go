@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,42 +13,21 @@ import (
 	govcli "github.com/cosmos/cosmos-sdk/x/gov/client/cli"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 
+	kmscli "github.com/tkms-network/tkms/x/kms/cli"
 	"github.com/tkms-network/tkms/x/parties/types"
 )
 
 // advice is what the user can do about an error; the first that matches counts.
-var advice = []struct {
-	err  error
-	hint string
-}{
-	{ErrNothing, "say what to change: --refresh, --members, --add, --remove, --replace, --t, --accept-measurement, --reject-measurement or --refresh-every"},
-	{ErrGovernance, "propose it: 'tkmsd tx parties propose-rotation … --rehearsal'"},
-	{ErrNotRehearsed, "'tkmsd query parties epoch' shows who takes no part; the shares in use are untouched"},
-	{ErrNoEnd, "look on with 'tkmsd query parties epoch ID'; the shares in use are untouched"},
-	{types.ErrUnknownParty, "'tkmsd query parties parties' lists who is registered"},
-	{types.ErrInvalidCommittee, "a committee has 1, 4, 7, 10, 13 or 16 members: add or remove three at a time, or replace one"},
+var advice = []kmscli.Advice{
+	{About: ErrNothing, Hint: "say what to change: --refresh, --members, --add, --remove, --replace, --t, --accept-measurement, --reject-measurement or --refresh-every"},
+	{About: ErrGovernance, Hint: "propose it: 'tkmsd tx parties propose-rotation … --rehearsal'"},
+	{About: ErrNotRehearsed, Hint: "'tkmsd query parties epoch' shows who takes no part; the shares in use are untouched"},
+	{About: ErrNoEnd, Hint: "look on with 'tkmsd query parties epoch ID'; the shares in use are untouched"},
+	{About: types.ErrUnknownParty, Hint: "'tkmsd query parties parties' lists who is registered"},
+	{About: types.ErrInvalidCommittee, Hint: "a committee has 1, 4, 7, 10, 13 or 16 members: add or remove three at a time, or replace one"},
 }
 
-// hintedError is an error that knows what its reader can do about it.
-type hintedError struct {
-	error
-	hint string
-}
-
-// Unwrap returns the cause.
-func (e *hintedError) Unwrap() error { return e.error }
-
-// Hint returns the advice.
-func (e *hintedError) Hint() string { return e.hint }
-
-func hinted(err error) error {
-	for _, a := range advice {
-		if errors.Is(err, a.err) {
-			return &hintedError{err, a.hint}
-		}
-	}
-	return err
-}
+func hinted(err error) error { return kmscli.Advise(err, advice) }
 
 func newProposeCommand() *cobra.Command {
 	cmd := &cobra.Command{

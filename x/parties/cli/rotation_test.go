@@ -408,7 +408,7 @@ func TestTheSnapshotIsWhatANodeAnswers(t *testing.T) {
 	require.Equal(t, []uint64{2, 4}, []uint64{got.Others[0].Id, got.Others[1].Id})
 	want.Active = types.Epoch{}
 	_, err = take(t.Context(), partiesOf{chain: c}, keysOf{chain: c}, testTime)
-	var hint *hintedError
+	var hint interface{ Hint() string }
 	require.ErrorAs(t, err, &hint)
 	require.Contains(t, hint.Hint(), "form-committee")
 }

@@ -15,6 +15,7 @@ import (
 	govtypes "github.com/cosmos/cosmos-sdk/x/gov/types"
 	govv1 "github.com/cosmos/cosmos-sdk/x/gov/types/v1"
 
+	kmscli "github.com/tkms-network/tkms/x/kms/cli"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
 	"github.com/tkms-network/tkms/x/parties/types"
 )
@@ -33,7 +34,7 @@ func take(ctx context.Context, parties types.QueryClient, kms kmstypes.QueryClie
 	s.Params = params.Params
 	active, err := parties.Epoch(ctx, &types.QueryEpochRequest{})
 	if status.Code(err) == codes.NotFound {
-		return nil, &hintedError{fmt.Errorf("no committee holds shares: %w", err), "form the first one: 'tkmsd tx parties form-committee'"}
+		return nil, kmscli.WithHint(fmt.Errorf("no committee holds shares: %w", err), "form the first one: 'tkmsd tx parties form-committee'")
 	}
 	if err != nil {
 		return nil, err

@@ -24,9 +24,6 @@ import (
 // lifetime of a transaction, from the time of the last block.
 const lifetime = time.Minute
 
-// recordsAge is how old cached records of host chain and key may be.
-const recordsAge = 2 * time.Second
-
 // ErrNoAccount reports an account that the chain does not know.
 var ErrNoAccount = errors.New("the relayer's account is not on chain")
 
@@ -50,28 +47,20 @@ type Chain struct {
 	watch *Watch
 	key   *secp256k1.PrivKey
 
-	mu      sync.Mutex
-	signer  *client.Signer
-	price   *sdk.DecCoin
-	last    time.Time // of the time-outs given out
-	records map[uint64]cached
-	present map[uint64]present
-	// epochs that were asked for their signers; hostEpochs by host chain.
-	epochs     map[uint64]*Epoch
-	hostEpochs map[uint64]hostEpoch
-}
+	records    moments[Records]                          // by host chain
+	hostEpochs moments[*kmstypes.QueryHostEpochResponse] // by host chain
+	present    moments[[]uint32]                         // by epoch
 
-type cached struct {
-	Records
-	at time.Time
+	mu     sync.Mutex
+	signer *client.Signer
+	price  *sdk.DecCoin
+	last   time.Time         // of the time-outs given out
+	epochs map[uint64]*Epoch // that were asked for their signers
 }
 
 // New returns the chain as seen by an account.
 func New(nodes *Nodes, watch *Watch, key *secp256k1.PrivKey) *Chain {
-	return &Chain{
-		nodes: nodes, watch: watch, key: key, records: map[uint64]cached{}, present: map[uint64]present{},
-		epochs: map[uint64]*Epoch{}, hostEpochs: map[uint64]hostEpoch{},
-	}
+	return &Chain{nodes: nodes, watch: watch, key: key, epochs: map[uint64]*Epoch{}}
 }
 
 // Address of the account.
@@ -86,38 +75,27 @@ func (c *Chain) Head() (Head, time.Time) { return c.watch.Head() }
 // Records returns a host chain's record and key, at most a moment old. A missing
 // one is client.ErrNotFound.
 func (c *Chain) Records(ctx context.Context, hostChainID uint64) (Records, error) {
-	c.mu.Lock()
-	known, ok := c.records[hostChainID]
-	c.mu.Unlock()
-	if ok && time.Since(known.at) < recordsAge {
-		return known.Records, nil
-	}
-	var records Records
-	err := c.nodes.ask(ctx, func(ctx context.Context, node *client.Client) (err error) {
-		if records.HostChain, err = node.HostChain(ctx, hostChainID); err != nil {
-			return fmt.Errorf("host chain %d: %w", hostChainID, err)
-		}
-		if records.Key, err = node.HostKey(ctx, hostChainID); err != nil {
-			return fmt.Errorf("key of host chain %d: %w", hostChainID, err)
-		}
-		return nil
+	return c.records.get(hostChainID, func() (records Records, err error) {
+		err = c.nodes.ask(ctx, func(ctx context.Context, node *client.Client) (err error) {
+			if records.HostChain, err = node.HostChain(ctx, hostChainID); err != nil {
+				return fmt.Errorf("host chain %d: %w", hostChainID, err)
+			}
+			if records.Key, err = node.HostKey(ctx, hostChainID); err != nil {
+				return fmt.Errorf("key of host chain %d: %w", hostChainID, err)
+			}
+			return nil
+		})
+		return records, err
 	})
-	if err != nil {
-		return Records{}, err
-	}
-	c.mu.Lock()
-	c.records[hostChainID] = cached{records, time.Now()}
-	c.mu.Unlock()
-	return records, nil
 }
 
 // Forget drops cached records, for a caller whom the chain told that they are old.
 func (c *Chain) Forget() {
+	c.records.forget()
+	c.present.forget()
+	c.hostEpochs.forget()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clear(c.records)
-	clear(c.present)
-	clear(c.hostEpochs)
 	c.price = nil
 }
 

@@ -3,7 +3,6 @@ package tkms
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/tkms-network/tkms/x/kms/client"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -20,32 +19,16 @@ type Epoch struct {
 // Threshold is how many signatures a result of the epoch needs.
 func (e *Epoch) Threshold() uint32 { return 2*e.T + 1 }
 
-// hostEpoch is a cached answer of HostEpoch.
-type hostEpoch struct {
-	*kmstypes.QueryHostEpochResponse
-	at time.Time
-}
-
 // HostEpoch says which epoch serves a host chain and which is to follow. It is at most a
 // moment old.
 func (c *Chain) HostEpoch(ctx context.Context, hostChainID uint64) (*kmstypes.QueryHostEpochResponse, error) {
-	c.mu.Lock()
-	known, ok := c.hostEpochs[hostChainID]
-	c.mu.Unlock()
-	if ok && time.Since(known.at) < recordsAge {
-		return known.QueryHostEpochResponse, nil
-	}
-	var answer kmstypes.QueryHostEpochResponse
-	err := c.nodes.ask(ctx, func(ctx context.Context, node *client.Client) error {
-		return node.Query(ctx, "/tkms.kms.v1.Query/HostEpoch", &kmstypes.QueryHostEpochRequest{HostChainId: hostChainID}, &answer)
+	return c.hostEpochs.get(hostChainID, func() (*kmstypes.QueryHostEpochResponse, error) {
+		var answer kmstypes.QueryHostEpochResponse
+		err := c.nodes.ask(ctx, func(ctx context.Context, node *client.Client) error {
+			return node.Query(ctx, "/tkms.kms.v1.Query/HostEpoch", &kmstypes.QueryHostEpochRequest{HostChainId: hostChainID}, &answer)
+		})
+		return &answer, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	c.hostEpochs[hostChainID] = hostEpoch{&answer, time.Now()}
-	c.mu.Unlock()
-	return &answer, nil
 }
 
 // Epoch returns an epoch with its signers, or client.ErrNotFound.

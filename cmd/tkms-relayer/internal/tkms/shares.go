@@ -2,7 +2,6 @@ package tkms
 
 import (
 	"context"
-	"time"
 
 	"github.com/tkms-network/tkms/x/kms/client"
 	kmstypes "github.com/tkms-network/tkms/x/kms/types"
@@ -19,21 +18,13 @@ func (c *Chain) Shares(ctx context.Context, id []byte) (answer *kmstypes.QuerySh
 	return answer, err
 }
 
-// present is a cached answer of Present.
-type present struct {
-	members []uint32
-	at      time.Time
-}
-
 // Present returns the indices of an epoch's members that take part: who was removed
 // or excluded does not. It is at most a moment old.
 func (c *Chain) Present(ctx context.Context, epochID uint64) ([]uint32, error) {
-	c.mu.Lock()
-	known, ok := c.present[epochID]
-	c.mu.Unlock()
-	if ok && time.Since(known.at) < recordsAge {
-		return known.members, nil
-	}
+	return c.present.get(epochID, func() ([]uint32, error) { return c.askPresent(ctx, epochID) })
+}
+
+func (c *Chain) askPresent(ctx context.Context, epochID uint64) ([]uint32, error) {
 	var answer partiestypes.QueryEpochResponse
 	err := c.nodes.ask(ctx, func(ctx context.Context, node *client.Client) error {
 		return node.Query(ctx, "/tkms.parties.v1.Query/Epoch", &partiestypes.QueryEpochRequest{Id: epochID}, &answer)
@@ -51,8 +42,5 @@ func (c *Chain) Present(ctx context.Context, epochID uint64) ([]uint32, error) {
 			members = append(members, m.Index)
 		}
 	}
-	c.mu.Lock()
-	c.present[epochID] = present{members, time.Now()}
-	c.mu.Unlock()
 	return members, nil
 }
